@@ -1,0 +1,1 @@
+"""Yardsticks and measurements behind `skelact benchmark`."""

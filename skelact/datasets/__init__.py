@@ -1,0 +1,1 @@
+"""Named benchmarks, synthetic data, and the in-memory set that batches are gathered from."""

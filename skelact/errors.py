@@ -1,0 +1,59 @@
+"""The errors that skelact raises on purpose.
+
+Every message says what was got, what is allowed and how to mend it. The command line turns each kind
+into its own exit code, so that scripts can tell a bad file from a bad option.
+"""
+
+from __future__ import annotations
+
+
+class SkelactError(Exception):
+    """Base of all errors that skelact raises on purpose."""
+
+    exit_code = 1
+
+
+class ConfigError(SkelactError):
+    """An option or a configuration file is wrong (unknown key, bad type, value out of range)."""
+
+    exit_code = 2
+
+
+class DataError(SkelactError):
+    """A file or a recording cannot be used (truncated, wrong shape, NaN, not the format it claims)."""
+
+    exit_code = 3
+
+
+class LayoutError(SkelactError):
+    """Joints do not fit: unknown layout, wrong joint count, or a conversion that cannot be made."""
+
+    exit_code = 3
+
+
+class CheckpointError(SkelactError):
+    """A checkpoint is damaged, of another version, or does not fit the input."""
+
+    exit_code = 3
+
+
+class DependencyError(SkelactError):
+    """A system library, model file or optional package is missing."""
+
+    exit_code = 5
+
+
+def choices(got: object, allowed: object, what: str = "value") -> str:
+    """Return ``unknown WHAT 'got'; allowed: a, b, c`` with the closest name suggested.
+
+    Args:
+        got: what was given.
+        allowed: an iterable of the names that are allowed.
+        what: the noun for the message.
+    """
+    import difflib
+
+    names = [str(a) for a in allowed]  # type: ignore[attr-defined]
+    close = difflib.get_close_matches(str(got), names, n=1)
+    hint = f" Did you mean '{close[0]}'?" if close else ""
+    return f"unknown {what} '{got}'; allowed: {', '.join(names)}.{hint}"

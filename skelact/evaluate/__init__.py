@@ -1,0 +1,1 @@
+"""Metrics, calibration, pictures and reports. Sees arrays, never models."""

@@ -1,0 +1,1 @@
+"""Files and streams: one module per format, read and write."""

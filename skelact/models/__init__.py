@@ -1,0 +1,1 @@
+"""Networks, one file per paper family, which only arrange the blocks of nn."""

@@ -1,0 +1,1 @@
+"""Video to skeletons: estimators, tracking, smoothing, model files."""

@@ -1,0 +1,159 @@
+"""`Skeleton`: one recording of people, validated once when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from skelact.errors import DataError, LayoutError
+from skelact.layouts import SkeletonLayout, conversion, get_layout
+
+UNITS = ("m", "px", "image", "unknown")
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """One recording of people.
+
+    Args:
+        xyz: joint positions ``[M, T, V, C]`` (M people, T frames, V joints, C = 2 or 3), float32.
+        score: confidence ``[M, T, V]`` in 0..1, where **0 means missing**; None: every joint is there.
+            Positions of missing joints are set to 0, so equal recordings are equal bytes.
+        layout: a `SkeletonLayout` or the name of one; always a `SkeletonLayout` afterwards.
+        fps: frames per second, above 0.
+        unit: ``m`` (metres), ``px`` (pixels), ``image`` (fraction of the image's width and height) or
+            ``unknown`` (as the data set has it).
+        label: name of the action, or None.
+        id: name of the recording.
+        info: what else is known, as plain strings and numbers (subject, camera, setup, ...).
+        track_ids: identity of each person, ``M`` integers; None: 0, 1, ...
+        time: timestamp of each frame in seconds, increasing; None: even spacing at ``fps``.
+        frame_labels: a name per frame for recordings that are labelled frame by frame, or None.
+
+    Raises:
+        DataError: for wrong shapes, a NaN or infinite position at a joint that is not missing, scores
+            outside 0..1, an impossible frame rate, or timestamps that do not increase.
+        LayoutError: if V does not match the layout.
+    """
+
+    xyz: np.ndarray
+    score: np.ndarray
+    layout: SkeletonLayout
+    fps: float
+    unit: str = "m"
+    label: str | None = None
+    id: str = ""
+    info: Mapping[str, str | int | float] = field(default_factory=dict)
+    track_ids: tuple[int, ...] = ()
+    time: np.ndarray | None = None
+    frame_labels: tuple[str, ...] | None = None
+
+    def __init__(
+        self,
+        xyz: np.ndarray,
+        score: np.ndarray | None,
+        layout: SkeletonLayout | str,
+        fps: float,
+        unit: str = "m",
+        label: str | None = None,
+        id: str = "",
+        info: Mapping[str, str | int | float] | None = None,
+        track_ids: Sequence[int] | None = None,
+        time: np.ndarray | None = None,
+        frame_labels: Sequence[str] | None = None,
+    ) -> None:
+        where = f"recording '{id}'" if id else "the recording"
+        layout = get_layout(layout)
+        xyz = np.array(xyz, dtype=np.float32)
+        if xyz.ndim != 4 or xyz.shape[3] not in (2, 3):
+            raise DataError(f"{where}: xyz must be [people, frames, joints, 2 or 3], got shape {list(xyz.shape)}")
+        if xyz.shape[2] != len(layout):
+            raise LayoutError(
+                f"{where} has {xyz.shape[2]} joints, but layout '{layout.name}' has {len(layout)}; "
+                "name the layout that the data has"
+            )
+        score = np.ones(xyz.shape[:3], np.float32) if score is None else np.array(score, dtype=np.float32)
+        if score.shape != xyz.shape[:3]:
+            raise DataError(f"{where}: score must be {list(xyz.shape[:3])} like xyz, got {list(score.shape)}")
+        if score.size and not (np.nanmin(score) >= 0 and np.nanmax(score) <= 1) or np.isnan(score).any():
+            raise DataError(f"{where}: scores must lie in 0..1, got {np.nanmin(score)}..{np.nanmax(score)}")
+        xyz[score == 0] = 0
+        if not np.isfinite(xyz).all():
+            m, t, v, _ = np.argwhere(~np.isfinite(xyz))[0]
+            raise DataError(
+                f"{where}: joint '{layout.joints[v]}' of person {m} in frame {t} is not finite; "
+                "give it score 0 if it is missing"
+            )
+        fps = float(fps)
+        if not (np.isfinite(fps) and fps > 0):
+            raise DataError(f"{where}: fps must be above 0, got {fps}; pass the frame rate of the recording")
+        if unit not in UNITS:
+            raise DataError(f"{where}: unit '{unit}' is not one of {', '.join(UNITS)}")
+        ids = tuple(range(len(xyz))) if track_ids is None else tuple(int(i) for i in track_ids)
+        if len(ids) != len(xyz) or len(set(ids)) != len(ids):
+            raise DataError(f"{where}: {len(xyz)} people need as many different track ids, got {list(ids)}")
+        if time is not None:
+            time = np.array(time, dtype=np.float64)
+            if time.shape != xyz.shape[1:2] or not np.isfinite(time).all() or (np.diff(time) <= 0).any():
+                raise DataError(f"{where}: time must be {xyz.shape[1]} increasing seconds")
+            time.flags.writeable = False
+        if frame_labels is not None:
+            frame_labels = tuple(str(name) for name in frame_labels)
+            if len(frame_labels) != xyz.shape[1]:
+                raise DataError(f"{where}: {xyz.shape[1]} frames, but {len(frame_labels)} frame labels")
+        xyz.flags.writeable = False
+        score.flags.writeable = False
+        values = dict(
+            xyz=xyz, score=score, layout=layout, fps=fps, unit=unit,
+            label=None if label is None else str(label), id=str(id), info=dict(info or {}),
+            track_ids=ids, time=time, frame_labels=frame_labels,
+        )  # fmt: skip
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def n_people(self) -> int:
+        """M, how many people the recording holds."""
+        return self.xyz.shape[0]
+
+    @property
+    def n_frames(self) -> int:
+        """T, how many frames the recording has."""
+        return self.xyz.shape[1]
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first frame to the end of the last."""
+        if self.time is not None and len(self.time):
+            return float(self.time[-1] - self.time[0]) + 1 / self.fps
+        return self.n_frames / self.fps
+
+    def with_(self, **changes: object) -> Skeleton:
+        """A copy with some fields replaced, validated again."""
+        return replace(self, **changes)  # type: ignore[arg-type]
+
+    def converted(self, layout: SkeletonLayout | str) -> Skeleton:
+        """The same recording in another layout, by joint name; joints it lacks are marked missing.
+
+        Raises:
+            LayoutError: if the layouts share no joint.
+        """
+        plan = conversion(self.layout, layout)
+        xyz, score = plan.apply(self.xyz, self.score)
+        return self.with_(xyz=xyz, score=score, layout=plan.target)
+
+    def equals(self, other: Skeleton) -> bool:
+        """Whether every field of the two recordings is the same, numbers to the bit."""
+        same_time = (self.time is None) == (other.time is None) and (
+            self.time is None or np.array_equal(self.time, other.time)  # type: ignore[arg-type]
+        )
+        names = ("layout", "fps", "unit", "label", "id", "track_ids", "frame_labels")
+        return (
+            np.array_equal(self.xyz, other.xyz)
+            and np.array_equal(self.score, other.score)
+            and same_time
+            and all(getattr(self, n) == getattr(other, n) for n in names)
+            and dict(self.info) == dict(other.info)
+        )

@@ -1,0 +1,1 @@
+"""Pure batched functions on tensors: normalise, resample, augment, streams."""
