@@ -68,7 +68,9 @@ class Skeleton:
         layout = get_layout(layout)
         xyz = np.array(xyz, dtype=np.float32)
         if xyz.ndim != 4 or xyz.shape[3] not in (2, 3):
-            raise DataError(f"{where}: xyz must be [people, frames, joints, 2 or 3], got shape {list(xyz.shape)}")
+            raise DataError(
+                f"{where}: xyz must be [people, frames, joints, 2 or 3], got shape {list(xyz.shape)}"
+            )
         if xyz.shape[2] != len(layout):
             raise LayoutError(
                 f"{where} has {xyz.shape[2]} joints, but layout '{layout.name}' has {len(layout)}; "
@@ -77,7 +79,7 @@ class Skeleton:
         score = np.ones(xyz.shape[:3], np.float32) if score is None else np.array(score, dtype=np.float32)
         if score.shape != xyz.shape[:3]:
             raise DataError(f"{where}: score must be {list(xyz.shape[:3])} like xyz, got {list(score.shape)}")
-        if score.size and not (np.nanmin(score) >= 0 and np.nanmax(score) <= 1) or np.isnan(score).any():
+        if (score.size and not (np.nanmin(score) >= 0 and np.nanmax(score) <= 1)) or np.isnan(score).any():
             raise DataError(f"{where}: scores must lie in 0..1, got {np.nanmin(score)}..{np.nanmax(score)}")
         xyz[score == 0] = 0
         if not np.isfinite(xyz).all():

@@ -58,10 +58,14 @@ class SkeletonLayout:
             raise LayoutError(f"layout '{self.name}' has {n} joints but {len(self.parents)} parents")
         for v, p in enumerate(self.parents):
             if not -1 <= p < n or p == v:
-                raise LayoutError(f"layout '{self.name}': joint '{self.joints[v]}' has parent {p}, not in -1..{n - 1}")
+                raise LayoutError(
+                    f"layout '{self.name}': joint '{self.joints[v]}' has parent {p}, not in -1..{n - 1}"
+                )
         for a, b in self.extra_edges:
             if not (0 <= a < n and 0 <= b < n) or a == b:
-                raise LayoutError(f"layout '{self.name}': extra edge {(a, b)} is not between two of {n} joints")
+                raise LayoutError(
+                    f"layout '{self.name}': extra edge {(a, b)} is not between two of {n} joints"
+                )
         for v in range(n):
             seen, p = {v}, self.parents[v]
             while p >= 0:
@@ -111,7 +115,9 @@ class SkeletonLayout:
     @cached_property
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """(left, right) index pairs."""
-        return tuple((v, m) for v, m in enumerate(self.mirror) if m != v and self.joints[v].startswith("left_"))
+        return tuple(
+            (v, m) for v, m in enumerate(self.mirror) if m != v and self.joints[v].startswith("left_")
+        )
 
     @cached_property
     def hops(self) -> np.ndarray:
@@ -156,7 +162,9 @@ class SkeletonLayout:
                 p = self.parents[p]
             parents.append(place.get(p, -1))
         extra = tuple((place[a], place[b]) for a, b in self.extra_edges if a in place and b in place)
-        return SkeletonLayout(name or f"{self.name}_{len(kept)}", tuple(joints), tuple(parents), extra, self.source)
+        return SkeletonLayout(
+            name or f"{self.name}_{len(kept)}", tuple(joints), tuple(parents), extra, self.source
+        )
 
     def to_dict(self) -> dict:
         """Plain containers that `from_dict` reads back; written into data files and checkpoints."""
@@ -181,7 +189,9 @@ class SkeletonLayout:
         allowed = ("name", "joints", "bones", "root", "extra_edges", "source")
         unknown = [k for k in data if k not in allowed]
         if unknown:
-            raise LayoutError(f"a layout has no key {', '.join(map(str, unknown))}; allowed: {', '.join(allowed)}")
+            raise LayoutError(
+                f"a layout has no key {', '.join(map(str, unknown))}; allowed: {', '.join(allowed)}"
+            )
         for key in ("name", "joints"):
             if key not in data:
                 raise LayoutError(f"a layout needs the key '{key}'; got: {', '.join(map(str, data))}")
@@ -192,7 +202,9 @@ class SkeletonLayout:
             pairs = []
             for pair in data.get(key) or ():
                 if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-                    raise LayoutError(f"layout '{data['name']}': {key} must be pairs of joint names, got {pair!r}")
+                    raise LayoutError(
+                        f"layout '{data['name']}': {key} must be pairs of joint names, got {pair!r}"
+                    )
                 for joint in pair:
                     if joint not in place:
                         raise LayoutError(
@@ -216,7 +228,13 @@ class SkeletonLayout:
             parents[v] = p
         if -1 not in parents:
             raise LayoutError(f"layout '{data['name']}' has no root: its bones form a cycle")
-        return cls(str(data["name"]), tuple(joints), tuple(parents), tuple(ends("extra_edges")), str(data.get("source", "")))
+        return cls(
+            str(data["name"]),
+            tuple(joints),
+            tuple(parents),
+            tuple(ends("extra_edges")),
+            str(data.get("source", "")),
+        )
 
 
 def _hang(edges: list[tuple[int, int]], root: int, n: int) -> list[tuple[int, int]]:

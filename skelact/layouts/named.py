@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from skelact.errors import LayoutError, choices
 from skelact.layouts.layout import SkeletonLayout
 
@@ -66,7 +68,7 @@ def _hand(side: str = "", root: str = "") -> str:
 
 def _palm_edges(side: str = "") -> str:
     fingers = [f"{side}{f}_mcp" for f in ("index", "middle", "ring", "pinky")]
-    return " ".join(f"{a}-{b}" for a, b in zip(fingers, fingers[1:], strict=False))
+    return " ".join(f"{a}-{b}" for a, b in itertools.pairwise(fingers))
 
 
 def _shrec_fingers() -> str:
@@ -198,5 +200,6 @@ def get_layout(layout: str | SkeletonLayout) -> SkeletonLayout:
         return LAYOUTS[layout]
     except (KeyError, TypeError):
         raise LayoutError(
-            choices(layout, LAYOUTS, "layout") + " A layout of your own: skelact.layouts.load_layout('FILE.yaml')."
+            choices(layout, LAYOUTS, "layout")
+            + " A layout of your own: skelact.layouts.load_layout('FILE.yaml')."
         ) from None

@@ -1,0 +1,115 @@
+"""An append-only journal of recordings that survives a kill at any byte.
+
+A HDF5 file that is cut off while it grows may not open again. So recordings that arrive one by one are
+first appended here, each with its length and checksum; what a kill cut off is dropped on reading, and
+everything before it is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from skelact.errors import DataError
+from skelact.layouts import SkeletonLayout
+from skelact.skeleton import Skeleton
+
+_MAGIC = b"SKELJRN1"
+_HEAD = struct.Struct("<II")  # length of the record, checksum
+
+
+def _encode(skeleton: Skeleton, checksum: str | None) -> bytes:
+    head = {
+        "shape": list(skeleton.xyz.shape),
+        "fps": skeleton.fps,
+        "unit": skeleton.unit,
+        "label": skeleton.label,
+        "id": skeleton.id,
+        "info": dict(skeleton.info),
+        "track_ids": list(skeleton.track_ids),
+        "frame_labels": None if skeleton.frame_labels is None else list(skeleton.frame_labels),
+        "timed": skeleton.time is not None,
+        "layout": skeleton.layout.to_dict(),
+        "checksum": checksum,
+    }
+    text = json.dumps(head).encode()
+    parts = [struct.pack("<I", len(text)), text, skeleton.xyz.tobytes(), skeleton.score.tobytes()]
+    if skeleton.time is not None:
+        parts.append(skeleton.time.tobytes())
+    return b"".join(parts)
+
+
+def _decode(record: bytes) -> tuple[Skeleton, str | None]:
+    (size,) = struct.unpack_from("<I", record)
+    head = json.loads(record[4 : 4 + size])
+    m, t, v, c = head["shape"]
+    offset = 4 + size
+    xyz = np.frombuffer(record, np.float32, m * t * v * c, offset).reshape(m, t, v, c)
+    offset += xyz.nbytes
+    score = np.frombuffer(record, np.float32, m * t * v, offset).reshape(m, t, v)
+    time = np.frombuffer(record, np.float64, t, offset + score.nbytes) if head["timed"] else None
+    skeleton = Skeleton(
+        xyz, score, SkeletonLayout.from_dict(head["layout"]), head["fps"], head["unit"], head["label"], head["id"],
+        head["info"], head["track_ids"], time, head["frame_labels"],
+    )  # fmt: skip
+    return skeleton, head["checksum"]
+
+
+class Journal:
+    """The journal file at ``path``; opened for appending, after dropping what a kill cut off."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        good = len(_MAGIC)
+        if path.exists() and path.stat().st_size >= good:
+            for end, _ in _records(path):
+                good = end
+            self._file = path.open("r+b")
+            self._file.truncate(good)
+            self._file.seek(good)
+        else:
+            self._file = path.open("wb")
+            self._file.write(_MAGIC)
+
+    def append(self, skeleton: Skeleton, checksum: str | None) -> None:
+        """Add one recording; on failure (a full disk, say) the journal stays as it was."""
+        record = _encode(skeleton, checksum)
+        place = self._file.tell()
+        try:
+            self._file.write(_HEAD.pack(len(record), zlib.crc32(record)) + record)
+            self._file.flush()
+        except OSError:
+            try:
+                self._file.seek(place)
+                self._file.truncate(place)
+            except OSError:
+                os.truncate(self.path, place)
+            raise
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._file.close()
+
+    def __iter__(self) -> Iterator[tuple[Skeleton, str | None]]:
+        self._file.flush()
+        for _, record in _records(self.path):
+            yield _decode(record)
+
+
+def _records(path: Path) -> Iterator[tuple[int, bytes]]:
+    """(end position, record) for every whole record."""
+    with path.open("rb") as file:
+        if file.read(len(_MAGIC)) != _MAGIC:
+            raise DataError(f"{path} is not an unfinished skelact file; remove it or choose another name")
+        while len(head := file.read(_HEAD.size)) == _HEAD.size:
+            size, checksum = _HEAD.unpack(head)
+            record = file.read(size)
+            if len(record) < size or zlib.crc32(record) != checksum:
+                return
+            yield file.tell(), record
