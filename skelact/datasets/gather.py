@@ -1,0 +1,202 @@
+"""`gather`: from clip numbers to a batch in a few tensor operations, with no per-sample Python."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from skelact.datasets.batch import SkeletonBatch
+from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.errors import ConfigError, choices
+
+SAMPLINGS = ("resize", "segments", "seconds")
+
+
+@dataclass
+class Sampling:
+    """Which moments of a clip are looked at.
+
+    Args:
+        kind: ``resize`` stretches a window of the clip to ``n_frames`` with interpolation (CTR-GCN);
+            ``segments`` takes one frame from each of ``n_frames`` equal parts (TSN, PYSKL's
+            UniformSample); ``seconds`` reads at a fixed rate, so that speed means the same everywhere.
+        n_frames: frames per sample.
+        crop: for ``resize``, the share of the clip that the window covers when training, drawn from
+            this range; in evaluation the upper end is used, centred.
+        fps: for ``seconds``, frames per second.
+
+    Raises:
+        ConfigError: for values out of range.
+    """
+
+    kind: str = "resize"
+    n_frames: int = 64
+    crop: tuple[float, float] = (0.5, 1.0)
+    fps: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.kind not in SAMPLINGS:
+            raise ConfigError(choices(self.kind, SAMPLINGS, "sampling"))
+        if self.n_frames < 1:
+            raise ConfigError(f"n_frames must be at least 1, got {self.n_frames}")
+        if not 0 < self.crop[0] <= self.crop[1] <= 1:
+            raise ConfigError(f"crop must be two shares with 0 < low <= high <= 1, got {list(self.crop)}")
+        if not self.fps > 0:
+            raise ConfigError(f"fps must be above 0, got {self.fps}")
+
+
+def sample_positions(
+    sampling: Sampling,
+    length: Tensor,
+    fps: Tensor,
+    training: bool,
+    generator: torch.Generator | None = None,
+    view: tuple[int, int] = (0, 1),
+) -> Tensor:
+    """Fractional frame numbers ``[N, T]`` of the moments to look at.
+
+    Args:
+        sampling: how.
+        length: frames of each clip ``[N]``.
+        fps: of each clip ``[N]``.
+        training: draw at random; otherwise deterministic.
+        generator: where random numbers come from.
+        view: (i, n): the i-th of n evaluation samples per clip, spread over the clip.
+    """
+    n, t = len(length), sampling.n_frames
+    device = length.device
+    total = length.to(torch.float32)[:, None]
+    steps = torch.arange(t, device=device, dtype=torch.float32)[None]
+
+    def draw(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=generator, device=device)
+
+    place = (view[0] + 0.5) / view[1]
+    if sampling.kind == "resize":
+        low, high = sampling.crop
+        share = low + (high - low) * draw(n, 1) if training else torch.full((n, 1), high, device=device)
+        if not training and view[1] > 1:
+            share = share * (0.75 + 0.25 * (view[0] % 2))
+        window = (total * share).clamp_min(1.0)
+        begin = (total - window) * (draw(n, 1) if training else place)
+        positions = begin + (steps + 0.5) * window / t - 0.5
+    elif sampling.kind == "segments":
+        inside = draw(n, t) if training else torch.full((n, t), place, device=device)
+        positions = ((steps + inside) * total / t).floor()
+    else:
+        stride = (fps / sampling.fps)[:, None]
+        slack = (total - 1 - (t - 1) * stride).clamp_min(0.0)
+        positions = slack * (draw(n, 1) if training else place) + steps * stride
+    return torch.minimum(positions.clamp_min(0.0), total - 1) if sampling.kind != "seconds" else positions
+
+
+def gather(
+    data: SkeletonSet,
+    clips: Tensor,
+    sampling: Sampling,
+    *,
+    training: bool = False,
+    generator: torch.Generator | None = None,
+    view: tuple[int, int] = (0, 1),
+    positions: Tensor | None = None,
+) -> SkeletonBatch:
+    """Make a batch of clips: choose moments, find each person's rows, interpolate.
+
+    A person is in the batch if they are there at one of the moments at least; moments at which they are
+    not there have score 0. Between two frames positions and scores are interpolated linearly; if a joint
+    is missing in one of them the other is taken, and it is missing if the nearer one is.
+
+    Args:
+        data: the set.
+        clips: clip numbers ``[N]``.
+        sampling: which moments; see `Sampling`.
+        training: choose moments at random.
+        generator: for the random choice; on the set's device.
+        view: see `sample_positions`.
+        positions: fractional frame numbers ``[N, T]``, instead of ``sampling``.
+
+    Returns:
+        A `SkeletonBatch` on the set's device.
+    """
+    clips = clips.to(data.device)
+    if positions is None:
+        positions = sample_positions(
+            sampling, data.n_frames[clips], data.fps[clips], training, generator, view
+        )
+    if data.timeline is not None:
+        positions = _by_time(data, clips, positions)
+
+    counts = data.n_tracks[clips]
+    owner = torch.repeat_interleave(torch.arange(len(clips), device=clips.device), counts)
+    nth = torch.arange(len(owner), device=clips.device) - (counts.cumsum(0) - counts)[owner]
+    track = data.first_track[clips][owner] + nth
+    start, length, first = (data.tracks[name][track][:, None] for name in ("start", "length", "first"))
+
+    at = positions[owner] - start
+    there = (at > -0.5) & (at < length - 0.5)
+    if len(owner) > len(clips):  # leave out people who are never there, but not the last of a clip
+        some = there.any(1)
+        keep = some | ((nth == 0) & (torch.zeros_like(clips).index_add(0, owner, some.long()) == 0)[owner])
+        if not bool(keep.all()):
+            owner, at, there = owner[keep], at[keep], there[keep]
+            length, first = length[keep], first[keep]
+
+    low = at.floor()
+    weight = (at - low).clamp(0.0, 1.0)
+    low = low.long()
+    lower = first + torch.minimum(low.clamp_min(0), length - 1)
+    upper = first + torch.minimum((low + 1).clamp_min(0), length - 1)
+    shape = at.shape
+    a = data.xyz.take(lower.view(-1)).view(*shape, *data.xyz.shape[1:])
+    blend = bool((weight > 0).any())
+    if data.all_seen:
+        x = a
+        if blend:
+            x = torch.lerp(a, data.xyz.take(upper.view(-1)).view_as(a), weight[..., None, None])
+        score = there[..., None].to(x.dtype).expand(*shape, x.shape[2]).contiguous()
+    else:
+        score_a = data.score.take(lower.view(-1)).view(*shape, -1)
+        x, score = a, score_a
+        if blend:
+            b = data.xyz.take(upper.view(-1)).view_as(a)
+            score_b = data.score.take(upper.view(-1)).view_as(score_a)
+            w = weight[..., None]
+            score = torch.lerp(score_a, score_b, w)
+            if not data.all_there:
+                seen_a, seen_b = score_a > 0, score_b > 0
+                score = score * torch.where(w < 0.5, seen_a, seen_b)
+                w = torch.where(seen_a, torch.where(seen_b, w, torch.zeros_like(w)), torch.ones_like(w))
+            x = torch.lerp(a, b, w[..., None])
+        score = score * there[..., None]
+    if not bool(there.all()):
+        x = x * there[..., None, None]
+    return SkeletonBatch(x, score, owner, data.labels[clips], data.layout)
+
+
+def _by_time(data: SkeletonSet, clips: Tensor, positions: Tensor) -> Tensor:
+    """Turn evenly spaced frame numbers into real ones for clips that carry timestamps."""
+    assert data.timeline is not None and data.time_key is not None
+    first = data.timeline[clips]
+    timed = (first >= 0).nonzero()[:, 0]
+    if not len(timed):
+        return positions
+    positions = positions.clone()
+    begin = first[timed]
+    n = data.n_frames[clips[timed]]
+    key = data.time_key
+    duration = key[begin + n - 1] - key[begin]
+    seconds = positions[timed].double() * (duration / (n - 1).clamp_min(1))[:, None]
+    low, high = begin[:, None].expand_as(seconds), (begin + n - 1)[:, None].expand_as(seconds)
+    low, high = low.clone(), high.clone()
+    while bool((high - low > 1).any()):  # bisection for all moments at once
+        middle = (low + high) // 2
+        later = key[middle] > seconds
+        high = torch.where(later, middle, high)
+        low = torch.where(later, low, middle)
+    span = (key[high] - key[low]).clamp_min(1e-9)
+    share = (seconds - key[low]) / span
+    share = torch.where(seconds > duration[:, None], share, share.clamp(0, 1))
+    positions[timed] = (low - begin[:, None] + share).to(positions.dtype)
+    return positions

@@ -1,0 +1,136 @@
+"""ST-GCN: spatial temporal graph convolutional networks (Yan, Xiong and Lin, AAAI 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from skelact.errors import ConfigError
+from skelact.layouts import SkeletonLayout, get_layout, partition
+from skelact.nn.block import Block
+from skelact.nn.graph import SkeletonGraph
+from skelact.nn.norm import JointNorm
+from skelact.nn.pooling import pool_clips, pool_people
+from skelact.nn.spatial import FixedGraphConv
+from skelact.nn.temporal import TemporalConv
+
+
+class STGCN(nn.Module):
+    """ST-GCN for any layout, any number of people and frames.
+
+    Args:
+        layout: the skeleton layout or its name.
+        n_classes: number of actions.
+        channels_in: values per joint, such as 3 for positions.
+        channels: output channels of each block.
+        strided: the blocks (0-based) that halve the frames.
+        partition_name: ``uniform``, ``distance``, ``spatial``, ``spatial_released`` (for published
+            weights) or ``self_inward_outward``.
+        kernel: frames that a temporal convolution sees.
+        dropout: in every block after the first.
+        importance: learn one weight per edge and layer.
+
+    Raises:
+        ConfigError: for settings that make no network.
+    """
+
+    def __init__(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int = 3,
+        channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
+        strided: Sequence[int] = (4, 7),
+        partition_name: str = "spatial",
+        kernel: int = 9,
+        dropout: float = 0.0,
+        importance: bool = True,
+    ) -> None:
+        super().__init__()
+        if not channels or min(channels) < 1 or n_classes < 1:
+            raise ConfigError(
+                f"ST-GCN needs channels and classes, got channels={channels}, n_classes={n_classes}"
+            )
+        if kernel % 2 == 0:
+            raise ConfigError(f"kernel must be odd so that frames stay centred, got {kernel}")
+        self.layout = get_layout(layout)
+        self.channels_in = channels_in
+        graph = SkeletonGraph(partition(self.layout, partition_name))
+        self.norm = JointNorm(len(self.layout), channels_in)
+        widths = [channels_in, *channels]
+        self.blocks = nn.ModuleList(
+            Block(
+                FixedGraphConv(c, d, graph, importance),
+                TemporalConv(d, d, kernel, 2 if i in strided else 1),
+                c,
+                d,
+                stride=2 if i in strided else 1,
+                residual=i > 0,
+                dropout=dropout if i > 0 else 0.0,
+            )
+            for i, (c, d) in enumerate(pairwise(widths))
+        )
+        self.n_features = widths[-1]
+        self.head = nn.Linear(self.n_features, n_classes)
+        self.reset_classifier(n_classes)
+
+    def reset_classifier(self, n_classes: int) -> None:
+        """Give the network a new, untrained output layer."""
+        self.n_classes = n_classes
+        self.head = nn.Linear(self.n_features, n_classes).to(self.head.weight)
+        nn.init.normal_(self.head.weight, 0, (2 / n_classes) ** 0.5 * 0.1)
+        nn.init.zeros_(self.head.bias)
+
+    def forward_features(self, x: Tensor, score: Tensor | None = None) -> Tensor:
+        """Features ``[V, P, T', D]`` of ``x [P, T, V, C]`` (missing joints, ``score`` 0, are set to 0)."""
+        present = None
+        if score is not None:
+            x = x * (score > 0).unsqueeze(-1).to(x.dtype)
+            present = (score > 0).any(-1)
+        x = self.norm(x, present)
+        if present is not None:
+            x = x * present[..., None, None].to(x.dtype)
+        x = x.permute(2, 0, 1, 3).contiguous()
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+    def forward(
+        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
+    ) -> Tensor:
+        """Classify clips.
+
+        Args:
+            x: ``[P, T, V, C]`` packed people.
+            owner: ``[P]`` the clip of each person; None: every person is a clip.
+            score: ``[P, T, V]``, 0 = missing; None: all there.
+            n_clips: N; None: one more than the largest owner.
+
+        Returns:
+            logits ``[N, n_classes]``.
+
+        Raises:
+            ConfigError: if the joints or channels are not those of the network.
+        """
+        if x.ndim != 4 or x.shape[2] != len(self.layout) or x.shape[3] != self.channels_in:
+            raise ConfigError(
+                f"this network takes [people, frames, {len(self.layout)} joints ({self.layout.name}), "
+                f"{self.channels_in} channels], got {list(x.shape)}"
+            )
+        people = pool_people(self.forward_features(x, score))
+        if owner is not None:
+            n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
+            seen = None if score is None else (score > 0).flatten(1).any(1)
+            people = pool_clips(people, owner, n_clips, seen)
+        return self.head(people)
+
+
+def stgcn_small(
+    layout: SkeletonLayout | str, n_classes: int, channels_in: int = 3, **settings: object
+) -> STGCN:
+    """A six-block ST-GCN of 32 to 128 channels, for demonstrations and small computers."""
+    return STGCN(
+        layout, n_classes, channels_in, channels=(32, 32, 64, 64, 128, 128), strided=(2, 4), **settings
+    )  # type: ignore[arg-type]

@@ -1,0 +1,42 @@
+"""Temporal modules: mixing over frames. All map ``[V, P, T, C]`` to ``[V, P, T', D]``."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class TemporalConv(nn.Conv2d):
+    """Convolution over time, ``kernel`` frames wide.
+
+    Runs as a ``1 × kernel`` convolution on the view ``[V, C, P, T]``: the same memory in channels-last
+    order, no copy.
+
+    Args:
+        channels_in, channels_out: C and D.
+        kernel: frames; odd.
+        stride: frames per output frame.
+        dilation: frames between taps.
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, kernel: int = 9, stride: int = 1, dilation: int = 1
+    ) -> None:
+        pad = (kernel - 1) * dilation // 2
+        super().__init__(channels_in, channels_out, (1, kernel), (1, stride), (0, pad), (1, dilation))
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+
+class PointConv(nn.Linear):
+    """1×1 convolution, a matrix product on the last axis, with an optional stride in time."""
+
+    def __init__(self, channels_in: int, channels_out: int, stride: int = 1) -> None:
+        super().__init__(channels_in, channels_out)
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        if self.stride > 1:
+            x = x[:, :, :: self.stride]
+        return functional.linear(x, self.weight, self.bias)

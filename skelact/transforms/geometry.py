@@ -1,0 +1,112 @@
+"""Batched geometric transforms. Random ones draw once a clip, so the people of a clip stay together.
+
+Tensors are ``x [P, T, V, C]``, ``score [P, T, V]`` and ``owner [P]`` throughout. Missing joints (score 0)
+are moved like all others; `skelact.transforms.normalise.hide_missing` sets them to 0 at the end.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from skelact.layouts import SkeletonLayout
+
+
+def uniform(
+    shape: tuple[int, ...], low: float, high: float, like: Tensor, generator: torch.Generator | None
+) -> Tensor:
+    """Uniform random numbers on the device and in the type of ``like``."""
+    return torch.empty(shape, device=like.device, dtype=like.dtype).uniform_(low, high, generator=generator)
+
+
+def rotation_matrices(angles: Tensor) -> Tensor:
+    """Rotations about x, then y, then z: ``[N, 3]`` radians to ``[N, 3, 3]``; ``[N, 1]`` to ``[N, 2, 2]``."""
+    cos, sin = angles.cos(), angles.sin()
+    zero, one = torch.zeros_like(cos[:, 0]), torch.ones_like(cos[:, 0])
+    if angles.shape[1] == 1:
+        return torch.stack([cos[:, 0], -sin[:, 0], sin[:, 0], cos[:, 0]], 1).view(-1, 2, 2)
+    (cx, cy, cz), (sx, sy, sz) = cos.unbind(1), sin.unbind(1)
+    rx = torch.stack([one, zero, zero, zero, cx, -sx, zero, sx, cx], 1).view(-1, 3, 3)
+    ry = torch.stack([cy, zero, sy, zero, one, zero, -sy, zero, cy], 1).view(-1, 3, 3)
+    rz = torch.stack([cz, -sz, zero, sz, cz, zero, zero, zero, one], 1).view(-1, 3, 3)
+    return rz @ ry @ rx
+
+
+def apply_matrices(x: Tensor, owner: Tensor, matrices: Tensor) -> Tensor:
+    """Multiply every joint by its clip's matrix: ``matrices [N, C, C]``."""
+    p, t, v, c = x.shape
+    return torch.bmm(x.reshape(p, t * v, c), matrices[owner].transpose(1, 2)).view(p, t, v, c)
+
+
+def rotate(
+    x: Tensor, owner: Tensor, n_clips: int, angle: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """Rotate each clip about each axis by up to ``angle`` radians (2D: in the plane).
+
+    Source: the random rotation of CTR-GCN (Chen et al., ICCV 2021), about the origin.
+    """
+    axes = 3 if x.shape[3] == 3 else 1
+    return apply_matrices(x, owner, rotation_matrices(uniform((n_clips, axes), -angle, angle, x, generator)))
+
+
+def scale(
+    x: Tensor, owner: Tensor, n_clips: int, amount: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """Stretch each axis of each clip by a factor in ``1 - amount .. 1 + amount``."""
+    factors = uniform((n_clips, x.shape[3]), 1 - amount, 1 + amount, x, generator)
+    return x * factors[owner][:, None, None, :]
+
+
+def shear(
+    x: Tensor, owner: Tensor, n_clips: int, amount: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """Shear each clip: off-diagonal entries of the matrix up to ``amount`` (Li et al., CVPR 2021)."""
+    c = x.shape[3]
+    matrices = uniform((n_clips, c, c), -amount, amount, x, generator)
+    matrices.diagonal(dim1=1, dim2=2).fill_(1)
+    return apply_matrices(x, owner, matrices)
+
+
+def mirror(
+    x: Tensor,
+    score: Tensor,
+    owner: Tensor,
+    n_clips: int,
+    layout: SkeletonLayout,
+    probability: float = 1.0,
+    generator: torch.Generator | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Mirror clips left to right: negate the first coordinate and swap left and right joints.
+
+    Positions must be relative (the mirror plane is x = 0). Leave it off where handedness is meaning.
+    """
+    chosen = torch.rand(n_clips, generator=generator, device=x.device) < probability
+    chosen = chosen[owner]
+    order = torch.tensor(layout.mirror, device=x.device)
+    flipped = x[:, :, order].clone()
+    flipped[..., 0].neg_()
+    return (
+        torch.where(chosen[:, None, None, None], flipped, x),
+        torch.where(chosen[:, None, None], score[:, :, order], score),
+    )
+
+
+def jitter(x: Tensor, deviation: float, generator: torch.Generator | None = None) -> Tensor:
+    """Add Gaussian noise of this standard deviation, in the unit of ``x``."""
+    return x + deviation * torch.randn(x.shape, generator=generator, device=x.device, dtype=x.dtype)
+
+
+def drop_joints(
+    score: Tensor, owner: Tensor, n_clips: int, probability: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """Mark whole joints missing for a clip, each with this probability; at least one joint stays."""
+    drawn = torch.rand((n_clips, score.shape[2]), generator=generator, device=score.device)
+    keep = (drawn >= probability) | (drawn == drawn.max(1, keepdim=True).values)
+    return score * keep[owner][:, None, :].to(score.dtype)
+
+
+def drop_frames(score: Tensor, probability: float, generator: torch.Generator | None = None) -> Tensor:
+    """Mark all joints of a frame missing, each frame of each person with this probability."""
+    drawn = torch.rand(score.shape[:2], generator=generator, device=score.device)
+    keep = (drawn >= probability) | (drawn == drawn.max(1, keepdim=True).values)
+    return score * keep[..., None].to(score.dtype)

@@ -1,0 +1,114 @@
+"""Normalisation on the person, never per frame: height and speed are signal."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from skelact.layouts import SkeletonLayout
+from skelact.transforms.geometry import apply_matrices
+
+
+def centre_joints(layout: SkeletonLayout) -> list[int]:
+    """The joints whose mean is the body's centre: the hips where there are any, else the root."""
+    for names in (("mid_hip",), ("left_hip", "right_hip"), ("spine",)):
+        if all(name in layout.index for name in names):
+            return layout.positions(*names)
+    roots = [v for v, p in enumerate(layout.parents) if p < 0]
+    return roots
+
+
+def _first_people(owner: Tensor, n_clips: int) -> Tensor:
+    """Index of the first person of each clip, ``[N]``."""
+    people = torch.arange(len(owner), device=owner.device)
+    first = torch.full((n_clips,), len(owner), device=owner.device, dtype=people.dtype)
+    return first.scatter_reduce(0, owner, people, "amin")
+
+
+def _centres(x: Tensor, score: Tensor, layout: SkeletonLayout, when: str) -> Tensor:
+    """One centre per person, ``[P, C]``: mean over its frames, or its first frame."""
+    joints = centre_joints(layout)
+    weight = (score[:, :, joints] > 0).to(x.dtype)
+    point = x[:, :, joints]
+    absent = weight.flatten(1).sum(1) == 0
+    if bool(absent.any()):  # no hips in any frame: the mean of what is there
+        everything = (score > 0).to(x.dtype)
+        total = everything.flatten(1).sum(1).clamp_min(1)[:, None]
+        fallback = (x * everything[..., None]).sum((1, 2)) / total
+    else:
+        fallback = torch.zeros_like(x[:, 0, 0])
+    if when == "first_frame":
+        there = (weight.sum(2) > 0).to(x.dtype)
+        frame = there.argmax(1)
+        rows = torch.arange(len(x), device=x.device)
+        weight, point = weight[rows, frame][:, None], point[rows, frame][:, None]
+    mean = (point * weight[..., None]).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1)[:, None]
+    return torch.where(absent[:, None], fallback, mean)
+
+
+def centre(
+    x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: SkeletonLayout, when: str = "mean"
+) -> Tensor:
+    """Move each clip so that its first person's centre is the origin.
+
+    People of a clip keep their places to each other.
+
+    Args:
+        when: ``mean`` (over all frames in which the hips are seen) or ``first_frame``.
+    """
+    people = _centres(x, score, layout, when)
+    return x - people[_first_people(owner, n_clips)][owner][:, None, None, :]
+
+
+def body_size(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
+    """Mean bone length of each person over all frames and bones that are seen, ``[P]``; 0 if none is."""
+    child = torch.tensor([b[0] for b in layout.bones], device=x.device)
+    parent = torch.tensor([b[1] for b in layout.bones], device=x.device)
+    seen = ((score[:, :, child] > 0) & (score[:, :, parent] > 0)).to(x.dtype)
+    length = (x[:, :, child] - x[:, :, parent]).square().sum(-1).sqrt()
+    return (length * seen).sum((1, 2)) / seen.sum((1, 2)).clamp_min(1)
+
+
+def scale_to_body(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: SkeletonLayout) -> Tensor:
+    """Divide each clip by its people's mean bone length, times 5 (so that a body spans about 5 units).
+
+    One factor a clip: relative sizes, heights and speeds inside it stay.
+    """
+    size = body_size(x, score, layout)
+    total = torch.zeros(n_clips, device=x.device, dtype=x.dtype).index_add(0, owner, size)
+    count = torch.zeros(n_clips, device=x.device, dtype=x.dtype).index_add(0, owner, (size > 0).to(x.dtype))
+    mean = total / count.clamp_min(1)
+    factor = torch.where(mean > 0, 1 / (5 * mean.clamp_min(1e-12)), torch.ones_like(mean))
+    return x * factor[owner][:, None, None, None]
+
+
+def align_view(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: SkeletonLayout) -> Tensor:
+    """Turn each clip about the vertical (second) axis so that its first person faces the camera.
+
+    The line from the right to the left shoulder (else hip), in the first frame that shows both, becomes
+    the first axis. Clips that never show both are left as they are; 2D recordings are refused upstream.
+    """
+    for part in ("shoulder", "hip"):
+        if {f"left_{part}", f"right_{part}"} <= set(layout.index):
+            left, right = layout.positions(f"left_{part}", f"right_{part}")
+            break
+    else:
+        return x
+    first = _first_people(owner, n_clips)
+    seen = (score[first][:, :, left] > 0) & (score[first][:, :, right] > 0)
+    rows = torch.arange(n_clips, device=x.device)
+    frame = seen.to(torch.int8).argmax(1)
+    across = x[first, frame, left] - x[first, frame, right]
+    length = across[:, [0, 2]].norm(dim=1)
+    fine = seen[rows, frame] & (length > 1e-6)
+    length = length.clamp_min(1e-6)
+    cos = torch.where(fine, across[:, 0] / length, torch.ones_like(length))
+    sin = torch.where(fine, across[:, 2] / length, torch.zeros_like(length))
+    zero, one = torch.zeros_like(cos), torch.ones_like(cos)
+    matrices = torch.stack([cos, zero, sin, zero, one, zero, -sin, zero, cos], 1).view(-1, 3, 3)
+    return apply_matrices(x, owner, matrices)
+
+
+def hide_missing(x: Tensor, score: Tensor) -> Tensor:
+    """Set missing joints to 0, the centre."""
+    return x * (score > 0).unsqueeze(-1).to(x.dtype)

@@ -1,0 +1,121 @@
+"""Streams: what a network sees of the joints, computed on the fly from one tensor.
+
+Source: two-stream adaptive graph networks (Shi et al., CVPR 2019): bones and their motions.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from skelact.errors import ConfigError, choices
+from skelact.layouts import SkeletonLayout
+
+
+def _seen(score: Tensor, dtype: torch.dtype) -> Tensor:
+    return (score > 0).to(dtype).unsqueeze(-1)
+
+
+def joint(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
+    """Positions; missing joints 0."""
+    return x * _seen(score, x.dtype)
+
+
+def bone(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
+    """``x[v] - x[parent(v)]``; roots, and bones with a missing end, 0."""
+    parent = torch.tensor([p if p >= 0 else v for v, p in enumerate(layout.parents)], device=x.device)
+    both = _seen(score, x.dtype) * _seen(score[:, :, parent], x.dtype)
+    return (x - x[:, :, parent]) * both
+
+
+def _motion(values: Tensor, seen: Tensor) -> Tensor:
+    out = torch.zeros_like(values)
+    out[:, :-1] = (values[:, 1:] - values[:, :-1]) * (seen[:, 1:] * seen[:, :-1])
+    return out
+
+
+def joint_motion(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
+    """``x[t+1] - x[t]``, 0 in the last frame and where either end is missing."""
+    return _motion(x, _seen(score, x.dtype))
+
+
+def bone_motion(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
+    """``bone[t+1] - bone[t]``, 0 in the last frame and where either bone is missing."""
+    parent = torch.tensor([p if p >= 0 else v for v, p in enumerate(layout.parents)], device=x.device)
+    both = _seen(score, x.dtype) * _seen(score[:, :, parent], x.dtype)
+    return _motion(bone(x, score, layout), both)
+
+
+def angles(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
+    """Per joint, three cosines that rotation and scale leave alone (2D: likewise).
+
+    1. between the bone to the parent and the bone to the first child (elbow, knee, ... flexion);
+    2. between the bone to the parent and the parent's own bone;
+    3. between the bone to the parent and the line from the root's first child to the root (trunk).
+
+    0 where a joint that is needed is missing or does not exist.
+    """
+    n = len(layout)
+    parents = layout.parents
+    child = [next((w for w, p in enumerate(parents) if p == v), v) for v in range(n)]
+    parent = [p if p >= 0 else v for v, p in enumerate(parents)]
+    device = x.device
+    child_of, parent_of = torch.tensor(child, device=device), torch.tensor(parent, device=device)
+    bones = bone(x, score, layout)
+    to_child = (
+        bones[:, :, child_of] * torch.tensor([c != v for v, c in enumerate(child)], device=device)[:, None]
+    )
+    trunk = bones[:, :, child[layout.root]].unsqueeze(2).expand_as(bones)
+
+    def cosine(a: Tensor, b: Tensor) -> Tensor:
+        norm = (a.square().sum(-1) * b.square().sum(-1)).sqrt()
+        dot = (a * b).sum(-1)
+        return torch.where(norm > 1e-12, dot / norm.clamp_min(1e-12), torch.zeros_like(dot))
+
+    return torch.stack(
+        [cosine(bones, to_child), cosine(bones, bones[:, :, parent_of]), cosine(bones, trunk)], -1
+    )
+
+
+def confidence(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
+    """The score itself, one channel."""
+    return score.unsqueeze(-1).to(x.dtype)
+
+
+STREAMS = {
+    "joint": joint,
+    "bone": bone,
+    "joint_motion": joint_motion,
+    "bone_motion": bone_motion,
+    "angles": angles,
+    "confidence": confidence,
+}
+
+
+def stream_channels(streams: list[str], dims: int) -> int:
+    """How many channels these streams have together, for positions of ``dims`` coordinates."""
+    return sum({"angles": 3, "confidence": 1}.get(name, dims) for name in streams)
+
+
+def make_streams(x: Tensor, score: Tensor, layout: SkeletonLayout, streams: list[str]) -> Tensor:
+    """Compute streams and join them along the channels.
+
+    Args:
+        x: ``[P, T, V, C]``.
+        score: ``[P, T, V]``.
+        layout: for parents.
+        streams: names from `STREAMS`.
+
+    Returns:
+        ``[P, T, V, channels]``.
+
+    Raises:
+        ConfigError: for an unknown or empty list of streams.
+    """
+    if not streams:
+        raise ConfigError(f"name at least one stream: {', '.join(STREAMS)}")
+    for name in streams:
+        if name not in STREAMS:
+            raise ConfigError(choices(name, STREAMS, "stream"))
+    parts = [STREAMS[name](x, score, layout) for name in streams]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
