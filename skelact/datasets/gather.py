@@ -31,6 +31,8 @@ class Sampling:
         ConfigError: for values out of range.
     """
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
     kind: str = "resize"
     n_frames: int = 64
     crop: tuple[float, float] = (0.5, 1.0)

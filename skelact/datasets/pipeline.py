@@ -25,6 +25,8 @@ class Normalise:
         align_view: turn each clip so that the first person faces the camera (3D only).
     """
 
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
     centre: str = "mean"
     scale: str = "body"
     align_view: bool = False
@@ -49,6 +51,8 @@ class Augment:
         drop_joints: probability that a joint is missing for the whole clip.
         drop_frames: probability that a person is missing in a frame.
     """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     rotate: float = 0.3
     scale: float = 0.1
@@ -77,6 +81,8 @@ class Pipeline:
         augment: random changes in training.
         streams: what the network sees; several are joined along the channels.
     """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     sampling: Sampling = field(default_factory=Sampling)
     normalise: Normalise = field(default_factory=Normalise)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -127,10 +129,30 @@ class STGCN(nn.Module):
         return self.head(people)
 
 
-def stgcn_small(
-    layout: SkeletonLayout | str, n_classes: int, channels_in: int = 3, **settings: object
-) -> STGCN:
-    """A six-block ST-GCN of 32 to 128 channels, for demonstrations and small computers."""
-    return STGCN(
-        layout, n_classes, channels_in, channels=(32, 32, 64, 64, 128, 128), strided=(2, 4), **settings
-    )  # type: ignore[arg-type]
+@dataclass
+class STGCNSettings:
+    """Settings of `STGCN`; see there."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    name: Literal["stgcn"] = "stgcn"
+    channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
+    strided: tuple[int, ...] = (4, 7)
+    partition: str = "spatial"
+    kernel: int = 9
+    dropout: float = 0.0
+    importance: bool = True
+
+    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> STGCN:
+        """Make the network for a layout, a number of classes and of input channels."""
+        return STGCN(
+            layout,
+            n_classes,
+            channels_in,
+            self.channels,
+            self.strided,
+            self.partition,
+            self.kernel,
+            self.dropout,
+            self.importance,
+        )

@@ -1,0 +1,191 @@
+"""Typed experiments and YAML, both ways. Unknown keys are refused with the allowed ones listed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import numpy as np
+import yaml
+
+from skelact.datasets.pipeline import Pipeline
+from skelact.errors import ConfigError
+from skelact.models import ModelSettings
+from skelact.training.settings import TrainSettings
+
+
+@dataclass
+class DataSettings:
+    """Which file and which parts of it.
+
+    Args:
+        path: the skelact file.
+        train: split to train on; ``all`` for everything.
+        val: split for validation, or a share (0.1) held out of the training part, or 0 for none.
+        val_by: how a share is held out: whole groups of this column (``subject``), or ``clip``.
+        test: split that ``skelact evaluate`` uses by default.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    path: str = ""
+    train: str = "all"
+    val: float | str = 0.0
+    val_by: str = "subject"
+    test: str = ""
+
+
+@dataclass
+class Experiment:
+    """A whole experiment: data, what the network sees, the network, and how it is trained.
+
+    Args:
+        name: used for the run's folder.
+        data: which file and parts.
+        pipeline: sampling, normalisation, augmentation, streams.
+        model: the network.
+        train: how it is trained.
+        views: samples per clip in evaluation.
+        out: folder of runs.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    name: str = "experiment"
+    data: DataSettings = field(default_factory=DataSettings)
+    pipeline: Pipeline = field(default_factory=Pipeline)
+    model: ModelSettings = field(default_factory=ModelSettings)
+    train: TrainSettings = field(default_factory=TrainSettings)
+    views: int = 1
+    out: str = "runs"
+
+    def __post_init__(self) -> None:
+        if self.views < 1:
+            raise ConfigError(f"views must be at least 1, got {self.views}")
+
+
+def to_plain(settings: Any) -> dict:
+    """A settings object as plain containers (tuples become lists)."""
+    return _plain(asdict(settings))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def from_plain(kind: type, values: Mapping, where: str) -> Any:
+    """Check plain values against a settings class and make one.
+
+    Raises:
+        ConfigError: naming every unknown key (with the allowed ones) and every ill-typed value.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where}: expected settings as 'key: value' lines, got {type(values).__name__}")
+    try:
+        return TypeAdapter(kind).validate_python(dict(values))
+    except ValidationError as error:
+        lines = []
+        for problem in error.errors():
+            path = [str(p) for p in problem["loc"]]
+            if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+                allowed = _allowed(kind, path[:-1])
+                lines.append(f"unknown key '{'.'.join(path)}'; allowed here: {', '.join(allowed)}")
+            else:
+                lines.append(f"{'.'.join(path)}: {problem['msg']} (got {problem['input']!r})")
+        raise ConfigError(f"{where}:\n  " + "\n  ".join(lines)) from None
+
+
+def _allowed(kind: type, path: list[str]) -> list[str]:
+    for part in path:
+        hints = get_type_hints(kind)
+        if part in hints and is_dataclass(hints[part]):
+            kind = hints[part]  # type: ignore[assignment]
+    return [f.name for f in fields(kind)] if is_dataclass(kind) else []
+
+
+def load_config(path: str | Path) -> Experiment:
+    """Read an experiment from YAML.
+
+    Raises:
+        ConfigError: if the file cannot be read or holds anything that is not allowed.
+    """
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    return from_plain(Experiment, values or {}, str(path))
+
+
+def dump_config(experiment: Experiment) -> str:
+    """The experiment as flat, complete YAML."""
+    return yaml.safe_dump(to_plain(experiment), sort_keys=False, allow_unicode=True)
+
+
+def hold_out(groups: list, share: float, seed: int) -> np.ndarray:
+    """Choose whole groups until they hold about ``share`` of the entries.
+
+    Args:
+        groups: a group name per entry.
+        share: 0..1.
+        seed: of the choice.
+
+    Returns:
+        booleans, True where an entry is held out.
+
+    Raises:
+        ConfigError: if there is only one group, so that nothing can be held out.
+    """
+    names, member = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
+    if len(names) < 2:
+        raise ConfigError("only one group is there, so none can be held out; use data.val_by: clip")
+    order = np.random.default_rng(seed).permutation(len(names))
+    counts = np.bincount(member)
+    held = np.zeros(len(names), bool)
+    for group in order:
+        if held.any() and counts[held].sum() + counts[group] / 2 > share * len(groups):
+            continue
+        if held.sum() + 1 < len(names):
+            held[group] = True
+    return held[member]
+
+
+def choose_parts(data: Any, settings: DataSettings, seed: int) -> tuple[Any, Any]:
+    """(train, val) clip numbers of a `SkeletonSet`; val is None if there is none.
+
+    Raises:
+        ConfigError, DataError: for an unknown split or column.
+    """
+    import torch
+
+    train = data.split(settings.train)
+    if isinstance(settings.val, str):
+        try:
+            settings.val = float(settings.val)
+        except ValueError:
+            return train, data.split(settings.val)
+    if not 0 <= settings.val < 1:
+        raise ConfigError(f"data.val must be a split or a share in 0..1, got {settings.val}")
+    if settings.val == 0:
+        return train, None
+    if settings.val_by == "clip":
+        groups: list = train.tolist()
+    else:
+        column = data.column(settings.val_by)
+        groups = [column[i] for i in train.tolist()]
+        if any(g is None for g in groups):
+            raise ConfigError(
+                f"data.val_by is '{settings.val_by}', but some clips do not say their {settings.val_by}; "
+                "use data.val_by: clip, or give the column when converting"
+            )
+    held = torch.as_tensor(hold_out(groups, settings.val, seed), device=train.device)
+    return train[~held], train[held]

@@ -1,0 +1,182 @@
+"""Checkpoints: one safetensors file that carries weights and a card that says what they are for.
+
+No pickle from strangers is ever run: weights are safetensors, the card is YAML inside the file's
+metadata, and the optimiser's state is read with ``weights_only=True``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+import yaml
+from torch import Tensor
+
+from skelact.errors import CheckpointError
+from skelact.layouts import SkeletonLayout
+
+CARD_VERSION = 1
+
+
+@dataclass
+class Card:
+    """What a checkpoint is for; saved inside it.
+
+    Args:
+        layout: skeleton layout of the input, as `SkeletonLayout.to_dict`.
+        dims: coordinates per joint.
+        unit: of the coordinates.
+        label_names: classes, in order.
+        fps: the usual frame rate of the training data.
+        model, pipeline: settings, as plain containers.
+        config: the whole resolved configuration.
+        skelact: version of the code.
+        trained: epochs, validation result and the like.
+    """
+
+    layout: dict
+    dims: int
+    unit: str
+    label_names: list[str]
+    fps: float
+    model: dict
+    pipeline: dict
+    config: dict = field(default_factory=dict)
+    skelact: str = ""
+    trained: dict = field(default_factory=dict)
+    version: int = CARD_VERSION
+
+    @property
+    def skeleton_layout(self) -> SkeletonLayout:
+        """The layout as an object."""
+        return SkeletonLayout.from_dict(self.layout)
+
+
+def write_atomically(path: Path, write) -> None:
+    """Call ``write(temporary_path)``, then move the result to ``path``; on failure nothing is left."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise CheckpointError(
+            f"cannot write {path}: {error}; free some space or choose another folder"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_checkpoint(path: str | Path, state: dict[str, Tensor], card: Card) -> Path:
+    """Save weights and card as one safetensors file, atomically."""
+    from safetensors.torch import save_file
+
+    path = Path(path)
+    tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state.items()}
+    text = yaml.safe_dump(json.loads(json.dumps(asdict(card))), sort_keys=False, allow_unicode=True)
+
+    def write(temporary: Path) -> None:
+        try:
+            save_file(tensors, str(temporary), metadata={"skelact": text})
+        except Exception as error:  # safetensors raises its own type for a full disk
+            raise OSError(str(error)) from error
+
+    write_atomically(path, write)
+    return path
+
+
+def find_checkpoint(path: str | Path) -> Path:
+    """The checkpoint file: the path itself, or ``best.safetensors`` in a run's folder.
+
+    Raises:
+        CheckpointError: if there is none.
+    """
+    path = Path(path)
+    if path.is_dir():
+        path = path / "best.safetensors"
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint at {path}; train one with: skelact train CONFIG.yaml")
+    return path
+
+
+def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Card]:
+    """Read weights and card.
+
+    Raises:
+        CheckpointError: if the file is missing, damaged, or not one of skelact's.
+    """
+    from safetensors import safe_open
+
+    path = find_checkpoint(path)
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            text = (file.metadata() or {}).get("skelact")
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except Exception as error:  # safetensors raises types of its own for damaged files
+        raise CheckpointError(
+            f"{path} is not a readable checkpoint ({error}); train or copy it again"
+        ) from error
+    if text is None:
+        raise CheckpointError(
+            f"{path} is a safetensors file without skelact's card; it was not written by skelact"
+        )
+    try:
+        data = yaml.safe_load(text)
+        if data.get("version") != CARD_VERSION:
+            raise CheckpointError(
+                f"{path} has card version {data.get('version')}, this skelact reads {CARD_VERSION}"
+            )
+        card = Card(**data)
+        card.skeleton_layout  # noqa: B018
+    except (yaml.YAMLError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"the card of {path} is damaged ({error}); train or copy it again") from error
+    return state, card
+
+
+def load_weights(model: torch.nn.Module, state: dict[str, Tensor], where: str) -> None:
+    """Load a state dict, listing every key that does not fit.
+
+    Raises:
+        CheckpointError: if keys are missing, left over or of another shape.
+    """
+    own = model.state_dict()
+    problems = [f"missing: {k}" for k in own if k not in state]
+    problems += [f"unexpected: {k}" for k in state if k not in own]
+    problems += [
+        f"{k}: {list(state[k].shape)} in the file, {list(own[k].shape)} in the network"
+        for k in own
+        if k in state and state[k].shape != own[k].shape
+    ]
+    if problems:
+        shown = "\n  ".join(problems[:20]) + (
+            f"\n  ... and {len(problems) - 20} more" if len(problems) > 20 else ""
+        )
+        raise CheckpointError(f"the weights of {where} do not fit the network:\n  {shown}")
+    model.load_state_dict(state)
+
+
+def save_resume(path: Path, state: dict) -> None:
+    """Save what exact continuation needs (tensors and plain values only), atomically."""
+
+    def write(temporary: Path) -> None:
+        try:
+            torch.save(state, temporary)
+        except RuntimeError as error:  # torch wraps a failed write
+            raise OSError(str(error)) from error
+
+    write_atomically(path, write)
+
+
+def load_resume(path: Path, device: torch.device | str = "cpu") -> dict:
+    """Read what `save_resume` wrote; no pickled code is run.
+
+    Raises:
+        CheckpointError: if the file is damaged.
+    """
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except Exception as error:
+        raise CheckpointError(
+            f"{path} cannot be continued from ({error}); remove it to start again"
+        ) from error

@@ -1,0 +1,428 @@
+"""The training loop: short, readable, exactly resumable; Fabric brings precision and processes."""
+
+from __future__ import annotations
+
+import csv
+import logging
+import math
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from skelact.datasets.batch import SkeletonBatch
+from skelact.datasets.pipeline import Pipeline
+from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.errors import CheckpointError, ConfigError, SkelactError
+from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save_resume
+from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
+from skelact.training.settings import TrainSettings
+
+log = logging.getLogger(__name__)
+RESIDENT_SHARE = 0.5  # of the accelerator's free memory that a set may take
+
+
+@dataclass
+class FitResult:
+    """What a training run gave.
+
+    Args:
+        history: one record per epoch (epoch, lr, train_loss, train_top1, val_loss, val_top1, seconds).
+        best: path of the best checkpoint (by validation; without one, the last).
+        best_epoch: its epoch, from 1.
+        seconds: of training.
+    """
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: Path | None = None
+    best_epoch: int = 0
+    seconds: float = 0.0
+
+
+def call_model(model: nn.Module, batch: SkeletonBatch) -> Tensor:
+    """Logits ``[N, classes]`` of a batch."""
+    return model(batch.x, batch.owner, batch.score, batch.n_clips)
+
+
+@torch.no_grad()
+def predict_logits(
+    model: nn.Module,
+    data: SkeletonSet,
+    clips: Tensor,
+    pipeline: Pipeline,
+    batch_size: int = 64,
+    views: int = 1,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Tensor:
+    """Logits ``[N, views, classes]`` of clips, in evaluation mode, on the CPU.
+
+    Args:
+        model: a network.
+        data: the set.
+        clips: clip numbers ``[N]``.
+        pipeline: as in training.
+        batch_size: clips at once.
+        views: samples per clip, spread over it.
+        progress: called with (clips done, clips, what).
+    """
+    was_training = model.training
+    model.eval()
+    device = next(model.parameters()).device
+    results = []
+    for start in range(0, len(clips), batch_size):
+        part = clips[start : start + batch_size]
+        seen = [
+            call_model(model, pipeline(data, part, view=(v, views)).to(device)).float() for v in range(views)
+        ]
+        results.append(torch.stack(seen, 1).cpu())
+        if progress:
+            progress(min(start + batch_size, len(clips)), len(clips), "evaluating")
+    model.train(was_training)
+    return torch.cat(results) if results else torch.zeros(0, views, 0)
+
+
+def class_weights(labels: Tensor, n_classes: int) -> Tensor:
+    """Inverse class frequencies with mean 1 over the classes that occur; 0 for the others."""
+    counts = torch.bincount(labels, minlength=n_classes).float()
+    weights = torch.where(counts > 0, 1 / counts.clamp_min(1), torch.zeros_like(counts))
+    return weights * (counts > 0).sum() / weights.sum()
+
+
+def epoch_order(
+    clips: Tensor, labels: Tensor, settings: TrainSettings, epoch: int, rank: int, world: int
+) -> Tensor:
+    """The clips that one process sees in an epoch, a function of seed and epoch alone."""
+    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + epoch)
+    rounds = []
+    for _ in range(settings.repeat):
+        if settings.class_balance == "sampler":
+            weights = class_weights(labels, int(labels.max()) + 1)[labels]
+            chosen = torch.multinomial(weights, len(clips), replacement=True, generator=generator)
+        else:
+            chosen = torch.randperm(len(clips), generator=generator)
+        rounds.append(clips[chosen])
+    order = torch.cat(rounds)
+    if world > 1:  # every process takes the same number of clips
+        order = torch.cat([order, order[: -len(order) % world]])
+    return order[rank::world]
+
+
+def make_fabric(settings: TrainSettings) -> Any:
+    """Fabric for this machine; under torchrun with its processes."""
+    from lightning_fabric import Fabric
+
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
+    accelerator = settings.accelerator
+    if accelerator == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("train.accelerator is cuda, but torch sees no GPU; use auto or cpu")
+    if accelerator == "auto":
+        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    fabric = Fabric(
+        accelerator=accelerator,
+        devices=local,
+        num_nodes=max(1, world // local),
+        strategy="ddp" if world > 1 else "auto",
+        precision=settings.precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+class _Run:
+    """State of one training run: what is saved for exact continuation, and the files it writes."""
+
+    def __init__(
+        self, fabric: Any, model: nn.Module, settings: TrainSettings, folder: Path, card: Card
+    ) -> None:
+        self.fabric, self.settings, self.folder, self.card = fabric, settings, folder, card
+        self.model, self.optimiser = fabric.setup(model, make_optimiser(model, settings))
+        self.plain: nn.Module = (
+            self.model.module.module if hasattr(self.model.module, "module") else self.model.module
+        )
+        self.average = WeightAverage(self.plain, settings.ema) if settings.ema else None
+        self.result = FitResult()
+        self.best_score = -math.inf
+        self.step = 0
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The weights that are evaluated and saved."""
+        return self.average.state if self.average else self.plain.state_dict()
+
+    def save(self, epoch: int) -> None:
+        """Save everything that continuing after ``epoch`` needs."""
+        state = {
+            "epoch": epoch,
+            "step": self.step,
+            "model": self.plain.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average.state if self.average else {},
+            "average_updates": self.average.updates if self.average else 0,
+            "history": self.result.history,
+            "best_score": self.best_score,
+            "best_epoch": self.result.best_epoch,
+            "seconds": self.result.seconds,
+            "config": self.card.config,
+        }
+        save_resume(self.folder / "last.pt", state)
+
+    def restore(self, path: Path) -> int:
+        """Continue from a saved state; returns the epochs that are done."""
+        state = load_resume(path, self.fabric.device)
+        if state["config"] != self.card.config:
+            changed = _differences(state["config"], self.card.config)
+            raise CheckpointError(
+                f"{path} was trained with another configuration ({', '.join(changed)}); use the same one to "
+                "continue, or another folder (--out), or start again with --restart"
+            )
+        self.plain.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.average:
+            self.average.state, self.average.updates = state["average"], state["average_updates"]
+        self.step, self.best_score = state["step"], state["best_score"]
+        self.result = FitResult(
+            state["history"], self.folder / "best.safetensors", state["best_epoch"], state["seconds"]
+        )
+        return state["epoch"]
+
+
+def _differences(old: Any, new: Any, path: str = "") -> list[str]:
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(k for k in new if k not in old)]
+        return [
+            d for k in keys for d in _differences(old.get(k), new.get(k), f"{path}.{k}" if path else str(k))
+        ]
+    return [] if old == new else [f"{path}: {old} then, {new} now"]
+
+
+def fit(
+    model: nn.Module,
+    data: SkeletonSet,
+    train: Tensor,
+    val: Tensor | None,
+    pipeline: Pipeline,
+    settings: TrainSettings,
+    folder: str | Path,
+    card: Card,
+    *,
+    restart: bool = False,
+    on_step: Callable[[int, int, int, float], None] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+) -> FitResult:
+    """Train a network; stopping at any moment and running again continues exactly.
+
+    Every epoch is a function of seed and epoch number, and the state is saved atomically after each, so a
+    run that was killed ends with the same weights as one that was not.
+
+    Args:
+        model: a network that takes ``(x, owner, score, n_clips)``.
+        data: the set.
+        train, val: clip numbers; without ``val`` the last weights are the best.
+        pipeline: what the network sees.
+        settings: how to train.
+        folder: gets ``last.pt``, ``best.safetensors``, ``metrics.csv`` and TensorBoard logs.
+        card: saved in the checkpoint.
+        restart: begin again even if the folder holds an unfinished run.
+        on_step: called with (epoch, step, steps, loss).
+        on_epoch: called with the epoch's record.
+
+    Raises:
+        ConfigError: if there is nothing to train on.
+        CheckpointError: if the folder holds a run with another configuration.
+        SkelactError: if the loss becomes NaN or infinite; the last good state stays.
+    """
+    labels = data.labels[train].cpu()
+    if len(train) == 0:
+        raise ConfigError("the training part has no clips; look at the splits with: skelact inspect FILE")
+    if bool((labels < 0).any()):
+        raise ConfigError(f"{int((labels < 0).sum())} clips of the training part have no label")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(settings.seed)
+    fabric = make_fabric(settings)
+    run = _Run(fabric, model, settings, folder, card)
+    device = fabric.device
+    if device.type == "cuda":
+        data = data.to(device)
+    done = 0
+    if restart:
+        (folder / "last.pt").unlink(missing_ok=True)
+    elif (folder / "last.pt").exists():
+        done = run.restore(folder / "last.pt")
+        log.info("continuing after epoch %d", done)
+    n_classes = len(card.label_names)
+    weight = class_weights(labels, n_classes).to(device) if settings.class_balance == "loss" else None
+    for epoch in range(done, settings.epochs):
+        begin = time.perf_counter()
+        record = _train_epoch(run, data, train, labels, pipeline, epoch, weight, on_step)
+        if (
+            val is not None
+            and len(val)
+            and ((epoch + 1) % settings.eval_every == 0 or epoch + 1 == settings.epochs)
+        ):
+            record |= _validate(run, data, val, pipeline)
+        run.result.seconds += time.perf_counter() - begin
+        record["seconds"] = round(run.result.seconds, 3)
+        run.result.history.append(record)
+        score = record.get("val_top1", epoch if val is None or not len(val) else -math.inf)
+        if score >= run.best_score:
+            run.best_score, run.result.best_epoch = score, epoch + 1
+            if fabric.is_global_zero:
+                card.trained = {
+                    "epoch": epoch + 1,
+                    **{k: v for k, v in record.items() if k.startswith("val")},
+                }
+                run.result.best = save_checkpoint(folder / "best.safetensors", run.weights, card)
+        if fabric.is_global_zero:
+            run.save(epoch + 1)
+            write_history(folder, run.result.history)
+        fabric.barrier()
+        if on_epoch and fabric.is_global_zero:
+            on_epoch(record)
+    run.result.best = folder / "best.safetensors"
+    return run.result
+
+
+def _train_epoch(
+    run: _Run,
+    data: SkeletonSet,
+    train: Tensor,
+    labels: Tensor,
+    pipeline: Pipeline,
+    epoch: int,
+    weight: Tensor | None,
+    on_step: Callable[[int, int, int, float], None] | None,
+) -> dict[str, float]:
+    fabric, settings = run.fabric, run.settings
+    rank, world = fabric.global_rank, fabric.world_size
+    order = epoch_order(train.cpu(), labels, settings, epoch, rank, world)
+    seed = (settings.seed * 1_000_003 + epoch) * 65_537 + rank
+    generator = torch.Generator(device=data.device).manual_seed(seed % 2**63)
+    torch.manual_seed(seed % 2**63)  # dropout
+    run.model.train()
+    n_steps = max(1, math.ceil(len(order) / settings.batch_size))
+    sums = torch.zeros(3, device=fabric.device)
+    for step in range(n_steps):
+        rate = learning_rate(settings, epoch + step / n_steps)
+        for group in run.optimiser.param_groups:
+            group["lr"] = rate
+        part = order[step * settings.batch_size : (step + 1) * settings.batch_size]
+        batch = pipeline(data, part, training=True, generator=generator).to(fabric.device)
+        logits = call_model(run.model, batch)
+        loss = functional.cross_entropy(
+            logits, batch.label, weight=weight, label_smoothing=settings.label_smoothing
+        )
+        if not torch.isfinite(loss):
+            raise SkelactError(
+                f"the loss became {float(loss)} in epoch {epoch + 1}, step {step + 1}; lower train.lr "
+                f"(now {settings.lr}) or set train.clip_norm. The state after epoch {epoch} is kept."
+            )
+        run.optimiser.zero_grad(set_to_none=True)
+        fabric.backward(loss)
+        if settings.clip_norm:
+            fabric.clip_gradients(
+                run.model, run.optimiser, max_norm=settings.clip_norm, error_if_nonfinite=False
+            )
+        run.optimiser.step()
+        run.step += 1
+        if run.average:
+            run.average.update(run.plain)
+        right = (logits.detach().argmax(1) == batch.label).sum()
+        sums += torch.stack([loss.detach() * len(part), right, torch.tensor(len(part), device=sums.device)])
+        if on_step and fabric.is_global_zero:
+            on_step(epoch + 1, step + 1, n_steps, float(loss.detach()))
+    sums = fabric.all_reduce(sums, reduce_op="sum")
+    total = float(sums[2])
+    return {
+        "epoch": epoch + 1,
+        "lr": learning_rate(settings, epoch),
+        "train_loss": float(sums[0]) / total,
+        "train_top1": float(sums[1]) / total,
+    }
+
+
+def _validate(run: _Run, data: SkeletonSet, val: Tensor, pipeline: Pipeline) -> dict[str, float]:
+    """Loss and top-1 of the (averaged) weights; every process takes a share of the clips."""
+    fabric = run.fabric
+    own = {k: v.clone() for k, v in run.plain.state_dict().items()}
+    run.plain.load_state_dict(run.weights)
+    share = val[fabric.global_rank :: fabric.world_size]
+    logits = predict_logits(run.plain, data, share, pipeline, run.settings.batch_size)[:, 0]
+    run.plain.load_state_dict(own)
+    label = data.labels[share].cpu()
+    sums = torch.zeros(3)
+    if len(share):
+        loss = functional.cross_entropy(logits, label, reduction="sum")
+        sums = torch.stack([loss, (logits.argmax(1) == label).sum().float(), torch.tensor(float(len(share)))])
+    sums = fabric.all_reduce(sums.to(fabric.device), reduce_op="sum")
+    return {"val_loss": float(sums[0] / sums[2]), "val_top1": float(sums[1] / sums[2])}
+
+
+def write_history(folder: Path, history: list[dict[str, float]]) -> None:
+    """Write ``metrics.csv`` anew, and the last epoch to TensorBoard where that is installed."""
+    columns = list(dict.fromkeys(k for record in history for k in record))
+    temporary = folder / ".metrics.csv.tmp"
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows(history)
+    temporary.replace(folder / "metrics.csv")
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        return
+    with SummaryWriter(str(folder / "tensorboard"), purge_step=len(history)) as board:
+        for name, value in history[-1].items():
+            if name != "epoch":
+                board.add_scalar(name, value, len(history))
+
+
+def check_overfit(
+    model: nn.Module,
+    data: SkeletonSet,
+    clips: Tensor,
+    pipeline: Pipeline,
+    settings: TrainSettings,
+    n_clips: int = 8,
+    steps: int = 200,
+    on_step: Callable[[int, int, float], None] | None = None,
+) -> tuple[bool, int, float]:
+    """Train on a few fixed clips without augmentation: a network that cannot learn them has a fault.
+
+    Args:
+        n_clips: how many, spread over the classes.
+        steps: at most.
+
+    Returns:
+        (whether every clip was learned, steps taken, last loss).
+    """
+    labels = data.labels[clips].cpu().numpy()
+    by_class = [np.flatnonzero(labels == k) for k in np.unique(labels)]
+    mixed = [group[i] for i in range(n_clips) for group in by_class if i < len(group)][:n_clips]
+    chosen = clips[torch.as_tensor(np.array(mixed))]
+    torch.manual_seed(settings.seed)
+    fabric = make_fabric(settings)
+    model, optimiser = fabric.setup(model, torch.optim.AdamW(model.parameters(), lr=2e-3))
+    batch = pipeline(data, chosen).to(fabric.device)
+    model.train()
+    loss = math.inf
+    for step in range(1, steps + 1):
+        logits = call_model(model, batch)
+        value = functional.cross_entropy(logits, batch.label)
+        optimiser.zero_grad(set_to_none=True)
+        fabric.backward(value)
+        optimiser.step()
+        loss = float(value.detach())
+        if on_step:
+            on_step(step, steps, loss)
+        if loss < 0.05 and bool((logits.argmax(1) == batch.label).all()):
+            return True, step, loss
+    return False, steps, loss

@@ -1,0 +1,71 @@
+"""`TrainSettings`: everything about how a network is trained, in one typed place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from skelact.errors import ConfigError
+
+
+@dataclass
+class TrainSettings:
+    """How a network is trained.
+
+    Args:
+        epochs: passes over the training part.
+        repeat: how often the training part is seen within one epoch.
+        batch_size: clips per step and process.
+        optimiser: ``sgd`` (Nesterov) or ``adamw``.
+        lr: peak learning rate, for this batch size.
+        momentum: of SGD.
+        weight_decay: on weights of two axes and more; biases and norms have none.
+        schedule: ``cosine`` to 0, or ``step``: times ``gamma`` after each of ``milestones``.
+        milestones: epochs.
+        gamma: factor of ``step``.
+        warmup_epochs: linear rise at the start; may be a fraction.
+        label_smoothing: share of the target spread over all classes.
+        class_balance: ``none``; ``loss`` weighs classes by inverse frequency; ``sampler`` draws them
+            equally often.
+        clip_norm: largest norm of the gradient; 0: no clipping.
+        ema: decay of the moving average of the weights that is evaluated and saved; 0: none.
+        precision: ``32-true``, ``bf16-mixed``, ``16-mixed`` or ``64-true``.
+        eval_every: epochs between looks at the validation part.
+        seed: of weights, order, augmentation and dropout.
+        accelerator: ``auto``, ``cpu`` or ``cuda``.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    epochs: int = 60
+    repeat: int = 1
+    batch_size: int = 32
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    lr: float = 0.05
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    schedule: Literal["cosine", "step"] = "cosine"
+    milestones: tuple[int, ...] = (35, 55)
+    gamma: float = 0.1
+    warmup_epochs: float = 3.0
+    label_smoothing: float = 0.1
+    class_balance: Literal["none", "loss", "sampler"] = "none"
+    clip_norm: float = 1.0
+    ema: float = 0.99
+    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    eval_every: int = 1
+    seed: int = 0
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "repeat", "batch_size", "eval_every"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"train.{name} must be at least 1, got {getattr(self, name)}")
+        if not self.lr > 0:
+            raise ConfigError(f"train.lr must be above 0, got {self.lr}")
+        for name in ("label_smoothing", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ConfigError(f"train.{name} must lie in 0..1 (1 excluded), got {getattr(self, name)}")
+        for name in ("momentum", "weight_decay", "warmup_epochs", "clip_norm"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"train.{name} must not be negative, got {getattr(self, name)}")
