@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout, partition
 from skelact.nn.block import Block
 from skelact.nn.graph import SkeletonGraph
+from skelact.nn.inference import FoldedBlock, FoldedHead, run_in_packs
 from skelact.nn.norm import JointNorm
 from skelact.nn.pooling import pool_clips, pool_people
 from skelact.nn.spatial import FixedGraphConv
@@ -99,6 +101,18 @@ class STGCN(nn.Module):
             x = block(x)
         return x
 
+    def folded(self, dtype: torch.dtype = torch.float32) -> FoldedSTGCN:
+        """The network's inference form: norms folded into weights, people in cache-sized packs."""
+        return FoldedSTGCN(self, dtype)
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise `ConfigError` if the joints or channels are not those of the network."""
+        if x.ndim != 4 or x.shape[2] != len(self.layout) or x.shape[3] != self.channels_in:
+            raise ConfigError(
+                f"this network takes [people, frames, {len(self.layout)} joints ({self.layout.name}), "
+                f"{self.channels_in} channels], got {list(x.shape)}"
+            )
+
     def forward(
         self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
     ) -> Tensor:
@@ -116,16 +130,51 @@ class STGCN(nn.Module):
         Raises:
             ConfigError: if the joints or channels are not those of the network.
         """
-        if x.ndim != 4 or x.shape[2] != len(self.layout) or x.shape[3] != self.channels_in:
-            raise ConfigError(
-                f"this network takes [people, frames, {len(self.layout)} joints ({self.layout.name}), "
-                f"{self.channels_in} channels], got {list(x.shape)}"
-            )
+        self.check_input(x)
         people = pool_people(self.forward_features(x, score))
         if owner is not None:
             n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
             seen = None if score is None else (score > 0).flatten(1).any(1)
             people = pool_clips(people, owner, n_clips, seen)
+        return self.head(people)
+
+
+class FoldedSTGCN:
+    """The inference form of an `STGCN`: the same logits, faster; made by `STGCN.folded`.
+
+    Args:
+        model: a trained network; its weights are copied, so later training does not change this one.
+        dtype: of the arithmetic; float32 by default, bfloat16 where the processor has matrix units for it.
+    """
+
+    def __init__(self, model: STGCN, dtype: torch.dtype = torch.float32) -> None:
+        self.model, self.dtype = model, dtype
+        scale = model.norm.weight * torch.rsqrt(model.norm.running_var + model.norm.eps)  # type: ignore[operator]
+        shift = model.norm.bias - model.norm.running_mean * scale  # type: ignore[operator]
+        shape = (len(model.layout), model.channels_in)
+        self.scale, self.shift = (s.detach().view(shape) for s in (scale, shift))
+        self.blocks = [FoldedBlock(block, dtype) for block in model.blocks]  # type: ignore[arg-type]
+        self.head = FoldedHead(model.head, dtype)
+        first = model.blocks[0].spatial
+        self.widest = first.weight.shape[2] * 2 if isinstance(first, FixedGraphConv) else 128
+
+    @torch.inference_mode()
+    def __call__(
+        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
+    ) -> Tensor:
+        """Logits, as `STGCN.forward` gives them in evaluation mode."""
+        self.model.check_input(x)
+        seen = None
+        if score is not None:
+            x = x * (score > 0).unsqueeze(-1).to(x.dtype)
+            seen = (score > 0).any(-1)
+        x = x * self.scale + self.shift
+        if seen is not None:
+            x = x * seen[..., None, None].to(x.dtype)
+        people = run_in_packs(self.blocks, x.to(self.dtype).permute(2, 0, 1, 3), self.widest)
+        if owner is not None:
+            n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
+            people = pool_clips(people, owner, n_clips, None if seen is None else seen.any(1))
         return self.head(people)
 
 
