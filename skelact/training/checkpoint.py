@@ -30,6 +30,7 @@ class Card:
         unit: of the coordinates.
         label_names: classes, in order.
         fps: the usual frame rate of the training data.
+        clip_seconds: the usual length of a training clip.
         model, pipeline: settings, as plain containers.
         config: the whole resolved configuration.
         skelact: version of the code.
@@ -45,6 +46,7 @@ class Card:
     pipeline: dict
     config: dict = field(default_factory=dict)
     skelact: str = ""
+    clip_seconds: float = 2.0
     trained: dict = field(default_factory=dict)
     version: int = CARD_VERSION
 

@@ -1,0 +1,84 @@
+"""The command ``skelact``. Each subcommand is one module of `skelact.commands`, loaded when it is used."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+from skelact import __version__
+from skelact.errors import SkelactError, choices
+
+COMMANDS = {
+    "demo": "the whole path on synthetic people: make, convert, train, evaluate, recognise, report",
+    "convert": "skeleton files of any known format to one skelact file",
+    "extract": "videos, folders, cameras or streams to skeletons (MediaPipe)",
+    "inspect": "what is inside a file or folder, and what is wrong with it",
+    "train": "train a network from a configuration file",
+    "evaluate": "test a checkpoint on a data set; numbers, pictures, report",
+    "predict": "name the actions in a video or skeleton file",
+    "benchmark": "measure speed on this machine, as ratios in one run",
+}
+
+USAGE = """usage: skelact COMMAND [options]        skelact COMMAND --help
+
+Skeleton and pose action recognition: video to joint graphs to actions.
+
+commands:
+{commands}
+
+options of every command:
+  --json     the result as JSON on standard output; words go to standard error
+  --quiet    no progress bars
+  --debug    show where an error comes from
+
+exit codes: 0 done, 1 failed, 2 wrong option or configuration, 3 input that cannot be used,
+            4 done in part (the rest is listed), 5 something must be installed, 130 interrupted
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit."""
+    sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command line; returns its exit code."""
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        listed = "\n".join(f"  {name:<10} {text}" for name, text in COMMANDS.items())
+        sys.stdout.write(USAGE.format(commands=listed))
+        return 0
+    if arguments[0] in ("-V", "--version"):
+        sys.stdout.write(f"skelact {__version__}\n")
+        return 0
+    name, *rest = arguments
+    flags = {flag: flag in rest for flag in ("--json", "--quiet", "--debug")}
+    rest = [word for word in rest if word not in flags]
+    logging.basicConfig(
+        level=logging.INFO if flags["--debug"] else logging.WARNING, format="%(levelname)s %(message)s"
+    )
+    if name not in COMMANDS:
+        sys.stderr.write(choices(name, COMMANDS, "command") + "\n")
+        return 2
+    try:
+        from skelact.commands.ui import UI
+
+        module = importlib.import_module(f"skelact.commands.{name}")
+        return int(module.main(rest, UI(flags["--json"], flags["--quiet"])) or 0)
+    except SkelactError as error:
+        if flags["--debug"]:
+            raise
+        sys.stderr.write(f"skelact {name}: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write(
+            "\ninterrupted; what was finished is kept, the same command continues where it can\n"
+        )
+        return 130
+    except BrokenPipeError:
+        return 1
+
+
+if __name__ == "__main__":
+    main()
