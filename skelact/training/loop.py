@@ -46,14 +46,14 @@ class FitResult:
     seconds: float = 0.0
 
 
-def call_model(model: nn.Module, batch: SkeletonBatch) -> Tensor:
+def call_model(model: Callable[..., Tensor], batch: SkeletonBatch) -> Tensor:
     """Logits ``[N, classes]`` of a batch."""
     return model(batch.x, batch.owner, batch.score, batch.n_clips)
 
 
 @torch.no_grad()
 def predict_logits(
-    model: nn.Module,
+    model: Callable[..., Tensor],
     data: SkeletonSet,
     clips: Tensor,
     pipeline: Pipeline,
@@ -64,7 +64,7 @@ def predict_logits(
     """Logits ``[N, views, classes]`` of clips, in evaluation mode, on the CPU.
 
     Args:
-        model: a network.
+        model: a network, or its folded form.
         data: the set.
         clips: clip numbers ``[N]``.
         pipeline: as in training.
@@ -72,9 +72,11 @@ def predict_logits(
         views: samples per clip, spread over it.
         progress: called with (clips done, clips, what).
     """
-    was_training = model.training
-    model.eval()
-    device = next(model.parameters()).device
+    was_training = isinstance(model, nn.Module) and model.training
+    device: torch.device | str = "cpu"
+    if isinstance(model, nn.Module):
+        model.eval()
+        device = next(model.parameters()).device
     results = []
     for start in range(0, len(clips), batch_size):
         part = clips[start : start + batch_size]
@@ -84,7 +86,8 @@ def predict_logits(
         results.append(torch.stack(seen, 1).cpu())
         if progress:
             progress(min(start + batch_size, len(clips)), len(clips), "evaluating")
-    model.train(was_training)
+    if isinstance(model, nn.Module):
+        model.train(was_training)
     return torch.cat(results) if results else torch.zeros(0, views, 0)
 
 

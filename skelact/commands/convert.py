@@ -1,0 +1,140 @@
+"""``skelact convert SOURCE… --out FILE.h5``."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import tyro
+
+from skelact.commands.options import parse
+from skelact.commands.ui import PARTLY, UI
+from skelact.errors import ConfigError
+
+HELP = """Turn skeleton files of any known format into one skelact file (HDF5).
+
+  skelact convert nturgb+d_skeletons --out ntu60.h5 --benchmark ntu60
+  skelact convert joints.csv --layout my_layout.yaml --out mine.h5 --split 0.7 0.1 0.2"""
+
+
+@dataclass
+class Options:
+    """Options of convert.
+
+    Args:
+        sources: files or folders of one format.
+        out: the file to write.
+        format: name of the format; found out from the files if not given (skelact convert --formats lists them).
+        benchmark: add this benchmark's official splits and label order.
+        layout: layout of the files where the format leaves it open: a name or a YAML file.
+        to_layout: convert every recording to this layout by joint name.
+        fps: frame rate, where the format does not say.
+        unit: unit of the joints (m, px, image, unknown), where the format does not say.
+        split: shares of subjects for train, val and test.
+        split_by: what keeps together: subject, or clip.
+        workers: processes that read; -1 for one per core.
+        overwrite: replace the file if it exists.
+        resume: continue an unfinished file.
+        formats: list the formats and benchmarks, then stop.
+    """
+
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    out: str = ""
+    format: str | None = None
+    benchmark: str | None = None
+    layout: str | None = None
+    to_layout: str | None = None
+    fps: float | None = None
+    unit: str | None = None
+    split: tuple[float, float, float] | None = None
+    split_by: str = "subject"
+    workers: int = -1
+    overwrite: bool = False
+    resume: bool = False
+    formats: bool = False
+    shown: tyro.conf.Suppress[list[str]] = field(default_factory=list)
+
+
+def find_layout(layout: str | None):
+    """A layout by name, or from a YAML file."""
+    from skelact.layouts import get_layout, load_layout
+
+    if layout is None:
+        return None
+    return load_layout(layout) if layout.endswith((".yaml", ".yml")) else get_layout(layout)
+
+
+def main(arguments: list[str], ui: UI) -> int:
+    """Run the command."""
+    options = parse(Options, arguments, "convert", HELP)
+    if options.formats:
+        return list_formats(ui)
+    if not options.sources or not options.out:
+        raise ConfigError(
+            "name the files or folders to convert and the file to write: skelact convert DIR --out X.h5"
+        )
+    from skelact.datasets.named import benchmark_splits, get_benchmark
+    from skelact.datasets.splits import subject_splits
+    from skelact.io.convert import convert
+
+    label_names = None
+    splits = None
+    if options.benchmark:
+        benchmark = get_benchmark(options.benchmark)
+        options.format = options.format or benchmark.format
+        label_names = benchmark.label_names or None
+        splits = lambda clips: benchmark_splits(options.benchmark or "", clips)  # noqa: E731
+    elif options.split:
+        shares = options.split
+        splits = lambda clips: subject_splits(clips, shares, by=options.split_by)  # noqa: E731
+    with ui.progress("converting") as update:
+        report = convert(
+            list(options.sources), options.out, format=options.format,
+            workers=None if options.workers < 0 else options.workers, layout=find_layout(options.layout),
+            to_layout=find_layout(options.to_layout), fps=options.fps, unit=options.unit, label_names=label_names,
+            splits=splits, progress=update, overwrite=options.overwrite, resume=options.resume,
+        )  # fmt: skip
+    ui.done(
+        f"{report.clips} clips of format {report.format} in {report.out} "
+        f"({report.seconds:.1f} s, {report.files_per_second:.0f} files/s)"
+    )
+    if report.excluded:
+        ui.say(f"  {len(report.excluded)} left out: named in the published list of missing skeletons")
+    show_reasons(ui, "could not be used", report.failed)
+    show_reasons(ui, "notes on recordings", report.notes)
+    if report.splits:
+        ui.table(["split", "clips"], [[name, n] for name, n in report.splits.items()])
+    ui.next(f"skelact inspect {report.out}", f"skelact train configs/NAME.yaml --data {report.out}")
+    ui.result(report.to_dict())
+    return PARTLY if report.failed else 0
+
+
+def show_reasons(ui: UI, title: str, reasons, most: int = 8) -> None:
+    """List (item, reason) pairs, the first few in words."""
+    if not reasons:
+        return
+    ui.warn(f"{len(reasons)} {title}:")
+    for item, reason in list(reasons)[:most]:
+        ui.say(f"    {item}: {reason}" if str(item) not in str(reason) else f"    {reason}")
+    if len(reasons) > most:
+        kinds = Counter(str(reason).rsplit(":", 1)[-1].strip()[:60] for _, reason in reasons)
+        ui.say(
+            f"    ... and {len(reasons) - most} more; most often: {kinds.most_common(1)[0][0]} (--json lists all)"
+        )
+
+
+def list_formats(ui: UI) -> int:
+    """Print the formats and benchmarks."""
+    from skelact.datasets.named import BENCHMARKS
+    from skelact.io.formats import FORMATS
+    from skelact.layouts import LAYOUTS
+
+    rows = [[f.name, f.layout or "given", "yes" if f.write else "", f.description] for f in FORMATS.values()]
+    ui.table(["format", "layout", "writes", "what"], rows)
+    ui.say()
+    ui.table(["benchmark", "format"], [[name, b.format] for name, b in BENCHMARKS.items()])
+    ui.say()
+    ui.table(["layout", "joints", "source"], [[x.name, len(x), x.source] for x in LAYOUTS.values()])
+    ui.result({"formats": [r[0] for r in rows], "benchmarks": list(BENCHMARKS), "layouts": list(LAYOUTS)})
+    return 0

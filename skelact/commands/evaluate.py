@@ -1,0 +1,159 @@
+"""``skelact evaluate CKPT DATA``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from skelact.commands.options import parse
+from skelact.commands.ui import UI, percent
+from skelact.errors import CheckpointError, ConfigError
+
+HELP = """Test a checkpoint on a data set: numbers, a confusion matrix, calibration, a report with pictures.
+
+  skelact evaluate runs/NAME data.h5 --split xsub/test"""
+
+
+@dataclass
+class Options:
+    """Options of evaluate.
+
+    Args:
+        checkpoint: checkpoint file or run folder.
+        data: skelact file; the one it was trained on if not given.
+        split: which part; the configuration's test split (or all) if not given.
+        views: samples per clip, averaged; the configuration's if not given.
+        out: folder of the report; RUN/evaluation-SPLIT if not given.
+        batch_size: clips at once.
+    """
+
+    checkpoint: tyro.conf.Positional[str] = ""
+    data: Annotated[str, tyro.conf.Positional] = ""
+    split: str = ""
+    views: int = 0
+    out: str = ""
+    batch_size: int = 64
+
+
+def main(arguments: list[str], ui: UI) -> int:
+    """Run the command."""
+    options = parse(Options, arguments, "evaluate", HELP)
+    if not options.checkpoint:
+        raise ConfigError("name a checkpoint: skelact evaluate runs/NAME data.h5")
+    ui.result(evaluate(options, ui, "skelact evaluate " + " ".join(arguments)))
+    return 0
+
+
+def match_set(data: Any, card: Any, name: str) -> Any:
+    """Labels of the set in the checkpoint's class order; refuses a set that does not fit."""
+    import torch
+
+    if data.layout != card.skeleton_layout:
+        raise CheckpointError(
+            f"{name} has layout '{data.layout.name}', the checkpoint was trained on '{card.skeleton_layout.name}'; "
+            f"convert it first: skelact convert {name} --to-layout {card.skeleton_layout.name} --out OTHER.h5"
+        )
+    if data.dims != card.dims or data.unit != card.unit:
+        raise CheckpointError(
+            f"{name} has {data.dims} coordinates in '{data.unit}', the checkpoint was trained on {card.dims} in "
+            f"'{card.unit}'"
+        )
+    unknown = [n for n in data.label_names if n not in card.label_names]
+    if unknown:
+        raise CheckpointError(
+            f"{name} has classes that the checkpoint does not know: {', '.join(unknown[:10])}; it knows: "
+            f"{', '.join(card.label_names)}"
+        )
+    order = torch.tensor([card.label_names.index(n) for n in data.label_names] or [0])
+    return torch.where(data.labels < 0, data.labels, order[data.labels.clamp_min(0)])
+
+
+def evaluate(options: Options, ui: UI, command: str = "", examples: int = 6) -> dict:
+    """Evaluate a checkpoint; returns what ``--json`` prints."""
+    import numpy as np
+
+    from skelact.datasets.skeleton_set import SkeletonSet
+    from skelact.evaluate.calibration import calibration_metrics
+    from skelact.evaluate.metrics import classification_metrics, combine_clips
+    from skelact.evaluate.report import Example, write_evaluation_report
+    from skelact.io.store import Store
+    from skelact.recognition import load_model
+    from skelact.training.checkpoint import find_checkpoint
+    from skelact.training.loop import predict_logits
+
+    path = find_checkpoint(options.checkpoint)
+    model, card, pipeline = load_model(path)
+    config = card.config
+    data_path = options.data or config.get("data", {}).get("path", "")
+    split = options.split or config.get("data", {}).get("test") or "all"
+    views = options.views or config.get("views", 1)
+    data = SkeletonSet.open(data_path)
+    labels = match_set(data, card, data_path)
+    clips = data.split(split)
+    clips = clips[labels[clips] >= 0]
+    if not len(clips):
+        raise ConfigError(f"the part '{split}' of {data_path} has no labelled clips")
+    network = model.folded() if hasattr(model, "folded") else model
+    with ui.progress("evaluating") as update:
+        logits = predict_logits(network, data, clips, pipeline, options.batch_size, views, update).numpy()
+    target = labels[clips].numpy()
+    scores = combine_clips(logits) if views > 1 else logits[:, 0]
+    result = classification_metrics(scores, target, card.label_names)
+    probability = scores if views > 1 else _softmax(scores)
+    calibration = calibration_metrics(probability, target)
+    folder = Path(options.out) if options.out else path.parent / f"evaluation-{split.replace('/', '-')}"
+    shown = []
+    with Store(data_path) as store:
+        right = np.flatnonzero(probability.argmax(1) == target)
+        wrong = np.flatnonzero(probability.argmax(1) != target)
+        for i in [*wrong[: examples // 2], *right[:: max(1, len(right) // examples)]][:examples]:
+            best = int(probability[i].argmax())
+            shown.append(
+                Example(
+                    store.read(int(clips[i])),
+                    card.label_names[best],
+                    float(probability[i, best]),
+                    card.label_names[int(target[i])],
+                )  # fmt: skip
+            )
+    history = read_history(path.parent / "metrics.csv")
+    report = write_evaluation_report(
+        folder, result, calibration, history=history, examples=shown, title=config.get("name", path.parent.name),
+        subtitle=f"{len(clips)} clips of {Path(data_path).name}, part {split}", command=command,
+        facts={
+            "checkpoint": path.name, "network": card.model.get("name"), "layout": card.layout["name"],
+            "streams": ", ".join(card.pipeline["streams"]), "samples per clip": views,
+            "seed": config.get("train", {}).get("seed"), "skelact": card.skelact,
+        },
+    )  # fmt: skip
+    ui.table(
+        ["top-1", "top-5", "mean class", "macro F1", "mAP", "calibration error"],
+        [[
+            percent(result.top1), percent(result.top5), percent(result.mean_class_accuracy), percent(result.macro_f1),
+            percent(result.mean_average_precision), percent(calibration.ece),
+        ]],
+        title=f"{len(clips)} clips, part {split}",
+    )  # fmt: skip
+    ui.done(f"report {report}")
+    ui.next(f"skelact predict {options.checkpoint} video.mp4 --overlay out.mp4")
+    return {"report": str(report), "split": split, "views": views, **result.to_dict(), "ece": calibration.ece}
+
+
+def _softmax(scores: Any) -> Any:
+    import numpy as np
+
+    scores = np.exp(scores - scores.max(1, keepdims=True))
+    return scores / scores.sum(1, keepdims=True)
+
+
+def read_history(path: Path) -> list[dict[str, float]] | None:
+    """The training history of a run folder, if it is there."""
+    import csv
+
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8") as file:
+        return [{k: float(v) for k, v in row.items() if v} for row in csv.DictReader(file)]
