@@ -49,15 +49,22 @@ def _centres(x: Tensor, score: Tensor, layout: SkeletonLayout, when: str) -> Ten
 def centre(
     x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: SkeletonLayout, when: str = "mean"
 ) -> Tensor:
-    """Move each clip so that its first person's centre is the origin.
+    """Move each clip so that its people's common centre is the origin.
 
-    People of a clip keep their places to each other.
+    People of a clip keep their places to each other, and each sees where the others are: the origin lies
+    half way between two. One origin a clip, so travel and height changes stay.
 
     Args:
-        when: ``mean`` (over all frames in which the hips are seen) or ``first_frame``.
+        x, score, owner, n_clips, layout: the batch.
+        when: ``mean`` (hips over all frames in which they are seen) or ``first_frame``.
     """
     people = _centres(x, score, layout, when)
-    return x - people[_first_people(owner, n_clips)][owner][:, None, None, :]
+    there = (score > 0).flatten(1).any(1).to(x.dtype)[:, None]
+    total = torch.zeros(n_clips, x.shape[3], device=x.device, dtype=x.dtype).index_add(
+        0, owner, people * there
+    )
+    count = torch.zeros(n_clips, 1, device=x.device, dtype=x.dtype).index_add(0, owner, there)
+    return x - (total / count.clamp_min(1))[owner][:, None, None, :]
 
 
 def body_size(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:

@@ -1,0 +1,130 @@
+"""``skelact benchmark [WHAT …]``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from skelact.commands.options import parse
+from skelact.commands.ui import UI
+from skelact.errors import ConfigError, choices
+
+PARTS = {
+    "stgcn": "whole ST-GCN against the field's usual form",
+    "block": "one ST-GCN block against the usual form",
+    "propagate": "sparse against dense graph product",
+    "gather": "making batches",
+    "import": "import and --help",
+    "convert": "reading NTU files (needs --files FOLDER)",
+    "extract": "MediaPipe extraction (needs --video FILE)",
+}
+
+HELP = """Measure speed on this machine. Figures are ratios of runs in turn; give it a quiet machine.
+
+  skelact benchmark                          everything that needs no files
+  skelact benchmark stgcn propagate
+  skelact benchmark convert --files nturgb+d_skeletons
+  skelact benchmark extract --video clip.mp4
+
+parts: """ + ", ".join(f"{name} ({text})" for name, text in PARTS.items())
+
+
+@dataclass
+class Options:
+    """Options of benchmark.
+
+    Args:
+        parts: what to measure; everything that needs no files if not given.
+        threads: of the arithmetic.
+        seconds: for each measurement.
+        files: folder of .skeleton files.
+        video: a video with one person.
+    """
+
+    parts: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    threads: int = 1
+    seconds: float = 6.0
+    files: str = ""
+    video: str = ""
+
+
+def main(arguments: list[str], ui: UI) -> int:
+    """Run the command."""
+    options = parse(Options, arguments, "benchmark", HELP)
+    for part in options.parts:
+        if part not in PARTS:
+            raise ConfigError(choices(part, PARTS, "part"))
+    chosen = options.parts or tuple(
+        p for p in PARTS if (p != "convert" or options.files) and (p != "extract" or options.video)
+    )
+    import torch
+
+    torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)
+    machine = describe_machine(options.threads)
+    ui.say(", ".join(f"{k} {v}" for k, v in machine.items()))
+    results: dict[str, Any] = {"machine": machine}
+    for part in chosen:
+        ui.say()
+        rows = measure(part, options)
+        columns = list(dict.fromkeys(k for row in rows for k in row))
+        ui.table(columns, [[_shown(row.get(c, "")) for c in columns] for row in rows], title=PARTS[part])
+        results[part] = rows
+    ui.result(results)
+    return 0
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, float):
+        return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+    return value
+
+
+def measure(part: str, options: Options) -> list[dict[str, Any]]:
+    """Run one part."""
+    from skelact.benchmark import data, kernels
+
+    if part == "stgcn":
+        return kernels.measure_stgcn(options.seconds)
+    if part == "block":
+        return kernels.measure_block(options.seconds / 2)
+    if part == "propagate":
+        return kernels.measure_propagate(options.seconds / 2)
+    if part == "gather":
+        return data.measure_gather(options.seconds)
+    if part == "import":
+        return data.measure_import()
+    if part == "convert":
+        if not options.files:
+            raise ConfigError("benchmark convert needs real files: --files FOLDER of .skeleton files")
+        return data.measure_conversion(Path(options.files))
+    if not options.video:
+        raise ConfigError("benchmark extract needs a video with one person: --video FILE")
+    from skelact.benchmark.extraction import measure_extraction
+
+    return [{"what": "extraction", **measure_extraction(options.video)}]
+
+
+def describe_machine(threads: int) -> dict[str, Any]:
+    """What the figures depend on."""
+    import os
+    import platform
+
+    import torch
+
+    capability = torch.backends.cpu.get_cpu_capability()
+    flags = ""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        text = cpuinfo.read_text(errors="replace")
+        flags = " with AMX" if "amx_bf16" in text else " without AMX"
+    return {
+        "processor": f"{platform.machine()} {capability}{flags}",
+        "cores": os.cpu_count(),
+        "threads": threads,
+        "torch": torch.__version__,
+        "GPU": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+    }

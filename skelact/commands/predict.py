@@ -1,0 +1,227 @@
+"""``skelact predict CKPT INPUT``."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from skelact.commands.convert import find_layout
+from skelact.commands.options import parse
+from skelact.commands.ui import UI, percent
+from skelact.errors import ConfigError, DataError
+from skelact.skeleton import Skeleton
+
+HELP = """Name the actions in a video (or camera, stream) or in a skeleton file.
+
+  skelact predict runs/NAME video.mp4 --overlay out.mp4
+  skelact predict runs/NAME S001C001P001R001A001.skeleton"""
+
+VIDEO_SUFFIXES = {
+    ".mp4",
+    ".avi",
+    ".mov",
+    ".mkv",
+    ".webm",
+    ".m4v",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".flv",
+    ".ts",
+    ".3gp",
+}
+
+
+@dataclass
+class Options:
+    """Options of predict.
+
+    Args:
+        checkpoint: checkpoint file or run folder.
+        source: a video, or a skeleton file of any known format.
+        overlay: write the video with skeletons, tracks, actions and confidence drawn on it.
+        out: folder for predictions.json, segments.csv and timeline.png; beside the source if not given.
+        window: seconds per decision; the usual length of a training clip if not given.
+        stride: seconds between decisions; a quarter window if not given.
+        mode: each person alone, all people as one group, or auto.
+        people: how many people to look for in a video: one, many or auto.
+        format: format of a skeleton file; found out if not given.
+        layout: layout of a skeleton file where the format leaves it open.
+        fps: frame rate of a skeleton file where the format does not say.
+    """
+
+    checkpoint: tyro.conf.Positional[str] = ""
+    source: Annotated[str, tyro.conf.Positional] = ""
+    overlay: str = ""
+    out: str = ""
+    window: float | None = None
+    stride: float | None = None
+    mode: str = "auto"
+    people: str = "auto"
+    format: str | None = None
+    layout: str | None = None
+    fps: float | None = None
+
+
+def main(arguments: list[str], ui: UI) -> int:
+    """Run the command."""
+    options = parse(Options, arguments, "predict", HELP)
+    if not options.checkpoint or not options.source:
+        raise ConfigError("name a checkpoint and an input: skelact predict runs/NAME video.mp4")
+    ui.result(predict(options, ui))
+    return 0
+
+
+def is_video(source: str) -> bool:
+    """Whether a source goes through the pose front-end."""
+    return "://" in source or source.isdigit() or Path(source).suffix.lower() in VIDEO_SUFFIXES
+
+
+def predict(options: Options, ui: UI) -> dict:
+    """Recognise one recording or every recording of a file; returns what ``--json`` prints."""
+    from skelact.recognition import Recogniser, fit_input
+
+    recogniser = Recogniser(options.checkpoint)
+    video = is_video(options.source)
+    if options.overlay and not video:
+        raise ConfigError("--overlay draws on a video; the source is a skeleton file")
+    drawn: Skeleton | None = None
+    if video:
+        found, drawn = pose_of_video(options, recogniser.card, ui)
+        skeletons = [found]
+    else:
+        skeletons = read_skeletons(options)
+    results = []
+    for skeleton in skeletons:
+        fitted, notes = fit_input(skeleton, recogniser.card, recogniser.pipeline)
+        for note in notes if not results else ():
+            ui.say(f"  {note}")
+        recognition = recogniser.recognise(
+            fitted, window=options.window, stride=options.stride, mode=options.mode
+        )
+        results.append((skeleton, recognition))
+    folder = Path(options.out) if options.out else Path(options.source if not video else ".").parent
+    name = Path(options.source).stem if video else Path(options.source).name.split(".")[0]
+    folder.mkdir(parents=True, exist_ok=True)
+    output = write_results(folder, name, results, ui)
+    if options.overlay and drawn is not None:
+        draw(options, drawn, results[0][1], ui)
+        output["overlay"] = options.overlay
+    return output
+
+
+def pose_of_video(options: Options, card: Any, ui: UI) -> tuple[Skeleton, Skeleton | None]:
+    """(skeleton for the network, skeleton in the picture for drawing)."""
+    from skelact.pose.extract import extract_video
+
+    hands = any("_tip" in j or "_mcp" in j for j in card.layout["joints"])
+    parts = "pose+hands" if hands else "pose"
+    world = card.unit == "m" or (card.unit == "unknown" and card.dims == 3)
+    picture = None
+    with ui.progress("finding people") as update:
+        if world and options.overlay:
+            picture = extract_video(
+                options.source, people=options.people, parts=parts, coordinates="image", progress=update
+            )
+        found = extract_video(
+            options.source,
+            people=options.people,
+            parts=parts,
+            coordinates="world" if world else "image",
+            progress=update,
+        )
+    if found.n_people == 0 or not (found.score > 0).any():
+        raise DataError(f"no person was found in {options.source}; look at it, or try --people many")
+    seen = (found.score > 0).any((0, 2)).mean()
+    ui.say(
+        f"{found.n_people} {'person' if found.n_people == 1 else 'people'} on {percent(seen)} of the frames"
+    )
+    return found, picture if world else found
+
+
+def read_skeletons(options: Options) -> list[Skeleton]:
+    """Every recording of a skeleton file or folder."""
+    from skelact.io.formats import ReadOptions, detect_format, get_format
+
+    kind = get_format(options.format or detect_format(options.source))
+    read = ReadOptions(layout=find_layout(options.layout), fps=options.fps)
+    return [s for item in kind.find(options.source) for s in kind.read(item, read)]
+
+
+def write_results(folder: Path, name: str, results: list, ui: UI) -> dict:
+    """Write JSON, CSV and a timeline, and say what was recognised."""
+    from skelact.evaluate.files import write_text
+    from skelact.evaluate.plots import plot_timeline
+
+    rows, recordings = [], []
+    for skeleton, recognition in results:
+        for s in recognition.segments:
+            rows.append({"recording": skeleton.id, **asdict(s)})
+        recordings.append(
+            {
+                "recording": skeleton.id,
+                "seconds": skeleton.duration,
+                "mode": recognition.mode,
+                "window": recognition.window,
+                "segments": [asdict(s) for s in recognition.segments],
+                "windows": [
+                    {
+                        "person": person,
+                        "times": [round(float(t), 3) for t in times],
+                        "probabilities": [[round(float(p), 4) for p in row] for row in values],
+                    }
+                    for person, times, values in zip(
+                        recognition.people, recognition.times, recognition.probabilities, strict=True
+                    )
+                ],
+            }
+        )
+    label_names = results[0][1].label_names
+    written = folder / f"{name}.predictions.json"
+    write_text(written, json.dumps({"label_names": label_names, "recordings": recordings}, indent=1))
+    text = io.StringIO()
+    table = csv.DictWriter(text, ["recording", "person", "label", "start", "end", "score"])
+    table.writeheader()
+    table.writerows(rows)
+    write_text(folder / f"{name}.segments.csv", text.getvalue())
+    shown = [
+        [r["recording"], "all" if r["person"] < 0 else r["person"], r["label"], f"{r['start']:.1f}–{r['end']:.1f} s",
+         percent(r["score"])]
+        for r in rows[:30]
+    ]  # fmt: skip
+    ui.table(["recording", "person", "action", "when", "confidence"], shown)
+    if len(rows) > 30:
+        ui.say(f"... and {len(rows) - 30} more")
+    ui.done(f"{written}, {name}.segments.csv")
+    output = {"predictions": str(written), "segments": rows}
+    if len(results) == 1:
+        skeleton = results[0][0]
+        segments = [{**r, "person": "all" if r["person"] < 0 else r["person"]} for r in rows]
+        begin = float(skeleton.time[0]) if skeleton.time is not None else 0.0
+        picture = plot_timeline(segments, begin + skeleton.duration, folder / f"{name}.timeline.png")
+        ui.done(f"timeline {picture}")
+        output["timeline"] = str(picture)
+    return output
+
+
+def draw(options: Options, picture: Skeleton, recognition: Any, ui: UI) -> None:
+    """Write the overlay video."""
+    from skelact.evaluate.overlay import overlay_video, skeleton_people
+    from skelact.io.video import open_video
+
+    times = picture.time if picture.time is not None else [t / picture.fps for t in range(picture.n_frames)]
+    texts: dict[int, list[str | None]] = {}
+    for track in picture.track_ids:
+        spoken = [recognition.at(track, float(t)) for t in times]
+        texts[track] = [None if s is None else f"{s[0]} {100 * s[1]:.0f} %" for s in spoken]
+    with open_video(options.source) as video:
+        size = (video.width, video.height)
+        people = skeleton_people(picture, size, texts, box=True)
+        overlay_video(video, people, picture.layout, options.overlay)
+    ui.done(f"overlay {options.overlay}")
