@@ -79,8 +79,9 @@ class Skeleton:
         score = np.ones(xyz.shape[:3], np.float32) if score is None else np.array(score, dtype=np.float32)
         if score.shape != xyz.shape[:3]:
             raise DataError(f"{where}: score must be {list(xyz.shape[:3])} like xyz, got {list(score.shape)}")
-        if (score.size and not (np.nanmin(score) >= 0 and np.nanmax(score) <= 1)) or np.isnan(score).any():
-            raise DataError(f"{where}: scores must lie in 0..1, got {np.nanmin(score)}..{np.nanmax(score)}")
+        if np.isnan(score).any() or (score.size and not (score.min() >= 0 and score.max() <= 1)):
+            bad = "NaN" if np.isnan(score).any() else f"{score.min()}..{score.max()}"
+            raise DataError(f"{where}: scores must lie in 0..1, got {bad}; use 0 for missing joints")
         xyz[score == 0] = 0
         if not np.isfinite(xyz).all():
             m, t, v, _ = np.argwhere(~np.isfinite(xyz))[0]

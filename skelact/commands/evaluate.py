@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -71,7 +72,14 @@ def match_set(data: Any, card: Any, name: str) -> Any:
     return torch.where(data.labels < 0, data.labels, order[data.labels.clamp_min(0)])
 
 
-def evaluate(options: Options, ui: UI, command: str = "", examples: int = 6) -> dict:
+def evaluate(
+    options: Options,
+    ui: UI,
+    command: str = "",
+    examples: int = 6,
+    sections: Sequence[Any] = (),
+    advise: bool = True,
+) -> dict:
     """Evaluate a checkpoint; returns what ``--json`` prints."""
     import numpy as np
 
@@ -138,7 +146,8 @@ def evaluate(options: Options, ui: UI, command: str = "", examples: int = 6) -> 
         title=f"{len(clips)} clips, part {split}",
     )  # fmt: skip
     ui.done(f"report {report}")
-    ui.next(f"skelact predict {options.checkpoint} video.mp4 --overlay out.mp4")
+    if advise:
+        ui.next(f"skelact predict {options.checkpoint} video.mp4 --overlay out.mp4")
     return {"report": str(report), "split": split, "views": views, **result.to_dict(), "ece": calibration.ece}
 
 

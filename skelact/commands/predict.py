@@ -110,6 +110,7 @@ def predict(options: Options, ui: UI) -> dict:
     name = Path(options.source).stem if video else Path(options.source).name.split(".")[0]
     folder.mkdir(parents=True, exist_ok=True)
     output = write_results(folder, name, results, ui)
+    output["seen"] = float((skeletons[0].score > 0).any((0, 2)).mean())
     if options.overlay and drawn is not None:
         draw(options, drawn, results[0][1], ui)
         output["overlay"] = options.overlay

@@ -111,7 +111,9 @@ def make_card(experiment: Any, data: Any) -> Any:
     )
 
 
-def train(experiment: Any, ui: UI, *, restart: bool = False, folder: Path | None = None) -> dict:
+def train(
+    experiment: Any, ui: UI, *, restart: bool = False, folder: Path | None = None, advise: bool = True
+) -> dict:
     """Train an experiment with progress; returns what ``--json`` prints."""
     from skelact.config import choose_parts, dump_config
     from skelact.training.loop import fit
@@ -171,10 +173,11 @@ def train(experiment: Any, ui: UI, *, restart: bool = False, folder: Path | None
         )
         ui.done(f"checkpoint {outcome.best}, curves {folder / 'curves.png'}")
         test = experiment.data.test
-        ui.next(
-            f"skelact evaluate {folder} {experiment.data.path}" + (f" --split {test}" if test else ""),
-            f"skelact predict {folder} video.mp4 --overlay out.mp4",
-        )
+        if advise:
+            ui.next(
+                f"skelact evaluate {folder} {experiment.data.path}" + (f" --split {test}" if test else ""),
+                f"skelact predict {folder} video.mp4 --overlay out.mp4",
+            )
     return {
         "folder": str(folder),
         "checkpoint": str(outcome.best),

@@ -29,11 +29,14 @@ class UI:
     Args:
         json_output: results go to standard output as one JSON object, words for people to standard error.
         quiet: no progress bars.
+        silent: no words either; for commands that run as part of another.
     """
 
-    def __init__(self, json_output: bool = False, quiet: bool = False) -> None:
+    def __init__(self, json_output: bool = False, quiet: bool = False, silent: bool = False) -> None:
         self.json_output = json_output
-        self.console = Console(stderr=json_output, highlight=False, soft_wrap=True)
+        self.console = Console(stderr=json_output, highlight=False, soft_wrap=True, quiet=silent)
+        if not self.console.is_terminal:
+            self.console.width = 140
         self.quiet = quiet or not self.console.is_terminal
 
     def say(self, text: str = "", style: str | None = None) -> None:

@@ -20,7 +20,8 @@ class Normalise:
     """How recordings are made comparable; on the person and the clip, never per frame.
 
     Args:
-        centre: ``mean`` or ``first_frame`` puts the first person's hips at the origin; ``none``.
+        centre: ``mean`` or ``first_frame`` puts the people's common centre (hips, over all frames or in the
+            first) at the origin; ``none``.
         scale: ``body`` divides a clip by its mean bone length; ``none``.
         align_view: turn each clip so that the first person faces the camera (3D only).
     """

@@ -1,0 +1,274 @@
+"""Classification metrics as pure functions of arrays. All figures are fractions in 0..1.
+
+Conventions: the score of a class is its logit or probability (only the order matters, but for
+`combine_clips`). A class that no sample has and nothing was predicted as is left out of the means over
+classes; a class with samples that was never predicted has precision 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from skelact.errors import DataError
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """How well one class is recognised; a figure that cannot be computed is NaN."""
+
+    name: str
+    support: int
+    predicted: int
+    precision: float
+    recall: float
+    f1: float
+    average_precision: float
+
+
+@dataclass(frozen=True)
+class ClassificationResult:
+    """Figures of one evaluation, as fractions; ``confusion [K, K]`` counts (row truth, column prediction)."""
+
+    n: int
+    top1: float
+    top1_interval: tuple[float, float]
+    top5: float
+    k: int
+    mean_class_accuracy: float
+    macro_precision: float
+    macro_recall: float
+    macro_f1: float
+    weighted_precision: float
+    weighted_recall: float
+    weighted_f1: float
+    mean_average_precision: float
+    confusion: np.ndarray
+    per_class: tuple[ClassScore, ...]
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Class names in the order of the confusion matrix."""
+        return tuple(c.name for c in self.per_class)
+
+    def to_dict(self) -> dict:
+        """Plain containers for JSON; NaN becomes None."""
+        plain = {
+            name: getattr(self, name)
+            for name in self.__dataclass_fields__
+            if name not in ("confusion", "per_class", "top1_interval")
+        }
+        plain["top1_interval"] = list(self.top1_interval)
+        plain["per_class"] = [
+            {name: getattr(c, name) for name in ClassScore.__dataclass_fields__} for c in self.per_class
+        ]
+        plain["confusion"] = self.confusion.tolist()
+        return none_for_nan(plain)
+
+
+def none_for_nan(value: Any) -> Any:
+    """The same containers with every NaN or infinity replaced by None, and numpy scalars by plain ones."""
+    if isinstance(value, dict):
+        return {k: none_for_nan(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [none_for_nan(v) for v in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def check_scores(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Validate ``scores [N, K]`` and ``labels [N]``; return them as float64 and int64.
+
+    Raises:
+        DataError: for no samples, wrong shapes, NaN or positive infinity, labels that are not whole numbers
+            or out of range.
+    """
+    scores = np.asarray(scores, dtype=np.float64)
+    labels = np.asarray(labels)
+    if scores.ndim != 2 or scores.shape[1] < 1:
+        raise DataError(f"scores must be [samples, classes], got shape {list(scores.shape)}")
+    if labels.shape != scores.shape[:1]:
+        raise DataError(f"{len(scores)} samples need {len(scores)} labels, got shape {list(labels.shape)}")
+    if len(scores) == 0:
+        raise DataError("there are no samples to evaluate; check the split or the filter that chose them")
+    bad = np.isnan(scores) | np.isposinf(scores)
+    if bad.any():
+        row = int(np.flatnonzero(bad.any(1))[0])
+        raise DataError(
+            f"the scores of sample {row} are not finite ({int(bad.any(1).sum())} of {len(scores)} samples); "
+            "the model diverged or its input was damaged"
+        )
+    if not np.issubdtype(labels.dtype, np.integer):
+        whole = labels.astype(np.float64)
+        if not np.isfinite(whole).all() or (whole != np.round(whole)).any():
+            raise DataError(f"labels must be whole numbers, got {labels.dtype}")
+    labels = labels.astype(np.int64)
+    outside = (labels < 0) | (labels >= scores.shape[1])
+    if outside.any():
+        i = int(np.flatnonzero(outside)[0])
+        raise DataError(
+            f"label {labels[i]} of sample {i} is outside 0..{scores.shape[1] - 1}; the model has "
+            f"{scores.shape[1]} classes: was it trained on other labels?"
+        )
+    return scores, labels
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis, computed without overflow."""
+    logits = np.asarray(logits, dtype=np.float64)
+    e = np.exp(logits - logits.max(-1, keepdims=True))
+    return e / e.sum(-1, keepdims=True)
+
+
+def combine_clips(logits: np.ndarray) -> np.ndarray:
+    """Several clips of one sample into one prediction: the mean of their softmax.
+
+    Args:
+        logits: ``[N, S, K]``, S clips a sample.
+
+    Returns:
+        Probabilities ``[N, K]``.
+
+    Raises:
+        DataError: for another shape, no clips, or values that are not finite.
+    """
+    logits = np.asarray(logits, dtype=np.float64)
+    if logits.ndim != 3 or logits.shape[1] < 1 or logits.shape[2] < 1:
+        raise DataError(f"clips must be [samples, clips, classes], got shape {list(logits.shape)}")
+    if not np.isfinite(logits).all():
+        raise DataError("the logits of a clip are not finite; the model diverged or its input was damaged")
+    return softmax(logits).mean(1)
+
+
+def confusion_matrix(predicted: np.ndarray, labels: np.ndarray, n_classes: int) -> np.ndarray:
+    """Count ``[K, K]``: row is the truth, column the prediction."""
+    return np.bincount(labels * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def top_k_accuracy(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
+    """Share of samples whose label is among the k highest scores; equal scores: the lower index wins."""
+    own = scores[np.arange(len(labels)), labels][:, None]
+    before = (scores > own) | ((scores == own) & (np.arange(scores.shape[1]) < labels[:, None]))
+    return float((before.sum(1) < k).mean())
+
+
+def average_precision(score: np.ndarray, positive: np.ndarray) -> float:
+    """Area under the precision-recall steps, sum of (r_i - r_{i-1}) p_i over falling scores.
+
+    Samples of equal score enter together, so their order does not matter. NaN without positives.
+    """
+    n_positive = int(positive.sum())
+    if n_positive == 0:
+        return float("nan")
+    order = np.argsort(-score, kind="stable")
+    hits = np.cumsum(positive[order])
+    ends = np.append(np.flatnonzero(np.diff(score[order]) != 0), len(score) - 1)
+    hits = hits[ends]
+    gained = np.diff(hits, prepend=0)
+    return float((gained / n_positive * hits / (ends + 1)).sum())
+
+
+def wilson_interval(successes: float, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """Wilson's interval of a share (95 % by default)."""
+    if n == 0:
+        return (0.0, 1.0)
+    p = successes / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    return (float(max(0.0, centre - half)), float(min(1.0, centre + half)))
+
+
+def bootstrap_interval(
+    values: np.ndarray, rng: np.random.Generator, n_draws: int = 1000, level: float = 0.95
+) -> tuple[float, float]:
+    """Percentile bootstrap interval of the mean of ``values [N]``.
+
+    Raises:
+        DataError: if there are no values.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    if values.ndim != 1 or not len(values):
+        raise DataError(f"a bootstrap needs values [samples], got shape {list(values.shape)}")
+    means = np.array([values[rng.integers(len(values), size=len(values))].mean() for _ in range(n_draws)])
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.where(b > 0, a / np.maximum(b, 1), 0.0)
+
+
+def classification_metrics(
+    scores: np.ndarray, labels: np.ndarray, label_names: Sequence[str] | None = None
+) -> ClassificationResult:
+    """All figures of a single-label classification.
+
+    Args:
+        scores: ``[N, K]`` logits or probabilities. For mAP use probabilities when samples were calibrated
+            or combined differently: the ranking goes across samples.
+        labels: ``[N]`` class indices.
+        label_names: K names; None: the indices.
+
+    Returns:
+        `ClassificationResult`. ``top5`` takes the k = min(5, K) best. Mean class accuracy is the mean
+        recall over classes that have samples; macro precision, recall and F1 are means over classes that
+        have samples or predictions; mAP is the mean over classes that have samples.
+
+    Raises:
+        DataError: for no samples, values that are not finite, labels out of range, or too few names.
+    """
+    scores, labels = check_scores(scores, labels)
+    n, n_classes = scores.shape
+    names = [str(i) for i in range(n_classes)] if label_names is None else [str(x) for x in label_names]
+    if len(names) != n_classes:
+        raise DataError(f"the scores have {n_classes} classes but {len(names)} label names were given")
+    confusion = confusion_matrix(scores.argmax(1), labels, n_classes)
+    hits = np.diag(confusion).astype(np.float64)
+    support, predicted = confusion.sum(1), confusion.sum(0)
+    precision, recall = _divide(hits, predicted), _divide(hits, support)
+    f1 = _divide(2 * hits, support + predicted)
+    ap = np.array([average_precision(scores[:, k], labels == k) for k in range(n_classes)])
+    there, seen = support > 0, (support + predicted) > 0
+    k = min(5, n_classes)
+    nan = float("nan")
+
+    def mean(x: np.ndarray, chosen: np.ndarray) -> float:
+        return float(x[chosen].mean())
+
+    def weighted(x: np.ndarray) -> float:
+        return float((x * support).sum() / n)
+
+    return ClassificationResult(
+        n=n,
+        top1=float(hits.sum() / n),
+        top1_interval=wilson_interval(hits.sum(), n),
+        top5=top_k_accuracy(scores, labels, k),
+        k=k,
+        mean_class_accuracy=mean(recall, there),
+        macro_precision=mean(precision, seen),
+        macro_recall=mean(recall, seen),
+        macro_f1=mean(f1, seen),
+        weighted_precision=weighted(precision),
+        weighted_recall=weighted(recall),
+        weighted_f1=weighted(f1),
+        mean_average_precision=mean(ap, there),
+        confusion=confusion,
+        per_class=tuple(
+            ClassScore(
+                name=names[c],
+                support=int(support[c]),
+                predicted=int(predicted[c]),
+                precision=float(precision[c]) if seen[c] else nan,
+                recall=float(recall[c]) if there[c] else nan,
+                f1=float(f1[c]) if seen[c] else nan,
+                average_precision=float(ap[c]),
+            )
+            for c in range(n_classes)
+        ),
+    )

@@ -1,0 +1,380 @@
+"""Pictures of training, results, recordings and timelines, drawn with matplotlib (loaded when first needed).
+
+Every function writes one PNG, whole or not at all, and returns its path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skelact.errors import DataError
+from skelact.evaluate.calibration import CalibrationResult
+from skelact.evaluate.figures import LEFT, MIDDLE, PALETTE, RIGHT, action_colours, draw_figure, shorten
+from skelact.evaluate.metrics import ClassificationResult
+from skelact.skeleton import Skeleton
+
+
+def plot_curves(history: Sequence[Mapping[str, Any]], path: str | Path) -> Path:
+    """Training curves: losses left, all other figures in 0..1 right, learning rate below where there is one.
+
+    Args:
+        history: one mapping per epoch, such as
+            ``{"epoch": 1, "train_loss": 2.1, "val_top1": 0.4, "lr": 0.1}``; keys may be absent.
+        path: the PNG to write.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: if the history is empty.
+    """
+    if not history:
+        raise DataError("there is no history to draw: the run has no finished epoch")
+    keys = list(dict.fromkeys(k for row in history for k in row))
+    number = [k for k in keys if any(isinstance(r.get(k), (int, float, np.number)) for r in history)]
+    epochs = [float(row.get("epoch", i + 1)) for i, row in enumerate(history)]
+    losses = [k for k in number if "loss" in k.lower() or "nll" in k.lower()]
+    rates = [k for k in number if k.lower() in ("lr", "learning_rate") or k.lower().endswith("_lr")]
+    skip = {"epoch", "step", "seconds", "time", "samples_per_second", *losses, *rates}
+
+    def values(key: str) -> np.ndarray:
+        return np.array(
+            [float(v) if isinstance(v := r.get(key), (int, float, np.number)) else np.nan for r in history]
+        )
+
+    shares = [k for k in number if k not in skip and np.nanmax(np.abs(values(k)), initial=0) <= 1]
+    panels = [
+        (losses, "Loss", False),
+        (shares, "Accuracy and other shares", True),
+        (rates, "Learning rate", False),
+    ]
+    panels = [p for p in panels if p[0]] or [(number, "Figures", False)]
+    with draw_figure(path, (4.2 * len(panels) + 0.4, 3.3), 1, len(panels)) as (_, axes):
+        for ax, (names, title, share) in zip(axes[0], panels, strict=True):
+            for name, colour in zip(names, list(action_colours(names).values()), strict=True):
+                y = values(name)
+                there = np.isfinite(y)
+                dashed = "--" if name.startswith("train") else "-"
+                ax.plot(np.array(epochs)[there], y[there], dashed, color=colour, label=shorten(name),
+                        marker="o" if there.sum() < 25 else None, markersize=3)  # fmt: skip
+            ax.set_title(title)
+            ax.set_xlabel("epoch")
+            if share:
+                ax.set_ylim(-0.02, 1.02)
+            if all(e == int(e) for e in epochs):
+                ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.legend()
+    return Path(path)
+
+
+def plot_confusion(matrix: np.ndarray, names: Sequence[str], path: str | Path) -> Path:
+    """A confusion matrix, rows normalised; percentages are written in up to 20 classes.
+
+    Args:
+        matrix: counts ``[K, K]``, row truth, column prediction.
+        names: K class names.
+        path: the PNG to write.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: if names and matrix do not fit.
+    """
+    matrix = np.asarray(matrix, float)
+    k = len(names)
+    if matrix.shape != (k, k) or k == 0:
+        raise DataError(f"a confusion matrix of {k} names must be [{k}, {k}], got {list(matrix.shape)}")
+    share = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
+    from matplotlib.colors import PowerNorm
+
+    longest = max(len(shorten(n)) for n in names)
+    cell = 0.46 if k <= 20 else max(0.15, 9.5 / k)
+    font = 8.5 if k <= 20 else max(4.2, 8.5 - 0.07 * k)
+    side = cell * k + 0.0105 * font * longest + 1.2
+    with draw_figure(path, (max(3.6, side + 0.5), max(3.2, side))) as (figure, axes):
+        ax = axes[0, 0]
+        image = ax.imshow(share, cmap="Blues", norm=PowerNorm(0.7, vmin=0, vmax=1), aspect="equal")
+        ax.grid(False)
+        ax.spines[:].set_visible(False)
+        ax.set_xticks(range(k), [shorten(n) for n in names], rotation=90 if k > 6 else 30, fontsize=font,
+                      ha="center" if k > 6 else "right")  # fmt: skip
+        ax.set_yticks(range(k), [shorten(n) for n in names], fontsize=font)
+        ax.set_xticks(np.arange(-0.5, k), minor=True)
+        ax.set_yticks(np.arange(-0.5, k), minor=True)
+        ax.grid(which="minor", color="#ECECEC", linewidth=1 if k <= 20 else 0.4)
+        ax.tick_params(which="both", length=0)
+        if k <= 20:
+            for i, j in zip(*np.nonzero(share >= 0.005), strict=True):
+                ax.text(j, i, f"{100 * share[i, j]:.0f}", ha="center", va="center", fontsize=7.5,
+                        color="white" if share[i, j] > 0.45 else "#222222")  # fmt: skip
+        ax.set_xlabel("predicted")
+        ax.set_ylabel("true")
+        ax.set_title("Confusion, % of each true class")
+        bar = figure.colorbar(image, ax=ax, fraction=0.035, pad=0.02, ticks=[0, 0.5, 1])
+        bar.ax.set_yticklabels(["0 %", "50 %", "100 %"])
+        bar.outline.set_visible(False)
+    return Path(path)
+
+
+def plot_reliability(result: CalibrationResult, path: str | Path) -> Path:
+    """Accuracy against confidence by bin, how often each confidence occurs, and error against coverage.
+
+    Args:
+        result: from `calibration_metrics`.
+        path: the PNG to write.
+
+    Returns:
+        The path.
+    """
+    edges, there = result.bin_edges, result.bin_count > 0
+    middle, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
+    with draw_figure(path, (8.2, 3.6), 1, 2) as (_, axes):
+        ax, risk = axes[0]
+        ax.plot([0, 1], [0, 1], "--", color="#8A8A8A", linewidth=1, label="perfectly calibrated")
+        ax.bar(
+            middle[there],
+            result.bin_accuracy[there],
+            width[there] * 0.92,
+            color=PALETTE[0],
+            label="share right",
+        )
+        ax.plot(result.bin_confidence[there], result.bin_accuracy[there], "o", color=PALETTE[1], markersize=4,
+                label="mean confidence")  # fmt: skip
+        counts = result.bin_count / max(result.bin_count.max(), 1)
+        ax.bar(middle, -0.13 * counts, width * 0.92, color="#B5B5B5")
+        ax.text(0.01, -0.115, "how many", fontsize=7.5, color="#5A5A5A")
+        ax.set(xlim=(0, 1), ylim=(-0.14, 1.02), xlabel="confidence", ylabel="share right")
+        ax.set_title(f"Reliability: ECE {100 * result.ece:.1f} %")
+        ax.legend(loc="upper left")
+        risk.plot(result.coverage, result.risk, color=PALETTE[0])
+        risk.fill_between(result.coverage, result.risk, color=PALETTE[0], alpha=0.12)
+        risk.set(xlim=(0, 1), ylim=(0, max(0.05, 1.1 * float(result.risk.max()))))
+        risk.set(xlabel="share answered, surest first", ylabel="share wrong")
+        risk.set_title(f"Error against coverage: AURC {result.aurc:.3f}")
+    return Path(path)
+
+
+def plot_per_class(result: ClassificationResult, path: str | Path) -> Path:
+    """Recall (bar) and precision (dot) of each class, best first, with the number of samples.
+
+    Args:
+        result: from `classification_metrics`.
+        path: the PNG to write.
+
+    Returns:
+        The path.
+    """
+    rows = sorted(result.per_class, key=lambda c: (np.nan_to_num(c.recall, nan=-1), c.name))
+    y = np.arange(len(rows))
+    font = 8.5 if len(rows) <= 30 else 6.5
+    with draw_figure(path, (6.6, max(2.2, (0.26 if len(rows) <= 30 else 0.16) * len(rows) + 1.1))) as (
+        _,
+        axes,
+    ):
+        ax = axes[0, 0]
+        ax.barh(y, [np.nan_to_num(c.recall) for c in rows], 0.72, color=PALETTE[5], label="recall")
+        ax.plot([c.precision for c in rows], y, "D", color=PALETTE[1], markersize=4, label="precision")
+        ax.set_yticks(y, [f"{shorten(c.name)}  ({c.support})" for c in rows], fontsize=font)
+        ax.set(xlim=(0, 1.02), ylim=(-0.7, len(rows) - 0.3))
+        ax.grid(axis="y", visible=False)
+        ax.set_title("Each class (samples)")
+        ax.legend(loc="lower center", bbox_to_anchor=(0.75, 1.0), ncols=2)
+    return Path(path)
+
+
+def _has_y_down(skeleton: Skeleton) -> bool:
+    """Whether y grows downwards: MediaPipe's metres do, Kinect's do not. Heads are above feet, mostly."""
+    heights = []
+    for words in (("head", "nose", "neck", "shoulder"), ("hip", "knee", "ankle", "foot")):
+        joints = [v for v, j in enumerate(skeleton.layout.joints) if any(w in j for w in words)]
+        there = skeleton.score[:, :, joints] > 0
+        heights.append(skeleton.xyz[:, :, joints, 1][there].mean() if there.any() else np.nan)
+    return bool(heights[0] < heights[1])
+
+
+def _project(skeleton: Skeleton, azimuth: float) -> np.ndarray:
+    """Picture coordinates ``[M, T, V, 2]`` (right, up) as a camera in front of the people sees them."""
+    xyz = skeleton.xyz.astype(float)
+    if skeleton.unit in ("px", "image"):
+        return xyz[..., :2] * [1, -1]
+    if _has_y_down(skeleton):
+        xyz = xyz * ([1, -1] if xyz.shape[-1] == 2 else [1, -1, 1])
+    elif xyz.shape[-1] == 3:
+        # Right-handed with y up and z away from the camera: x grows to the left of the picture.
+        xyz = xyz * [-1, 1, 1]
+    if xyz.shape[-1] == 2:
+        return xyz
+    c, s = np.cos(np.radians(azimuth)), np.sin(np.radians(azimuth))
+    across = c * xyz[..., 0] + s * xyz[..., 2]
+    # A look from slightly above, so that depth shows.
+    return np.stack([across, xyz[..., 1] + 0.18 * (c * xyz[..., 2] - s * xyz[..., 0])], -1)
+
+
+def plot_skeleton_strip(skeleton: Skeleton, path: str | Path, n: int = 8, azimuth: float = 0.0) -> Path:
+    """Poses at ``n`` moments side by side; left blue, right orange, missing joints hollow.
+
+    A missing joint is drawn where it was last seen (or will first be).
+
+    Args:
+        skeleton: any layout, 2D or 3D; 3D is seen from the front, turned by ``azimuth``.
+        path: the PNG to write.
+        n: how many moments.
+        azimuth: degrees about the vertical.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: if no joint is there in any frame.
+    """
+    there = skeleton.score > 0
+    if not there.any() or n < 1:
+        raise DataError(f"nothing to draw: recording '{skeleton.id}' has no joint that is not missing")
+    view = _project(skeleton, azimuth)
+    frames = np.unique(np.linspace(0, skeleton.n_frames - 1, n).round().astype(int))
+    seen = view[there]
+    low, high = np.percentile(seen, 0.5, axis=0), np.percentile(seen, 99.5, axis=0)
+    pad = 0.06 * max(float((high - low).max()), 1e-6)
+    low, high = low - pad, high + pad
+    aspect = float(np.clip((high[0] - low[0]) / max(high[1] - low[1], 1e-6), 0.35, 2.2))
+    layout = skeleton.layout
+    side = [
+        LEFT if j.startswith("left_") else RIGHT if j.startswith("right_") else MIDDLE for j in layout.joints
+    ]
+    height = 2.5
+    with draw_figure(path, (max(3.0, height * aspect * len(frames)), height + 0.5), 1, len(frames)) as (
+        figure,
+        axes,
+    ):
+        for ax, t in zip(axes[0], frames, strict=True):
+            for m in range(skeleton.n_people):
+                if not there[m, t].any():
+                    continue
+                point = view[m, t].copy()
+                known = there[m].any(0)
+                for v in np.flatnonzero(~there[m, t] & known):
+                    times = np.flatnonzero(there[m, :, v])
+                    point[v] = view[m, times[np.abs(times - t).argmin()], v]
+                for v, p in layout.bones:
+                    if known[v] and known[p]:
+                        whole = there[m, t, v] and there[m, t, p]
+                        colour = side[v] if side[v] != MIDDLE else side[p]
+                        width, dash = (2.2, "-") if whole else (1, ":")
+                        alpha = 1.0 if m == 0 else 0.6
+                        ax.plot(*point[[v, p]].T, dash, color=colour, alpha=alpha, linewidth=width)
+                sure = there[m, t]
+                ax.scatter(*point[sure].T, s=9, c=[side[v] for v in np.flatnonzero(sure)], zorder=3)
+                hollow = ~sure & known
+                ax.scatter(*point[hollow].T, s=16, facecolors="none", edgecolors="#8A8A8A", zorder=3)
+            ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+            ax.axis("off")
+            second = skeleton.time[t] - skeleton.time[0] if skeleton.time is not None else t / skeleton.fps
+            ax.set_title(f"{second:.1f} s", fontsize=8.5, fontweight="normal", loc="center", color="#5A5A5A")
+        words = [w for w in (skeleton.label, skeleton.id) if w]
+        if words:
+            figure.suptitle(
+                shorten("  ·  ".join(words), 80), fontsize=10, x=0.01, ha="left", fontweight="bold"
+            )
+    return Path(path)
+
+
+def plot_timeline(segments: Sequence[Mapping[str, Any]], duration: float, path: str | Path) -> Path:
+    """Who did what when: one lane per person, a coloured bar per action.
+
+    Args:
+        segments: mappings with ``start`` and ``end`` (seconds), ``label``, and where known ``person`` (a
+            track id) and ``score`` (0..1, drawn as opacity).
+        duration: seconds of the recording.
+        path: the PNG to write.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: for a duration that is not above 0 or a segment without start, end or label.
+    """
+    if not duration > 0:
+        raise DataError(f"a timeline needs a duration above 0 seconds, got {duration}")
+    for i, s in enumerate(segments):
+        if any(key not in s for key in ("start", "end", "label")):
+            raise DataError(
+                f"segment {i} of a timeline needs start, end and label; it has: {', '.join(map(str, s))}"
+            )
+    people = list(dict.fromkeys(s.get("person", 0) for s in segments)) or [0]
+    people.sort(key=str)
+    colours = action_colours(sorted({str(s["label"]) for s in segments}))
+    legend_rows = -(-len(colours) // 5)
+    with draw_figure(path, (9.5, 0.62 * len(people) + 1.0 + 0.24 * legend_rows)) as (figure, axes):
+        from matplotlib.patches import Patch
+
+        ax = axes[0, 0]
+        for s in segments:
+            lane, start, end = people.index(s.get("person", 0)), float(s["start"]), float(s["end"])
+            label, score = str(s["label"]), s.get("score")
+            alpha = 1.0 if score is None else 0.35 + 0.65 * float(np.clip(score, 0, 1))
+            ax.barh(lane, end - start, 0.72, left=start, color=colours[label], alpha=alpha, edgecolor="white")
+            room = int((end - start) / duration * 110)
+            if room >= min(4, len(label)):
+                r, g, b = (int(colours[label][k : k + 2], 16) for k in (1, 3, 5))
+                dark = 0.299 * r + 0.587 * g + 0.114 * b < 150 and alpha > 0.6
+                ax.text((start + end) / 2, lane, shorten(label, max(room, 2)), ha="center", va="center",
+                        fontsize=7.5, color="white" if dark else "#222222", clip_on=True)  # fmt: skip
+        ax.set(xlim=(0, duration), ylim=(len(people) - 0.4, -0.6), xlabel="seconds")
+        ax.set_yticks(range(len(people)), [f"person {shorten(p, 12)}" for p in people])
+        ax.grid(axis="y", visible=False)
+        ax.set_title("Actions over time")
+        if colours:
+            handles = [Patch(color=c, label=shorten(n, 24)) for n, c in colours.items()]
+            figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
+    return Path(path)
+
+
+def plot_probabilities_over_time(
+    time: np.ndarray, probabilities: np.ndarray, names: Sequence[str], path: str | Path, n_shown: int = 6
+) -> Path:
+    """How the probability of each action changes; the likeliest are drawn, the rest summed in grey.
+
+    Args:
+        time: ``[T]`` seconds.
+        probabilities: ``[T, K]`` in 0..1.
+        names: K action names.
+        path: the PNG to write.
+        n_shown: how many actions get a line.
+
+    Returns:
+        The path.
+
+    Raises:
+        DataError: if the shapes do not fit or there are no times.
+    """
+    time, p = np.asarray(time, float), np.asarray(probabilities, float)
+    if p.ndim != 2 or p.shape != (len(time), len(names)) or not len(time):
+        raise DataError(f"probabilities must be [{len(time)} times, {len(names)} names], got {list(p.shape)}")
+    top = np.argsort(-p.max(0), kind="stable")[:n_shown]
+    with draw_figure(path, (9.5, 3.2)) as (figure, axes):
+        ax = axes[0, 0]
+        for k, colour in zip(top, PALETTE, strict=False):
+            ax.plot(
+                time,
+                p[:, k],
+                color=colour,
+                label=shorten(names[k], 24),
+                marker="o" if len(time) == 1 else None,
+            )
+        if len(top) < p.shape[1]:
+            rest = 1 - p[:, top].sum(1)
+            ax.fill_between(time, np.clip(rest, 0, 1), color="#D0D0D0", label="all others")
+        ax.set(
+            ylim=(0, 1.02),
+            xlim=(time[0], max(time[-1], time[0] + 1e-3)),
+            xlabel="seconds",
+            ylabel="probability",
+        )
+        ax.set_title("Probability over time")
+        figure.legend(loc="outside right upper")
+    return Path(path)

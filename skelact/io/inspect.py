@@ -1,0 +1,357 @@
+"""What is in a skelact file, or in files of any known format, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from skelact.errors import SkelactError
+from skelact.io.formats import FORMATS, Format, ReadOptions, detect_format, get_format
+from skelact.io.store import Store
+from skelact.skeleton import Skeleton
+
+# Beyond these a position is a slip rather than a person: metres from the sensor, fractions of the image,
+# pixels.
+_FAR = {"m": 15.0, "image": 10.0, "px": 20_000.0}
+_IMBALANCE = 10
+_FEW_CLIPS = 5
+_MANY_MISSING = 0.3
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What was found.
+
+    Args:
+        path: what was looked at.
+        format: a name of `FORMATS`.
+        clips, frames, tracks: how many (frames: of clips, not of people).
+        people: clips by how many people they hold.
+        layout, joints, dims, unit: of the recordings (several layouts are joined by a comma).
+        labels: clips by label, in class order where it is known.
+        frame_labels: frames by label.
+        fps: (least, most).
+        duration: (shortest, median, longest) in seconds, and their sum.
+        missing_share: of all joints of people while they are there.
+        missing_by_joint: the same for each joint.
+        ranges: for x, y (and z) the (least, 1 %, median, 99 %, most) position.
+        subjects: clips by subject, where it is known.
+        splits: clips by split.
+        problems: plain sentences, worst first; empty if nothing is wrong.
+    """
+
+    path: str
+    format: str
+    clips: int
+    frames: int
+    tracks: int
+    people: Mapping[int, int]
+    layout: str
+    joints: int
+    dims: int
+    unit: str
+    labels: Mapping[str, int]
+    frame_labels: Mapping[str, int]
+    fps: tuple[float, float]
+    duration: tuple[float, float, float, float]
+    missing_share: float
+    missing_by_joint: Mapping[str, float]
+    ranges: Mapping[str, tuple[float, float, float, float, float]]
+    subjects: Mapping[str, int]
+    splits: Mapping[str, int]
+    problems: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict:
+        """Plain containers."""
+        return asdict(self)
+
+
+def inspect(
+    path: str | Path,
+    *,
+    format: str | None = None,
+    options: ReadOptions | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Inspection:
+    """Look at every recording of a skelact file, or of files of a known format.
+
+    Args:
+        path: a file or folder.
+        format: a name of `FORMATS`; None: told from the files.
+        options: what the reader needs (the layout of a CSV, for instance).
+        progress: called with (items done, items, name).
+
+    Raises:
+        DataError: if nothing can be read at all.
+    """
+    path = Path(path)
+    kind = get_format(format or detect_format(path))
+    items = kind.find(path)
+    if kind.name == "skelact" and len(items) == 1:
+        tally = _Tally()
+        with Store(items[0]) as store:
+            for k in range(len(store)):
+                try:
+                    tally.add(store.read(k))
+                except SkelactError as error:
+                    tally.failed.append((str(store.clips["id"][k]), str(error)))
+                if progress is not None:
+                    progress(k + 1, len(store), str(store.clips["id"][k]))
+            splits = {name: [str(store.clips["id"][k]) for k in rows] for name, rows in store.splits.items()}
+            return tally.result(str(path), kind.name, splits, store.label_names)
+    tally, splits = _Tally(), {}
+    base = options or ReadOptions()
+    for n, item in enumerate(items):
+        now = replace(base, root=path, notes=[], splits={})
+        for skeleton in _read(kind, item, now, tally):
+            tally.add(skeleton)
+        tally.notes += [(item.name, note) for note in now.notes]
+        for name, ids in now.splits.items():
+            splits.setdefault(name, []).extend(ids)
+        if progress is not None:
+            progress(n + 1, len(items), item.name)
+    if not tally.ids and tally.failed:
+        raise type_of_first(tally.failed, len(items), kind)
+    return tally.result(str(path), kind.name, splits, base.label_names or kind.label_names(items))
+
+
+def type_of_first(failed: list[tuple[str, str]], n_items: int, kind: Format) -> SkelactError:
+    """The error for a folder in which nothing can be read."""
+    from skelact.errors import DataError
+
+    return DataError(f"not one of {n_items} items of format '{kind.name}' can be read. First: {failed[0][1]}")
+
+
+def _read(kind: Format, item: Path, options: ReadOptions, tally: _Tally) -> Iterator[Skeleton]:
+    try:
+        yield from FORMATS[kind.name].read(item, options)
+    except SkelactError as error:
+        tally.failed.append((item.name, str(error)))
+
+
+class _Tally:
+    """Counts over recordings, in memory that grows with their number only."""
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+        self.infos: list[Mapping[str, str | int | float]] = []
+        self.failed: list[tuple[str, str]] = []
+        self.notes: list[tuple[str, str]] = []
+        self.labels: Counter[str | None] = Counter()
+        self.frame_labels: Counter[str] = Counter()
+        self.people: Counter[int] = Counter()
+        self.layouts: dict[str, tuple[str, ...]] = {}
+        self.units: set[str] = set()
+        self.dims: set[int] = set()
+        self.fps: Counter[float] = Counter()
+        self.durations: list[float] = []
+        self.n_frames: list[int] = []
+        self.short: list[str] = []
+        self.far: list[str] = []
+        self.seen: dict[int, str] = {}
+        self.doubles: list[tuple[str, str]] = []
+        self.there: dict[str, np.ndarray] = {}  # layout → [2, V]: joints seen, joints in all
+        self.still: dict[str, np.ndarray] = {}  # layout → [V]: tracks in which the joint never moves
+        self.samples: list[np.ndarray] = []
+        self.low = np.full(3, np.inf)
+        self.high = np.full(3, -np.inf)
+        self.tracks = 0
+        self.empty = 0
+
+    def add(self, s: Skeleton) -> None:
+        self.ids.append(s.id)
+        self.infos.append(s.info)
+        self.labels[s.label] += 1
+        self.frame_labels.update(s.frame_labels or ())
+        self.layouts[s.layout.name] = s.layout.joints
+        self.units.add(s.unit)
+        self.dims.add(s.xyz.shape[3])
+        self.fps[round(s.fps, 3)] += 1
+        self.durations.append(s.duration)
+        self.n_frames.append(s.n_frames)
+        present = s.score > 0
+        people = present.any((1, 2))
+        self.people[int(people.sum())] += 1
+        self.tracks += int(people.sum())
+        if s.n_frames <= 1:
+            self.short.append(s.id)
+        key = hash(s.xyz.tobytes())
+        if key in self.seen:
+            self.doubles.append((self.seen[key], s.id))
+        self.seen.setdefault(key, s.id)
+        counts = self.there.setdefault(s.layout.name, np.zeros((2, len(s.layout)), np.int64))
+        still = self.still.setdefault(s.layout.name, np.zeros(len(s.layout), np.int64))
+        for m in np.flatnonzero(people):
+            rows = present[m].any(-1)
+            xyz, seen = s.xyz[m, rows], present[m, rows]
+            counts[0] += seen.sum(0)
+            counts[1] += len(seen)
+            if len(xyz) > 1:
+                still += seen.all(0) & (np.ptp(xyz, axis=0) == 0).all(-1)
+        positions = s.xyz[present]
+        if not len(positions):
+            self.empty += 1
+            return
+        dims = positions.shape[1]
+        low, high = positions.min(0), positions.max(0)
+        self.low[:dims] = np.minimum(self.low[:dims], low)
+        self.high[:dims] = np.maximum(self.high[:dims], high)
+        if max(float(np.abs(low).max()), float(np.abs(high).max())) > _FAR.get(s.unit, np.inf):
+            self.far.append(s.id)
+        self.samples.append(positions[:: max(1, len(positions) // 50)][:64])
+
+    def result(
+        self, path: str, name: str, splits: Mapping[str, list[str]], label_names: object
+    ) -> Inspection:
+        counts: dict[str, list[int]] = {}
+        for layout, there in self.there.items():
+            for joint, (seen, total) in zip(self.layouts[layout], there.T.tolist(), strict=True):
+                old = counts.setdefault(joint, [0, 0])
+                counts[joint] = [old[0] + seen, old[1] + total]
+        seen, total = (sum(c[k] for c in counts.values()) for k in (0, 1))
+        order = [str(n) for n in label_names or ()]  # type: ignore[attr-defined]
+        labels = {str(k): v for k, v in self.labels.items() if k is not None}
+        known = {n: labels.get(n, 0) for n in order}
+        labels = known | {k: v for k, v in sorted(labels.items()) if k not in known}
+        sample = [p for p in self.samples if p.shape[1] == max(self.dims, default=3)]
+        ranges = {}
+        if sample:
+            quantiles = np.quantile(np.concatenate(sample), [0.01, 0.5, 0.99], axis=0)
+            for c, axis in enumerate("xyz"[: quantiles.shape[1]]):
+                values = (self.low[c], *quantiles[:, c], self.high[c])
+                ranges[axis] = tuple(float(v) for v in values)
+        d = np.array(self.durations or [0.0])
+        subjects = Counter(str(i["subject"]) for i in self.infos if "subject" in i)
+        return Inspection(
+            path=path,
+            format=name,
+            clips=len(self.ids),
+            frames=sum(self.n_frames),
+            tracks=self.tracks,
+            people=dict(sorted(self.people.items())),
+            layout=", ".join(self.layouts),
+            joints=max((len(j) for j in self.layouts.values()), default=0),
+            dims=max(self.dims, default=0),
+            unit=", ".join(sorted(self.units)),
+            labels=labels,
+            frame_labels=dict(self.frame_labels.most_common()),
+            fps=(min(self.fps, default=0.0), max(self.fps, default=0.0)),
+            duration=(float(d.min()), float(np.median(d)), float(d.max()), float(d.sum())),
+            missing_share=1 - seen / total if total else 0.0,
+            missing_by_joint={j: 1 - a / b if b else 1.0 for j, (a, b) in counts.items()},
+            ranges=ranges,
+            subjects=dict(sorted(subjects.items())),
+            splits={k: len(v) for k, v in sorted(splits.items())},
+            problems=self._problems(labels, counts, splits),
+        )
+
+    def _problems(
+        self, labels: Mapping[str, int], counts: Mapping[str, list[int]], splits: Mapping[str, list[str]]
+    ) -> list[str]:
+        found: list[str] = []
+
+        def say(condition: object, text: str) -> None:
+            if condition:
+                found.append(text)
+
+        say(
+            self.failed,
+            f"{len(self.failed)} items cannot be read: {_some(f'{i} ({r})' for i, r in self.failed)}",
+        )
+        say(self.empty, f"{self.empty} clips have no joint in any frame")
+        say(len(self.layouts) > 1, f"several layouts are mixed: {', '.join(self.layouts)}; convert to one")
+        say(len(self.units) > 1, f"several units are mixed: {', '.join(sorted(self.units))}")
+        say(len(self.dims) > 1, "clips with 2 and with 3 coordinates are mixed")
+        twice = [i for i, n in Counter(self.ids).items() if n > 1]
+        say(twice, f"{len(twice)} ids stand there more than once: {_some(twice)}")
+        found += _leaks(splits, dict(zip(self.ids, self.infos, strict=True)), self.doubles)
+        say(self.short, f"{len(self.short)} clips have a single frame or none: {_some(self.short)}")
+        say(
+            self.far,
+            f"{len(self.far)} clips have positions far outside what a sensor sees: {_some(self.far)}",
+        )
+        say(
+            self.doubles,
+            f"{len(self.doubles)} clips equal another: {_some(f'{b} = {a}' for a, b in self.doubles)}",
+        )
+        gone = [j for j, (seen, total) in counts.items() if total and not seen]
+        say(gone, f"joints that are never there: {_some(gone)}")
+        share = 1 - sum(c[0] for c in counts.values()) / max(1, sum(c[1] for c in counts.values()))
+        say(share > _MANY_MISSING, f"{share:.0%} of all joints are missing")
+        for layout, still in self.still.items():
+            stuck = [
+                j for j, n in zip(self.layouts[layout], still, strict=True) if n > 0.05 * max(1, self.tracks)
+            ]
+            say(stuck, f"joints that do not move at all in more than 5 % of the tracks: {_some(stuck)}")
+        present = {k: v for k, v in labels.items() if v}
+        absent = [k for k, v in labels.items() if not v]
+        say(absent, f"{len(absent)} of {len(labels)} classes have no clip: {_some(absent)}")
+        say(len(present) == 1 and not self.frame_labels, "there is only one class; nothing can be told apart")
+        none = self.labels[None]
+        say(none and not self.frame_labels, f"{none} clips have no label")
+        if len(present) > 1:
+            most, least = max(present, key=present.__getitem__), min(present, key=present.__getitem__)
+            ratio = present[most] / present[least]
+            say(
+                ratio > _IMBALANCE,
+                f"classes are unbalanced: '{most}' has {present[most]} clips, '{least}' {present[least]}; "
+                "balance the loss or the sampling",
+            )
+            few = [k for k, v in present.items() if v < _FEW_CLIPS]
+            say(few, f"{len(few)} classes have fewer than {_FEW_CLIPS} clips: {_some(few)}")
+        low, high = min(self.fps, default=1.0), max(self.fps, default=1.0)
+        say(high > 1.2 * low, f"frame rates run from {low:g} to {high:g}; resample by time")
+        say(self.notes, f"{len(self.notes)} notes on reading: {_some(f'{i}: {n}' for i, n in self.notes)}")
+        return found
+
+
+def _some(names: object, n: int = 3) -> str:
+    listed = [str(x) for x in names]  # type: ignore[attr-defined]
+    return ", ".join(listed[:n]) + (f" and {len(listed) - n} more" if len(listed) > n else "")
+
+
+def _leaks(
+    splits: Mapping[str, list[str]],
+    infos: Mapping[str, Mapping[str, str | int | float]],
+    doubles: list[tuple[str, str]],
+) -> list[str]:
+    """Clips, equal clips and subjects that a protocol has on both sides."""
+    found = []
+    twin: dict[str, str] = {}  # clip → the first of all clips that equal it
+    for first, other in doubles:
+        twin[first] = twin[other] = first
+    for name, train in splits.items():
+        protocol, _, part = name.rpartition("/")
+        if part != "train":
+            continue
+        for other in ("test", "val"):
+            held = splits.get(f"{protocol}/{other}", [])
+            both = sorted(set(train) & set(held))
+            if both:
+                found.append(f"{len(both)} clips are in both {name} and {protocol}/{other}: {_some(both)}")
+            trained = {twin[i]: i for i in train if i in twin}
+            copies = [f"{i} = {trained[twin[i]]}" for i in held if twin.get(i) in trained]
+            if copies and not both:
+                found.append(
+                    f"{len(copies)} clips of {protocol}/{other} are recordings of {name} under another "
+                    f"name: {_some(copies)}"
+                )
+            subjects = [
+                {str(infos[i]["subject"]) for i in ids if "subject" in infos.get(i, {})}
+                for ids in (train, held)
+            ]
+            shared = sorted(subjects[0] & subjects[1])
+            if shared:
+                why = (
+                    " (as a cross-view or cross-setup protocol has it)"
+                    if protocol in ("xview", "xset")
+                    else ""
+                )
+                found.append(
+                    f"{len(shared)} subjects are in both {name} and {protocol}/{other}{why}: {_some(shared)}"
+                )
+    return found

@@ -1,0 +1,273 @@
+"""Video to skeleton: one video (`extract_video`), or many into one file (`extract_many`)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skelact.errors import ConfigError, DataError, choices
+from skelact.io.video import Video, open_video
+from skelact.pose.estimator import Detection, PoseEstimator
+from skelact.pose.extract_many import ExtractionReport, extract_many
+from skelact.pose.mediapipe_pose import COORDINATES, PARTS
+from skelact.pose.smoothing import smooth_track
+from skelact.skeleton import Skeleton
+
+__all__ = ["ExtractionReport", "extract_many", "extract_pair", "extract_video", "make_estimator"]
+
+Progress = Callable[[int, int, str], None]
+PEOPLE = ("one", "many", "auto")
+_MIN_SECONDS = 0.3  # somebody seen for a shorter time is taken for an error
+_BRIDGE_SECONDS = 0.2
+_SMALL = 0.35  # a person below this share of the picture's height needs a window of their own
+_N_SAMPLES = 3
+
+
+def make_estimator(people: str = "one", **options: Any) -> PoseEstimator:
+    """Make MediaPipe's estimator for one person or several.
+
+    Args:
+        people: ``one`` (the most prominent person, fast) or ``many`` (each with an identity).
+        options: ``parts``, ``coordinates``, ``min_score``, ``pose_model``, ``hand_model``; see
+            `skelact.pose.one_person.OnePerson` and `skelact.pose.several_people.SeveralPeople`.
+
+    Raises:
+        ConfigError: for an unknown option.
+        DependencyError: if a model file or a system library is missing.
+    """
+    check_options(people, **{k: v for k, v in options.items() if k in ("parts", "coordinates")})
+    if people == "many":
+        from skelact.pose.several_people import SeveralPeople
+
+        return SeveralPeople(**options)
+    from skelact.pose.one_person import OnePerson
+
+    return OnePerson(**options)
+
+
+def check_options(people: str = "one", parts: str = "pose", coordinates: str = "image") -> None:
+    """Refuse unknown options before any work is done.
+
+    Raises:
+        ConfigError: it names what is allowed.
+    """
+    for got, allowed, what in (
+        (people, PEOPLE, "people"),
+        (parts, PARTS, "parts"),
+        (coordinates, COORDINATES, "coordinates"),
+    ):
+        if got not in allowed:
+            raise ConfigError(choices(got, allowed, what))
+
+
+def extract_video(
+    source: str | PathLike[str] | int,
+    *,
+    people: str = "auto",
+    parts: str = "pose",
+    coordinates: str = "image",
+    smooth: bool = True,
+    seconds: float | None = None,
+    start: float | None = None,
+    estimator: PoseEstimator | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Skeleton:
+    """Turn one video into the skeletons of the people in it.
+
+    Args:
+        source: a path, a camera number or a stream address.
+        people: ``one`` (the most prominent person, fast), ``many`` (each with an identity), or ``auto``:
+            a few frames are searched first; live sources are taken for one person.
+        parts: ``pose`` (layout ``pose33``) or ``pose+hands`` (``pose_hands75``).
+        coordinates: ``image`` (x, y as fractions of width and height, z in picture widths) or ``world``
+            (metres, origin between each person's hips).
+        smooth: One-Euro smoothing of every landmark.
+        seconds: stop after this time; live sources end only so, or by an interrupt.
+        start: seconds to begin at.
+        estimator: another estimator instead of MediaPipe's; it is not closed here.
+        progress: called with (frames done, frames expected, what).
+        options: for MediaPipe's estimator: ``min_score``, ``pose_model``, ``hand_model``, and ``fps`` and
+            ``threads`` for the video.
+
+    Returns:
+        ``xyz [M, T, V, 3]`` with score 0 where a person is not there, the video's own timestamps, track ids;
+        M is 0 if nobody was found.
+
+    Raises:
+        DataError: if it is not a video that can be read.
+        ConfigError: for an unknown option.
+        DependencyError: if a model file or a system library is missing.
+    """
+    return extract_pair(
+        source, people=people, parts=parts, coordinates=coordinates, smooth=smooth, seconds=seconds,
+        start=start, estimator=estimator, progress=progress, **options,
+    )[0]  # fmt: skip
+
+
+def extract_pair(
+    source: str | PathLike[str] | int,
+    *,
+    people: str = "auto",
+    parts: str = "pose",
+    coordinates: str = "world",
+    smooth: bool = True,
+    seconds: float | None = None,
+    start: float | None = None,
+    estimator: PoseEstimator | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> tuple[Skeleton, Skeleton]:
+    """As `extract_video`, with the same people in the picture besides, from one pass.
+
+    Returns:
+        The recording as asked, and the same people in unit ``image`` with two coordinates, for drawing.
+    """
+    check_options(people, parts, coordinates)
+    reading = {k: options.pop(k) for k in ("fps", "threads", "timeout") if k in options}
+    if estimator is None and people == "auto":
+        people = choose_people(source, start, **reading, **options)
+    end = None if seconds is None else (start or 0.0) + seconds
+    own = estimator is None
+    with open_video(source, start=start, end=end, **reading) as video:
+        finder = estimator or make_estimator(people, parts=parts, coordinates=coordinates, **options)
+        try:
+            found, times = _run(video, finder, end, progress)
+        finally:
+            if own:
+                finder.close()
+        tracks = _keep_long_runs(found, times, video.fps)
+        info: dict[str, str | int | float] = {
+            "source": str(source),
+            "width": video.width,
+            "height": video.height,
+            "mirrored": False,
+            "people": people,
+            "estimator": type(finder).__name__ if not own else "mediapipe",
+            "smooth": smooth,
+        }
+        if video.warnings:
+            info["warnings"] = "; ".join(video.warnings)
+        fps, name = video.fps, Path(str(source)).stem
+    pair = []
+    for unit, pick in ((finder.unit, _joints), ("image", _in_picture)):
+        xyz, score = _assemble(tracks, len(times), len(finder.layout), pick)
+        if smooth:
+            for m in range(len(xyz)):
+                xyz[m] = smooth_track(xyz[m], score[m], times)
+        pair.append(
+            Skeleton(
+                xyz, score, finder.layout, fps, unit, id=name, info=info, track_ids=sorted(tracks), time=times
+            )
+        )
+    return pair[0], pair[1]
+
+
+def _run(
+    video: Video, finder: PoseEstimator, end: float | None, progress: Progress | None
+) -> tuple[list[list[Detection]], np.ndarray]:
+    found: list[list[Detection]] = []
+    times: list[float] = []
+    total = video.n_frames_estimate or 0
+    if end is not None:
+        total = min(total, round(end * video.fps)) if total else round(end * video.fps)
+    try:
+        for frame in video:
+            found.append(finder.estimate(frame.image, frame.time))
+            times.append(frame.time)
+            if progress is not None:
+                progress(len(times), max(total, len(times)), Path(video.name).name)
+    except KeyboardInterrupt:
+        if not (video.live and times):  # stopping a camera by hand keeps what was seen
+            raise
+    return found, np.array(times)
+
+
+def _keep_long_runs(
+    found: list[list[Detection]], times: np.ndarray, fps: float
+) -> dict[int, dict[int, Detection]]:
+    """Per track the detections by frame, without runs that are too short to be somebody."""
+    tracks: dict[int, dict[int, Detection]] = {}
+    for t, people in enumerate(found):
+        for m, one in enumerate(people):
+            tracks.setdefault(one.track_id if one.track_id is not None else m, {})[t] = one
+    kept = {}
+    shortest = min(_MIN_SECONDS, 0.5 * (times[-1] - times[0]) if len(times) > 1 else 0.0)
+    for track, seen in tracks.items():
+        frames = np.array(sorted(seen))
+        breaks = np.flatnonzero(np.diff(times[frames]) > max(_BRIDGE_SECONDS, 1.5 / fps))
+        good: list[int] = []
+        for run in np.split(frames, breaks + 1):
+            if times[run[-1]] - times[run[0]] + 1 / fps > shortest:
+                good += run.tolist()
+        if good:
+            kept[track] = {t: seen[t] for t in good}
+    return kept
+
+
+def _joints(one: Detection) -> np.ndarray:
+    return one.xyz
+
+
+def _in_picture(one: Detection) -> np.ndarray:
+    return one.xy
+
+
+def _assemble(
+    tracks: Mapping[int, Mapping[int, Detection]],
+    n_frames: int,
+    n_joints: int,
+    pick: Callable[[Detection], np.ndarray],
+) -> tuple[np.ndarray, np.ndarray]:
+    dims = next((pick(one).shape[1] for seen in tracks.values() for one in seen.values()), 3)
+    xyz = np.zeros((len(tracks), n_frames, n_joints, dims), np.float32)
+    score = np.zeros((len(tracks), n_frames, n_joints), np.float32)
+    for m, track in enumerate(sorted(tracks)):
+        for t, one in tracks[track].items():
+            xyz[m, t], score[m, t] = pick(one), one.score
+    return xyz, score
+
+
+def choose_people(source: str | PathLike[str] | int, start: float | None = None, **options: Any) -> str:
+    """Look at a few frames: ``one``, or ``many`` if there are several people or only a small one."""
+    from skelact.pose.several_people import SeveralPeople
+
+    reading = {k: options.pop(k) for k in ("fps", "threads", "timeout") if k in options}
+    with open_video(source, start=start, **reading) as video:
+        if video.live:
+            return "one"
+        images = [frame.image for frame in _samples(video)]
+    options.pop("hand_model", None)
+    counts: list[int] = []
+    n_small = 0
+    with SeveralPeople(**options) as finder:
+        for i, image in enumerate(images):
+            # So far apart in time that every picture is searched anew.
+            people = finder.estimate(image, 100.0 * i)
+            counts.append(len(people))
+            n_small += bool(people) and max(float(np.ptp(p.box[1::2])) for p in people) < _SMALL
+            if i == 1 and (counts[0] > 1) == (counts[1] > 1) and all(counts):
+                break  # two pictures agree
+    several = sum(n > 1 for n in counts)
+    n_seen = sum(n > 0 for n in counts)
+    return "many" if several > len(counts) / 2 or n_small > n_seen / 2 else "one"
+
+
+def _samples(video: Video) -> list[Any]:
+    """A few frames spread over the first half minute."""
+    n_frames = video.n_frames_estimate or 300
+    horizon = min(n_frames, int(30 * video.fps))
+    wanted = set(np.linspace(0, max(0, horizon - 1) * 0.9, _N_SAMPLES).astype(int).tolist())
+    picked = []
+    for frame in video:
+        if frame.index in wanted:
+            picked.append(frame)
+        if frame.index >= max(wanted):
+            break
+    if not picked:
+        raise DataError(f"{video.name} has no frame that decodes")
+    return picked

@@ -1,0 +1,360 @@
+"""Many videos into one skelact file: one worker process per core, one video per task."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time as clock
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from skelact.errors import ConfigError, DataError, DependencyError, SkelactError
+from skelact.io.video import VIDEO_SUFFIXES, is_live
+from skelact.skeleton import Skeleton
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class VideoTask:
+    """One video to extract: where it is, what it will be called, and what is known of it."""
+
+    source: str
+    id: str
+    label: str | None = None
+    subject: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """What became of a task: a recording, or the reason why there is none."""
+
+    id: str
+    source: str
+    skeleton: Skeleton | None = None
+    checksum: str | None = None
+    error: str | None = None
+    n_frames: int = 0
+
+
+@dataclass
+class ExtractionReport:
+    """What `extract_many` did.
+
+    Attributes:
+        out: the file that was written.
+        stored: ids of the recordings added in this run.
+        already_there: ids that an interrupted run had stored.
+        failed: source and reason of every video that could not be used.
+        empty: sources in which nobody was found.
+        warnings: source and what was odd about it (a broken tail, ...).
+        found: per id the share of frames with a person.
+        n_people: per id how many people.
+        n_frames: frames looked at in this run.
+        seconds: how long it took.
+    """
+
+    out: str
+    stored: list[str] = field(default_factory=list)
+    already_there: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    empty: list[str] = field(default_factory=list)
+    warnings: dict[str, str] = field(default_factory=dict)
+    found: dict[str, float] = field(default_factory=dict)
+    n_people: dict[str, int] = field(default_factory=dict)
+    n_frames: int = 0
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain containers, for JSON."""
+        return asdict(self)
+
+
+def find_tasks(
+    sources: Iterable[str | PathLike[str] | int],
+    *,
+    labels_from_folders: bool = True,
+    subject_pattern: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> list[VideoTask]:
+    """List the videos that sources stand for, in a fixed order.
+
+    Args:
+        sources: files, folders (searched through), camera numbers, stream addresses.
+        labels_from_folders: a file in a subfolder of a given folder is labelled with the name of the folder
+            that it lies in.
+        subject_pattern: regular expression, searched in the path; its first group (or the whole match) is the
+            subject.
+        options: for `skelact.pose.extract.extract_video`.
+
+    Raises:
+        DataError: if a source is not there, or no video is found.
+        ConfigError: if the pattern is not a regular expression.
+    """
+    try:
+        pattern = re.compile(subject_pattern) if subject_pattern else None
+    except re.error as error:
+        raise ConfigError(
+            f"the subject pattern '{subject_pattern}' is no regular expression: {error}"
+        ) from error
+    found: list[tuple[str, str, str | None]] = []  # source, id, label
+    for source in sources:
+        text = str(source)
+        if is_live(source):
+            found.append((text, re.sub(r"\W+", "_", text).strip("_"), None))
+            continue
+        path = Path(text)
+        if not path.exists():
+            raise DataError(f"there is no file or folder {path}")
+        if not path.is_dir():
+            found.append((text, path.stem, None))
+            continue
+        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+        if not files:
+            raise DataError(f"the folder {path} holds no video ({', '.join(VIDEO_SUFFIXES)})")
+        for file in files:
+            inner = file.relative_to(path)
+            label = file.parent.name if labels_from_folders and len(inner.parts) > 1 else None
+            found.append((str(file), inner.with_suffix("").as_posix(), label))
+    if not found:
+        raise DataError("no video was given; name files, folders, a camera number or a stream address")
+    ids = _distinct(found)
+    tasks = []
+    for (source, _, label), name in zip(found, ids, strict=True):
+        match = pattern.search(Path(source).as_posix()) if pattern else None
+        subject = None if match is None else (match.group(1) if match.groups() else match.group(0))
+        tasks.append(VideoTask(source, name, label, subject, dict(options or {})))
+    return tasks
+
+
+def _distinct(found: Sequence[tuple[str, str, str | None]]) -> list[str]:
+    """Ids, made distinct by the suffix of the file and then by a number."""
+    names = [name for _, name, _ in found]
+    names = [
+        n + Path(source).suffix if names.count(n) > 1 else n
+        for (source, _, _), n in zip(found, names, strict=True)
+    ]
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return result
+
+
+def extract_task(task: VideoTask, progress: Progress | None = None) -> VideoResult:
+    """Extract one video; whatever goes wrong with it becomes part of the result.
+
+    Raises:
+        DependencyError, ConfigError: what would go wrong with every other video too.
+    """
+    from skelact.pose.extract import extract_video
+
+    try:
+        checksum = None if is_live(task.source) else _checksum(Path(task.source))
+        skeleton = extract_video(task.source, progress=progress, **task.options)
+        info = dict(skeleton.info)
+        if task.subject is not None:
+            info["subject"] = task.subject
+        n_frames = skeleton.n_frames
+        if not (skeleton.score > 0).any():
+            return VideoResult(task.id, task.source, n_frames=n_frames)
+        return VideoResult(
+            task.id,
+            task.source,
+            skeleton.with_(id=task.id, label=task.label, info=info),
+            checksum,
+            None,
+            n_frames,
+        )
+    except (DependencyError, ConfigError):
+        raise
+    except SkelactError as error:
+        return VideoResult(task.id, task.source, error=str(error))
+    except Exception as error:  # one bad video never stops the rest
+        return VideoResult(task.id, task.source, error=f"{type(error).__name__}: {error}")
+
+
+def _checksum(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error}") from error
+
+
+def extract_many(
+    sources: Iterable[str | PathLike[str] | int],
+    out: str | PathLike[str],
+    *,
+    workers: int = -1,
+    people: str = "auto",
+    parts: str = "pose",
+    coordinates: str = "world",
+    smooth: bool = True,
+    labels_from_folders: bool = True,
+    subject_pattern: str | None = None,
+    seconds: float | None = None,
+    resume: bool = True,
+    overwrite: bool = False,
+    splits: Callable[[list[VideoTask]], Mapping[str, Sequence[str]]] | None = None,
+    progress: Progress | None = None,
+    dask: str | None = None,
+    **options: Any,
+) -> ExtractionReport:
+    """Turn videos into one skelact file.
+
+    One bad video never stops the rest: it is listed in the report. So is a video in which nobody is found
+    (the file cannot hold a recording of nobody). A worker process that dies is replaced, and its video is
+    tried once more. An interrupted run leaves ``OUT.partial``, and the next one continues there.
+
+    Args:
+        sources: files, folders, camera numbers, stream addresses.
+        out: the file to write.
+        workers: processes; -1: one per core.
+        people: ``one``, ``many`` or ``auto``.
+        parts: ``pose`` or ``pose+hands``.
+        coordinates: ``image`` or ``world``.
+        smooth: One-Euro smoothing.
+        labels_from_folders: label a video by the folder that it lies in.
+        subject_pattern: regular expression that finds the subject in a path.
+        seconds: stop each video after this time; a camera or a stream ends only so, or by an interrupt.
+        resume: continue an unfinished file.
+        overwrite: replace a finished file.
+        splits: gives named lists of ids for the tasks that were stored.
+        progress: called with (done, total, what): videos, or frames if there is only one video.
+        dask: address of a Dask scheduler whose workers see the same files under the same names.
+        options: further ones for `skelact.pose.extract.extract_video`.
+
+    Returns:
+        What was stored, what failed and why.
+
+    Raises:
+        DataError: if there is no video, nobody is found in any, or the file cannot be written.
+        ConfigError: for an unknown option.
+        DependencyError: if a model file, a system library or Dask is missing.
+    """
+    from skelact.io.store import StoreWriter
+    from skelact.pose.extract import check_options
+    from skelact.pose.model_files import find_model
+
+    check_options(people, parts, coordinates)
+    began = clock.monotonic()
+    settings = dict(
+        people=people, parts=parts, coordinates=coordinates, smooth=smooth, seconds=seconds, **options
+    )
+    tasks = find_tasks(
+        sources, labels_from_folders=labels_from_folders, subject_pattern=subject_pattern, options=settings
+    )
+    if not dask:  # once, before many processes ask for it at the same time
+        find_model("pose_landmarker_full", options.get("pose_model"))
+        if parts != "pose":
+            find_model("hand_landmarker_full", options.get("hand_model"))
+    report = ExtractionReport(str(out))
+    layout = "pose33" if parts == "pose" else "pose_hands75"
+    unit = "m" if coordinates == "world" else "image"
+    with StoreWriter(
+        Path(out), layout=layout, unit=unit, dims=3, overwrite=overwrite, resume=resume
+    ) as writer:
+        report.already_there = [t.id for t in tasks if t.id in writer.done_ids]
+        todo = [t for t in tasks if t.id not in writer.done_ids]
+        n_done = len(report.already_there)
+        if progress is not None and len(tasks) > 1:
+            progress(n_done, len(tasks), "videos")
+        frames = progress if len(tasks) == 1 else None
+        for result in _results(todo, workers, dask, frames):
+            _record(result, report)
+            if result.skeleton is not None:
+                try:
+                    writer.append(result.skeleton, checksum=result.checksum)
+                    report.stored.append(result.id)
+                except DataError as error:
+                    report.failed[result.source] = str(error)
+            n_done += 1
+            if progress is not None and len(tasks) > 1:
+                progress(n_done, len(tasks), Path(result.source).name)
+        report.seconds = clock.monotonic() - began
+        if not writer.done_ids:
+            writer.discard()
+            raise DataError(_nothing(report))
+        if splits is not None:
+            writer.set_splits(splits([t for t in tasks if t.id in writer.done_ids]))
+    return report
+
+
+def _record(result: VideoResult, report: ExtractionReport) -> None:
+    report.n_frames += result.n_frames
+    if result.error is not None:
+        report.failed[result.source] = result.error
+    elif result.skeleton is None:
+        report.empty.append(result.source)
+    else:
+        skeleton = result.skeleton
+        report.found[result.id] = float((skeleton.score > 0).any((0, 2)).mean())
+        report.n_people[result.id] = skeleton.n_people
+        if "warnings" in skeleton.info:
+            report.warnings[result.source] = str(skeleton.info["warnings"])
+
+
+def _nothing(report: ExtractionReport) -> str:
+    reasons = [f"{source}: {why}" for source, why in report.failed.items()]
+    reasons += [f"{source}: nobody is found in it" for source in report.empty]
+    shown = "; ".join(reasons[:5]) + (f"; and {len(reasons) - 5} more" if len(reasons) > 5 else "")
+    return f"no recording for {report.out}. {shown}"
+
+
+def _results(
+    tasks: Sequence[VideoTask], workers: int, dask: str | None, progress: Progress | None
+) -> Iterator[VideoResult]:
+    """Results in the order in which they are ready."""
+    if dask:
+        yield from _on_dask(tasks, dask)
+        return
+    from skelact.pose.workers import run_in_workers
+
+    # A camera belongs to this process, so that an interrupt ends it and keeps what was seen.
+    live = [t for t in tasks if is_live(t.source)]
+    files = [t for t in tasks if not is_live(t.source)]
+    if workers == 0 or workers < -1:
+        raise ConfigError(f"workers must be a number from 1 on, or -1 for one per core; got {workers}")
+    n_workers = (os.cpu_count() or 1) if workers == -1 else workers
+    for task in live:
+        yield extract_task(task, progress)
+    yield from run_in_workers(files, min(n_workers, max(1, len(files))), progress)
+
+
+def _on_dask(tasks: Sequence[VideoTask], address: str) -> Iterator[VideoResult]:
+    try:
+        from distributed import Client, as_completed
+    except ImportError as error:
+        raise DependencyError("Dask is not installed; install it: pip install 'skelact[cluster]'") from error
+    try:
+        client = Client(address, timeout=15)
+    except (OSError, TimeoutError, ValueError) as error:
+        raise DependencyError(
+            f"no Dask scheduler answers at {address}: {error}; start one with 'dask scheduler' and workers "
+            "with 'dask worker ADDRESS'"
+        ) from error
+    with client:
+        absolute = [
+            t
+            if is_live(t.source)
+            else VideoTask(str(Path(t.source).resolve()), t.id, t.label, t.subject, t.options)
+            for t in tasks
+        ]
+        # Nothing else may run in the same process while MediaPipe does: a task takes a worker's core.
+        waiting = {client.submit(extract_task, task, pure=False): task for task in absolute}
+        for future in as_completed(list(waiting)):
+            task = waiting[future]
+            if future.status == "finished":
+                yield future.result()
+                continue
+            error = future.exception()
+            if isinstance(error, (DependencyError, ConfigError)):
+                raise error
+            yield VideoResult(task.id, task.source, error=f"{type(error).__name__}: {error}")

@@ -1,0 +1,214 @@
+"""MediaPipe's pose and hand landmarkers (Tasks API) as a `PoseEstimator`."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import threading
+import weakref
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from skelact.errors import ConfigError, DependencyError, choices
+from skelact.layouts import get_layout
+from skelact.pose.estimator import Detection
+from skelact.pose.hands import assign_hands, join_hands
+from skelact.pose.model_files import find_model
+from skelact.pose.quiet import quiet_stderr
+
+PARTS = ("pose", "pose+hands")
+COORDINATES = ("image", "world")
+SYSTEM_LIBRARIES = "libgl1 libglib2.0-0 libegl1 libgles2"
+_QUIET_FRAMES = 2  # MediaPipe chatters while it builds its graph and on the first picture
+
+_open: weakref.WeakSet[MediaPipePose] = weakref.WeakSet()
+
+
+class MediaPipePose:
+    """MediaPipe Pose (BlazePose, 33 joints), with both hands if asked.
+
+    Args:
+        parts: ``pose`` (layout ``pose33``) or ``pose+hands`` (``pose_hands75``).
+        coordinates: ``image`` (x and y as fractions of the picture, z in picture widths about the hips) or
+            ``world`` (metres, origin between the hips).
+        video: follow the person from frame to frame (fast; one person); otherwise every picture is
+            looked at anew.
+        n_people: how many people to return at most; more than one needs ``video=False``.
+        min_score: detections below this confidence are dropped, 0..1.
+        pose_model: a pose ``.task`` file of one's own.
+        hand_model: a hand ``.task`` file of one's own.
+
+    Raises:
+        ConfigError: for an unknown option.
+        DependencyError: if a model file or a system library is missing.
+    """
+
+    follows = False
+
+    def __init__(
+        self,
+        *,
+        parts: str = "pose",
+        coordinates: str = "image",
+        video: bool = True,
+        n_people: int = 1,
+        min_score: float = 0.5,
+        pose_model: str | PathLike[str] | None = None,
+        hand_model: str | PathLike[str] | None = None,
+    ) -> None:
+        if parts not in PARTS:
+            raise ConfigError(choices(parts, PARTS, "parts"))
+        if coordinates not in COORDINATES:
+            raise ConfigError(choices(coordinates, COORDINATES, "coordinates"))
+        if video and n_people != 1:
+            raise ConfigError(f"following from frame to frame finds one person, got n_people={n_people}")
+        self.layout = get_layout("pose33" if parts == "pose" else "pose_hands75")
+        self.unit = "image" if coordinates == "image" else "m"
+        self._video = video
+        self._clock = -1
+        self._n_seen = 0
+        self._tasks: list[Any] = []
+        pose_path = find_model("pose_landmarker_full", pose_model)
+        hand_path = find_model("hand_landmarker_full", hand_model) if parts != "pose" else None
+        with _explained(pose_path, hand_path), quiet_stderr():
+            self._start(pose_path, hand_path, n_people, min_score)
+        _open.add(self)
+        _close_at_exit()
+
+    def _start(self, pose_path: Path, hand_path: Path | None, n_people: int, min_score: float) -> None:
+        import mediapipe as mp
+        from mediapipe.tasks.python import vision
+        from mediapipe.tasks.python.core.base_options import BaseOptions
+
+        self._image, self._format = mp.Image, mp.ImageFormat.SRGB
+        mode = vision.RunningMode.VIDEO if self._video else vision.RunningMode.IMAGE
+        try:
+            pose = vision.PoseLandmarkerOptions(
+                base_options=BaseOptions(model_asset_path=str(pose_path)),
+                running_mode=mode,
+                num_poses=n_people,
+                min_pose_detection_confidence=min_score,
+                min_pose_presence_confidence=min_score,
+                min_tracking_confidence=min_score,
+            )
+            self._tasks.append(vision.PoseLandmarker.create_from_options(pose))
+            if hand_path is not None:
+                hands = vision.HandLandmarkerOptions(
+                    base_options=BaseOptions(model_asset_path=str(hand_path)),
+                    running_mode=mode,
+                    num_hands=2 * n_people,
+                    min_hand_detection_confidence=min_score,
+                    min_hand_presence_confidence=min_score,
+                    min_tracking_confidence=min_score,
+                )
+                self._tasks.append(vision.HandLandmarker.create_from_options(hands))
+        except BaseException:
+            self.close()
+            raise
+
+    def estimate(self, image: np.ndarray, time: float = 0.0) -> list[Detection]:
+        """Find people in ``image [H, W, 3]`` uint8 RGB; ``time`` in seconds must not run backwards."""
+        if not self._tasks:
+            raise ConfigError("this estimator is closed; make a new one")
+        # Its clock counts whole milliseconds and must increase, whatever the video's timestamps do.
+        self._clock = max(self._clock + 1, round(time * 1000))
+        self._n_seen += 1
+        with quiet_stderr() if self._n_seen <= _QUIET_FRAMES else contextlib.nullcontext():
+            # MediaPipe ignores strides, so a padded or cropped array must be packed first.
+            picture = self._image(self._format, np.ascontiguousarray(image))
+            results = [self._run(task, picture) for task in self._tasks]
+        pose = results[0]
+        size = np.array([image.shape[1], image.shape[0]], np.float32)
+        people = []
+        for near, world in zip(pose.pose_landmarks, pose.pose_world_landmarks, strict=True):
+            xyz = _points(near)
+            # Visibility may be exactly 0 for a joint that was placed all the same: 0 means missing here.
+            score = np.clip([p.visibility or 0.0 for p in near], 1e-4, 1).astype(np.float32)
+            people.append((xyz, _points(world), score))
+        if len(results) == 1:
+            return [self._detection(xyz, world, score) for xyz, world, score in people]
+        return self._with_hands(people, results[1], size)
+
+    def _run(self, task: Any, picture: Any) -> Any:
+        return task.detect_for_video(picture, self._clock) if self._video else task.detect(picture)
+
+    def _detection(self, xyz: np.ndarray, world: np.ndarray, score: np.ndarray) -> Detection:
+        return Detection(xyz if self.unit == "image" else world, score, xyz[:, :2])
+
+    def _with_hands(self, people: Sequence[tuple], result: Any, size: np.ndarray) -> list[Detection]:
+        hands = [_points(h) for h in result.hand_landmarks]
+        hand_worlds = [_points(h) for h in result.hand_world_landmarks]
+        sureness = [float(h[0].score or 0.5) if h else 0.5 for h in result.handedness]
+        taken = assign_hands([p[0] for p in people], hands, size)
+        found = []
+        for (xyz, world, score), pair in zip(people, taken, strict=True):
+            joints, all_score = join_hands(xyz, score, hands, sureness, pair)
+            xy = joints[:, :2]
+            if self.unit == "m":
+                joints, _ = join_hands(world, score, hand_worlds, sureness, pair, metric=True)
+            found.append(Detection(joints, all_score, xy))
+        return found
+
+    def close(self) -> None:
+        """Release models and threads; harmless when called twice."""
+        with quiet_stderr() if self._tasks else contextlib.nullcontext():
+            while self._tasks:
+                self._tasks.pop().close()
+
+    def __enter__(self) -> MediaPipePose:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _points(landmarks: Any) -> np.ndarray:
+    return np.array([(p.x, p.y, p.z) for p in landmarks], np.float32)
+
+
+@contextlib.contextmanager
+def _explained(*paths: Path | None):
+    """Turn what goes wrong while a task is made into words that help."""
+    try:
+        yield
+    except (ImportError, OSError) as error:
+        if "mediapipe" in str(getattr(error, "name", "") or ""):
+            raise DependencyError("MediaPipe is not installed; install it: pip install 'skelact'") from error
+        raise DependencyError(
+            f"MediaPipe cannot start, a system library is missing: {error}. On Debian or Ubuntu: "
+            f"apt-get install {SYSTEM_LIBRARIES}"
+        ) from error
+    except (ValueError, RuntimeError) as error:
+        files = ", ".join(str(p) for p in paths if p)
+        raise DependencyError(
+            f"MediaPipe cannot use the model {files}: {error}; delete it to have it fetched anew, "
+            "or give another"
+        ) from error
+
+
+_at_exit = threading.Lock()
+_registered = False
+
+
+def _close_at_exit() -> None:
+    """Close what is still open before Python stops its threads, where MediaPipe's own finaliser fails."""
+    global _registered
+    with _at_exit:
+        if _registered:
+            return
+        _registered = True
+    # Handlers of `threading` run before those of `atexit`, when worker threads can still be used.
+    register = getattr(threading, "_register_atexit", atexit.register)
+    with contextlib.suppress(RuntimeError):
+        register(close_all)
+
+
+def close_all() -> None:
+    """Close every estimator that is still open."""
+    for estimator in list(_open):
+        with contextlib.suppress(Exception):
+            estimator.close()

@@ -1,0 +1,83 @@
+"""The most prominent person of a video, followed and verified."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from os import PathLike
+
+import numpy as np
+
+from skelact.pose.estimator import Detection
+from skelact.pose.mediapipe_pose import MediaPipePose
+from skelact.pose.verify import Trust, as_pixels, body_size
+
+
+class OnePerson:
+    """The most prominent person, followed from frame to frame (fast), and checked to be a person.
+
+    Args:
+        parts: ``pose`` or ``pose+hands``.
+        coordinates: ``image`` or ``world``.
+        verify: leave out poses that are not found again in the mirrored picture.
+        min_score: MediaPipe's confidence thresholds, 0..1.
+        pose_model: a pose ``.task`` file of one's own.
+        hand_model: a hand ``.task`` file of one's own.
+
+    Raises:
+        ConfigError: for an unknown option.
+        DependencyError: if a model file or a system library is missing.
+    """
+
+    follows = True
+
+    def __init__(
+        self,
+        *,
+        parts: str = "pose",
+        coordinates: str = "image",
+        verify: bool = True,
+        min_score: float = 0.5,
+        pose_model: str | PathLike[str] | None = None,
+        hand_model: str | PathLike[str] | None = None,
+    ) -> None:
+        self._finder = MediaPipePose(
+            parts=parts,
+            coordinates=coordinates,
+            min_score=min_score,
+            pose_model=pose_model,
+            hand_model=hand_model,
+        )
+        self.layout, self.unit = self._finder.layout, self._finder.unit
+        self._mirror = MediaPipePose(video=False, pose_model=pose_model) if verify else None
+        self._trust = Trust()
+        self._last: np.ndarray | None = None
+
+    def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
+        """Find the person in ``image [H, W, 3]`` uint8 RGB, taken at ``time`` seconds (increasing)."""
+        found = self._finder.estimate(image, time)
+        if not found:
+            self._last = None
+            self._trust.reset()
+            return []
+        one = replace(found[0], track_id=0)
+        if self._mirror is None:
+            return [one]
+        points = as_pixels(one, image)[:33]
+        if self._last is not None:
+            jump = np.linalg.norm(points[11:25].mean(0) - self._last[11:25].mean(0))
+            if jump > body_size(self._last):  # the follower has gone over to something else
+                self._trust.reset()
+        self._last = points
+        return [one] if self._trust.check(image, points, time, self._mirror) else []
+
+    def close(self) -> None:
+        """Release models and threads."""
+        self._finder.close()
+        if self._mirror is not None:
+            self._mirror.close()
+
+    def __enter__(self) -> OnePerson:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

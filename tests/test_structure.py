@@ -1,0 +1,81 @@
+"""The architecture: imports go downwards only, every table is complete, importing is light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "skelact"
+
+# Lower rooms first; a room may import from rooms on lower levels and from itself.
+LEVELS = [
+    ["errors"],
+    ["layouts"],
+    ["skeleton"],
+    ["io", "transforms", "nn"],
+    ["pose", "datasets", "models"],
+    ["training", "evaluate", "monitor"],
+    ["config"],
+    ["recognition", "benchmark"],
+    ["commands"],
+    ["cli"],
+]
+LEVEL = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
+
+
+def room_of(module: str) -> str | None:
+    parts = module.split(".")
+    return parts[1] if parts[0] == "skelact" and len(parts) > 1 else None
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found.add(node.module if node.module != "skelact" else f"skelact.{node.names[0].name}")
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+FILES = sorted(p for p in PACKAGE.rglob("*.py") if p != PACKAGE / "__init__.py")
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_downwards(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert room in LEVEL, f"the room '{room}' has no level"
+    for module in imports(path):
+        other = room_of(module)
+        if other is None or other == room or other.startswith("_"):
+            continue
+        assert LEVEL[other] < LEVEL[room], f"{room} must not import {module}"
+
+
+def test_every_room_is_listed() -> None:
+    rooms = {p.relative_to(PACKAGE).parts[0].removesuffix(".py") for p in FILES}
+    assert rooms <= set(LEVEL)
+
+
+def test_library_does_not_print() -> None:
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "print", f"{path}:{node.lineno} prints; use logging or the ui"
+
+
+def test_import_is_light() -> None:
+    code = "import sys, skelact; print([m for m in ('torch', 'mediapipe', 'cv2', 'h5py', 'matplotlib') if m in sys.modules])"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "[]"
+
+
+def test_every_command_has_a_module() -> None:
+    from skelact.cli import COMMANDS
+
+    for name in COMMANDS:
+        assert (PACKAGE / "commands" / f"{name}.py").is_file()
