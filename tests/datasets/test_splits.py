@@ -131,7 +131,7 @@ def test_shares_as_numbers_and_by_clip() -> None:
     assert subject_splits(clips, (0.6, 0.0, 0.4)).keys() == {"subjects/train", "subjects/test"}
     parts = subject_splits([(i, {}) for i, _ in clips], (0.75, 0.25), by="clip")
     assert {k: len(v) for k, v in parts.items()} == {"clips/train": 30, "clips/test": 10}
-    with pytest.raises(DataError, match="two .* or three"):
+    with pytest.raises(DataError, match=r"two .* or three"):
         subject_splits(clips, (1.0,))
 
 

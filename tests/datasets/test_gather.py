@@ -1,0 +1,158 @@
+"""The ragged set and `gather`: exact rows, interpolation, people who come and go, time, mapping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from skelact import Skeleton
+from skelact.datasets.gather import SAMPLINGS, Sampling, gather, sample_positions
+from skelact.datasets.pipeline import Augment, Normalise, Pipeline
+from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.errors import ConfigError, DataError
+from skelact.io.store import write_store
+
+
+def clips(n: int = 9, missing: bool = True) -> list[Skeleton]:
+    rng = np.random.default_rng(0)
+    made = []
+    for i in range(n):
+        people, frames = 1 + i % 2, 5 + 7 * i
+        score = np.ones((people, frames, 17), np.float32)
+        if missing:
+            score[rng.random(score.shape) < 0.1] = 0
+            score[:, [0, -1], 0] = 1
+        if people == 2:
+            score[1, : frames // 2] = 0
+        made.append(Skeleton(rng.normal(size=(people, frames, 17, 3)), score, "coco17", 30, label=f"a{i % 3}", id=str(i)))
+    return made
+
+
+def at(positions: list[float]) -> torch.Tensor:
+    return torch.tensor([positions])
+
+
+ANY = Sampling(n_frames=4)
+
+
+def test_whole_frames_are_exact() -> None:
+    made = clips()
+    data = SkeletonSet.from_skeletons(made)
+    for i, clip in enumerate(made):
+        positions = torch.arange(clip.n_frames, dtype=torch.float32)[None]
+        batch = gather(data, torch.tensor([i]), ANY, positions=positions)
+        assert np.array_equal(batch.x.numpy(), clip.xyz) and np.array_equal(batch.score.numpy(), clip.score)
+        assert batch.label.tolist() == [i % 3]
+
+
+def test_interpolation_and_missing_neighbours() -> None:
+    xyz = np.zeros((1, 3, 17, 3), np.float32)
+    xyz[0, :, :, 0] = np.array([0, 10, 20])[:, None]
+    score = np.ones((1, 3, 17), np.float32)
+    score[0, 1, 5] = 0
+    score[0, :, 6] = [0.2, 0.6, 1.0]
+    data = SkeletonSet.from_skeletons([Skeleton(xyz, score, "coco17", 30)])
+    batch = gather(data, torch.tensor([0]), ANY, positions=at([0.25, 0.75, 1.4, 2.0]))
+    assert torch.allclose(batch.x[0, :, 0, 0], torch.tensor([2.5, 7.5, 14.0, 20.0]))
+    # joint 5 is missing in frame 1: the neighbour's position, missing where frame 1 is nearer
+    assert batch.x[0, 0, 5, 0] == 0 and batch.score[0, :, 5].gt(0).tolist() == [True, False, False, True]
+    assert torch.allclose(batch.score[0, :, 6], torch.tensor([0.3, 0.5, 0.76, 1.0]))
+
+
+def test_people_who_are_not_there() -> None:
+    made = clips(4, missing=False)  # clip 1: person 1 comes at frame 6 of 12
+    data = SkeletonSet.from_skeletons(made)
+    early = gather(data, torch.tensor([1]), ANY, positions=at([0, 1, 2, 3]))
+    assert early.owner.tolist() == [0]
+    late = gather(data, torch.tensor([1, 0]), ANY, positions=torch.tensor([[4.0, 5, 6, 7], [0, 1, 2, 3]]))
+    assert late.owner.tolist() == [0, 0, 1]
+    assert late.score[1].amax(1).tolist() == [0, 0, 1, 1] and (late.x[1, :2] == 0).all()
+    gone = gather(data, torch.tensor([1]), ANY, positions=at([90, 91, 92, 93]))
+    assert gone.owner.tolist() == [0] and (gone.score == 0).all()
+
+
+@pytest.mark.parametrize("kind", SAMPLINGS)
+@pytest.mark.parametrize("training", [True, False])
+def test_mapped_and_resident_agree(tmp_path: Path, kind: str, training: bool) -> None:
+    write_store(tmp_path / "a.h5", clips(40))
+    sampling = Sampling(kind, 16, fps=20)
+    results = []
+    for resident in (True, False):
+        data = SkeletonSet.open(tmp_path / "a.h5", resident=resident)
+        generator = torch.Generator().manual_seed(5)
+        results.append(gather(data, torch.arange(40), sampling, training=training, generator=generator))
+    assert torch.equal(results[0].x, results[1].x) and torch.equal(results[0].score, results[1].score)
+
+
+def test_positions() -> None:
+    length, fps = torch.tensor([10, 100]), torch.tensor([30.0, 30.0])
+    resize = sample_positions(Sampling("resize", 10), length, fps, False)
+    assert torch.allclose(resize[0], torch.arange(10.0)) and resize[1, 0] == 4.5 and resize[1, -1] == 94.5
+    segments = sample_positions(Sampling("segments", 5), length, fps, False)
+    assert segments[0].tolist() == [1, 3, 5, 7, 9]
+    seconds = sample_positions(Sampling("seconds", 5, fps=10), length, fps, False)
+    assert torch.allclose(seconds[1].diff(), torch.full((4,), 3.0)) and seconds[0, 0] == 0
+    generator = torch.Generator().manual_seed(0)
+    for kind in ("resize", "segments"):
+        drawn = sample_positions(Sampling(kind, 8, (0.5, 0.9)), length.repeat(50), fps.repeat(50), True, generator)
+        assert (drawn >= 0).all() and (drawn <= length.repeat(50)[:, None] - 1).all()
+        assert (drawn.diff(dim=1) >= 0).all()
+
+
+def test_same_speed_at_any_frame_rate() -> None:
+    """A movement recorded at 15 and at 30 fps looks the same when read by seconds."""
+    def walk(fps: int) -> Skeleton:
+        time = np.arange(2 * fps) / fps
+        return Skeleton(np.tile(time[None, :, None, None], (1, 1, 17, 3)), None, "coco17", fps)
+
+    sampling = Sampling("seconds", 16, fps=10)
+    slow, fast = (gather(SkeletonSet.from_skeletons([walk(f)]), torch.tensor([0]), sampling).x for f in (15, 30))
+    assert torch.allclose(slow.diff(dim=1), fast.diff(dim=1), atol=1e-5)
+    assert torch.allclose(slow.diff(dim=1), torch.tensor(0.1), atol=1e-5)
+
+
+def test_real_timestamps_are_used() -> None:
+    time = np.array([0, 0.1, 0.2, 0.9, 1.0])  # a camera that stalled
+    xyz = np.tile(time[None, :, None, None], (1, 1, 17, 3))
+    clip = Skeleton(xyz, None, "coco17", 5, time=time)
+    data = SkeletonSet.from_skeletons([clip.with_(time=None, id="even"), clip])
+    batch = gather(data, torch.tensor([1, 0]), ANY, positions=torch.tensor([[0.0, 1, 2, 3]] * 2))
+    assert torch.allclose(batch.x[0, :, 0, 0], torch.tensor([0, 0.25, 0.5, 0.75]), atol=1e-6)
+    assert torch.allclose(batch.x[1, :, 0, 0], torch.tensor([0, 0.1, 0.2, 0.9]), atol=1e-6)
+
+
+def test_bad_sets_and_settings() -> None:
+    with pytest.raises(DataError, match="at least one recording"):
+        SkeletonSet.from_skeletons([])
+    made = clips(2)
+    with pytest.raises(DataError, match="differs from the first"):
+        SkeletonSet.from_skeletons([made[0], made[1].with_(unit="px")])
+    for bad in ({"kind": "all"}, {"n_frames": 0}, {"crop": (0.5, 2)}, {"fps": 0}):
+        with pytest.raises(ConfigError):
+            Sampling(**bad)
+    with pytest.raises(DataError, match="unknown split 'test'"):
+        SkeletonSet.from_skeletons(made).split("test")
+
+
+def test_pipeline_is_deterministic_and_random_only_in_training() -> None:
+    data = SkeletonSet.from_skeletons(clips())
+    augment = Augment(0.3, 0.1, 0.1, 0.01, 0.5, 0.1, 0.1)
+    pipeline = Pipeline(Sampling(n_frames=8), Normalise(align_view=True), augment, ["joint", "bone", "angles"])
+    index = torch.arange(9)
+    a, b = (pipeline(data, index, training=True, generator=torch.Generator().manual_seed(1)) for _ in range(2))
+    c = pipeline(data, index, training=True, generator=torch.Generator().manual_seed(2))
+    assert torch.equal(a.x, b.x) and not torch.equal(a.x[:5], c.x[:5])
+    assert torch.equal(pipeline(data, index).x, pipeline(data, index).x)
+    assert a.x.shape[-1] == pipeline.channels(3) == 9 and torch.isfinite(a.x).all()
+
+
+def test_set_moves_to_another_device() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+    data = SkeletonSet.from_skeletons(clips())
+    moved = data.to("cuda")
+    batch, same = gather(data, torch.arange(9), ANY), gather(moved, torch.arange(9), ANY)
+    assert torch.allclose(batch.x, same.x.cpu(), atol=1e-6)

@@ -1,0 +1,210 @@
+"""Training: learns, repeats exactly, continues exactly, saves whole files, says what is wrong."""
+
+from __future__ import annotations
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from skelact.datasets.gather import Sampling
+from skelact.datasets.pipeline import Augment, Pipeline
+from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.datasets.synthetic import make_set
+from skelact.errors import CheckpointError, ConfigError, SkelactError
+from skelact.models import STGCNSettings
+from skelact.training.checkpoint import Card, load_checkpoint, load_weights, save_checkpoint
+from skelact.training.loop import check_overfit, class_weights, epoch_order, fit, predict_logits
+from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
+from skelact.training.settings import TrainSettings
+
+PIPELINE = Pipeline(Sampling(n_frames=16), augment=Augment(rotate=0.2))
+SETTINGS = STGCNSettings(channels=(16, 16), strided=(1,), dropout=0.1)
+
+
+@pytest.fixture(scope="module")
+def data() -> SkeletonSet:
+    made = make_set(actions=("wave", "kick", "sit_down", "shake_hands"), subjects=(1, 2, 3), repetitions=(1, 2), cameras=(2,))
+    return SkeletonSet.from_skeletons(list(made))
+
+
+def card(data: SkeletonSet, **config) -> Card:
+    return Card(data.layout.to_dict(), 3, "m", data.label_names, 30.0, {}, {}, config=config)
+
+
+def run(data: SkeletonSet, folder: Path, epochs: int, **changes):
+    settings = TrainSettings(**{"epochs": epochs, "batch_size": 8, "lr": 0.05, "warmup_epochs": 1, "ema": 0.9, **changes})
+    torch.manual_seed(0)
+    model = SETTINGS.build(data.layout, 4, 3)
+    order = torch.arange(len(data))
+    return fit(model, data, order[6:], order[:6], PIPELINE, settings, folder, card(data, epochs=4))
+
+
+def same_weights(a: Path, b: Path) -> bool:
+    one, two = load_checkpoint(a)[0], load_checkpoint(b)[0]
+    return all(torch.equal(one[k], two[k]) for k in one) and set(one) == set(two)
+
+
+def test_learns_and_repeats(data: SkeletonSet, tmp_path: Path) -> None:
+    first, second = (run(data, tmp_path / name, 4) for name in "ab")
+    assert first.history[-1]["train_loss"] < first.history[0]["train_loss"]
+    strip = [{k: v for k, v in r.items() if k != "seconds"} for r in first.history]
+    assert strip == [{k: v for k, v in r.items() if k != "seconds"} for r in second.history]
+    assert same_weights(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a" / "metrics.csv").read_text().count("\n") == 5
+    assert not [p for p in (tmp_path / "a").iterdir() if p.name.endswith(".tmp")]
+
+
+def test_interrupted_run_continues_exactly(data: SkeletonSet, tmp_path: Path) -> None:
+    run(data, tmp_path / "whole", 4)
+
+    class Killed(BaseException):
+        pass
+
+    def stop(epoch: int, step: int, steps: int, loss: float) -> None:
+        if epoch == 3 and step == 2:
+            raise Killed
+
+    settings = TrainSettings(epochs=4, batch_size=8, lr=0.05, warmup_epochs=1, ema=0.9)
+    torch.manual_seed(0)
+    order = torch.arange(len(data))
+    with pytest.raises(Killed):
+        fit(
+            SETTINGS.build(data.layout, 4, 3), data, order[6:], order[:6], PIPELINE, settings, tmp_path / "cut",
+            card(data, epochs=4), on_step=stop,
+        )  # fmt: skip
+    torch.manual_seed(99)  # the continuing process starts elsewhere
+    model = SETTINGS.build(data.layout, 4, 3)
+    fit(model, data, order[6:], order[:6], PIPELINE, settings, tmp_path / "cut", card(data, epochs=4))
+    assert same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_other_configuration_is_not_continued(data: SkeletonSet, tmp_path: Path) -> None:
+    run(data, tmp_path, 1)
+    order = torch.arange(len(data))
+    with pytest.raises(CheckpointError, match=r"epochs: 4 then, 9 now"):
+        fit(SETTINGS.build(data.layout, 4, 3), data, order, None, PIPELINE, TrainSettings(), tmp_path, card(data, epochs=9))
+
+
+def test_checkpoint_gives_the_same_logits(data: SkeletonSet, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    model = SETTINGS.build(data.layout, 4, 3)
+    path = save_checkpoint(tmp_path / "a.safetensors", model.state_dict(), card(data))
+    state, loaded = load_checkpoint(path)
+    other = SETTINGS.build(data.layout, 4, 3)
+    load_weights(other, state, "a")
+    index = torch.arange(5)
+    assert torch.equal(predict_logits(model, data, index, PIPELINE), predict_logits(other, data, index, PIPELINE))
+    assert loaded.skeleton_layout == data.layout and loaded.label_names == data.label_names
+
+
+def test_weights_that_do_not_fit_are_listed(data: SkeletonSet) -> None:
+    state = SETTINGS.build(data.layout, 4, 3).state_dict()
+    state["extra"] = state.pop("head.bias")
+    state["head.weight"] = state["head.weight"][:2]
+    with pytest.raises(CheckpointError, match=r"missing: head\.bias\n  unexpected: extra\n  head\.weight: \[2, 16\]"):
+        load_weights(SETTINGS.build(data.layout, 4, 3), state, "x")
+
+
+@pytest.mark.parametrize("content", [b"", b"garbage" * 50, (200).to_bytes(8, "little") + b"{" * 200])
+def test_damaged_checkpoints(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "best.safetensors").write_bytes(content)
+    with pytest.raises(CheckpointError, match="not a readable checkpoint"):
+        load_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match="no checkpoint at"):
+        load_checkpoint(tmp_path / "nothing")
+
+
+def test_foreign_safetensors(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    save_file({"a": torch.zeros(2)}, str(tmp_path / "best.safetensors"))
+    with pytest.raises(CheckpointError, match="without skelact's card"):
+        load_checkpoint(tmp_path)
+
+
+def test_loss_that_explodes_is_said(data: SkeletonSet, tmp_path: Path) -> None:
+    with pytest.raises(SkelactError, match=r"the loss became .* lower train\.lr"):
+        run(data, tmp_path, 4, lr=1e30, clip_norm=0.0)
+
+
+def test_nothing_to_train_on(data: SkeletonSet, tmp_path: Path) -> None:
+    none = torch.zeros(0, dtype=torch.int64)
+    with pytest.raises(ConfigError, match="no clips"):
+        fit(SETTINGS.build(data.layout, 4, 3), data, none, None, PIPELINE, TrainSettings(), tmp_path, card(data))
+
+
+def test_overfit_check_tells_good_from_broken(data: SkeletonSet) -> None:
+    model = STGCNSettings(channels=(16, 16), strided=(1,)).build(data.layout, 4, 3)
+    assert check_overfit(model, data, torch.arange(len(data)), PIPELINE, TrainSettings(), 8)[0]
+    dead = STGCNSettings(channels=(16, 16), strided=(1,)).build(data.layout, 4, 3)
+    dead.forward_features = lambda x, score=None: torch.zeros(25, len(x), 8, 16)  # type: ignore[method-assign]
+    assert not check_overfit(dead, data, torch.arange(len(data)), PIPELINE, TrainSettings(), 8, steps=10)[0]
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "step"])
+def test_learning_rate(schedule: str) -> None:
+    settings = TrainSettings(epochs=10, lr=1.0, warmup_epochs=2, schedule=schedule, milestones=(5, 8))  # type: ignore[arg-type]
+    rates = [learning_rate(settings, e / 10) for e in range(100)]
+    assert max(rates) <= 1 and rates[0] < 0.01 and math.isclose(rates[20], 1.0, abs_tol=1e-2)
+    assert rates[:21] == sorted(rates[:21]) and rates[20:] == sorted(rates[20:], reverse=True)
+    if schedule == "step":
+        assert math.isclose(rates[60], 0.1) and math.isclose(rates[90], 0.01)
+
+
+def test_order_covers_everything_once_and_shares_it_out() -> None:
+    clips, labels = torch.arange(10, 31), torch.arange(21) % 3
+    settings = TrainSettings(seed=3)
+    assert sorted(epoch_order(clips, labels, settings, 0, 0, 1).tolist()) == list(range(10, 31))
+    parts = [epoch_order(clips, labels, settings, 0, r, 2) for r in range(2)]
+    assert len(parts[0]) == len(parts[1]) == 11 and set(torch.cat(parts).tolist()) == set(range(10, 31))
+    assert not torch.equal(epoch_order(clips, labels, settings, 0, 0, 1), epoch_order(clips, labels, settings, 1, 0, 1))
+    rare = torch.tensor([0] * 90 + [1] * 10)
+    drawn = epoch_order(torch.arange(100), rare, TrainSettings(class_balance="sampler", repeat=20), 0, 0, 1)
+    assert 0.4 < (drawn >= 90).float().mean() < 0.6
+    assert class_weights(rare, 3).tolist() == pytest.approx([0.2, 1.8, 0.0])
+
+
+def test_moving_average_and_decay_groups() -> None:
+    model = torch.nn.Linear(2, 2)
+    average = WeightAverage(model, 0.5)
+    start = average.state["weight"].clone()
+    with torch.no_grad():
+        model.weight += 1
+    average.update(model)
+    assert torch.allclose(average.state["weight"], start + 1 - min(0.5, 2 / 11))
+    groups = make_optimiser(model, TrainSettings(weight_decay=0.1)).param_groups
+    assert [(len(g["params"]), g["weight_decay"]) for g in groups] == [(1, 0.1), (1, 0.0)]
+
+
+SCRIPT = """
+import sys, torch
+sys.path.insert(0, {tests!r})
+from pathlib import Path
+import test_training as t
+data = t.SkeletonSet.from_skeletons(list(t.make_set(actions=("wave", "kick"), subjects=(1, 2), repetitions=(1,), cameras=(2,))))
+torch.manual_seed(0)
+order = torch.arange(len(data))
+result = t.fit(t.SETTINGS.build(data.layout, 2, 3), data, order, order, t.PIPELINE,
+               t.TrainSettings(epochs=2, batch_size=2, accelerator="cpu"), Path({out!r}), t.card(data))
+print("epochs", len(result.history), "top1", result.history[-1]["val_top1"])
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_through_torchrun(tmp_path: Path) -> None:
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), out=str(tmp_path / "run")))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    lines = [line for line in done.stdout.splitlines() if line.startswith("epochs 2")]
+    assert len(lines) == 2 and lines[0] == lines[1]  # both processes agree on the validation figure
+    state, _ = load_checkpoint(tmp_path / "run")
+    assert all(torch.isfinite(v.float()).all() for v in state.values())
