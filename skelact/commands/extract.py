@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
+from skelact.commands.convert import show_reasons
 from skelact.commands.options import parse
-from skelact.commands.ui import UI
+from skelact.commands.ui import PARTLY, UI, percent
 from skelact.errors import ConfigError
 
 HELP = """Turn videos into skeletons with MediaPipe: files, folders, a camera (0) or a stream address.
@@ -61,5 +63,42 @@ def main(arguments: list[str], ui: UI) -> int:
     options = parse(Options, arguments, "extract", HELP)
     if not options.sources or not options.out:
         raise ConfigError("name the videos and the file to write: skelact extract VIDEO --out set.h5")
-    ui.result(extract(options, ui).to_dict())
-    return 0
+    report = extract(options, ui)
+    ui.result(report.to_dict())
+    return PARTLY if report.failed or report.empty else 0
+
+
+def extract(options: Options, ui: UI) -> Any:
+    """Extract videos with progress; returns the report."""
+    from skelact.datasets.splits import subject_splits
+    from skelact.pose.extract_many import extract_many
+
+    def divide(tasks: Sequence[Any]) -> Mapping[str, Sequence[str]]:
+        known = all(t.subject is not None for t in tasks)
+        if options.split_by == "subject" and not known:
+            raise ConfigError(
+                "--split keeps subjects together, but some videos do not say their subject; give --subject PATTERN "
+                "(such as 'person([0-9]+)'), or --split-by clip"
+            )
+        clips = [(t.id, {"subject": t.subject or ""}) for t in tasks]
+        return subject_splits(clips, options.split, by=options.split_by)
+
+    with ui.progress("extracting") as update:
+        report = extract_many(
+            list(options.sources), options.out, workers=options.workers, people=options.people, parts=options.parts,
+            coordinates=options.coordinates, smooth=options.smooth, labels_from_folders=options.labels,
+            subject_pattern=options.subject, seconds=options.seconds, resume=options.resume,
+            overwrite=options.overwrite, splits=divide if options.split else None, progress=update, dask=options.dask,
+        )  # fmt: skip
+    stored = len(report.stored) + len(report.already_there)
+    rate = report.n_frames / report.seconds if report.seconds else 0
+    ui.done(f"{stored} recordings in {report.out} ({report.n_frames} frames, {rate:.0f} frames/s)")
+    if report.already_there:
+        ui.say(f"  {len(report.already_there)} of them were there from an interrupted run")
+    rows = [[name, report.n_people[name], percent(share)] for name, share in report.found.items()]
+    ui.table(["recording", "people", "frames with a person"], rows[:30])
+    show_reasons(ui, "videos could not be used", list(report.failed.items()))
+    show_reasons(ui, "videos show nobody", [(source, "no person was found") for source in report.empty])
+    show_reasons(ui, "warnings", list(report.warnings.items()))
+    ui.next(f"skelact inspect {report.out}", f"skelact train configs/default_small.yaml --data {report.out}")
+    return report

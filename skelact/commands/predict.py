@@ -80,7 +80,9 @@ def main(arguments: list[str], ui: UI) -> int:
 
 def is_video(source: str) -> bool:
     """Whether a source goes through the pose front-end."""
-    return "://" in source or source.isdigit() or Path(source).suffix.lower() in VIDEO_SUFFIXES
+    from skelact.io.video import VIDEO_SUFFIXES, is_live
+
+    return is_live(source) or Path(source).suffix.lower() in VIDEO_SUFFIXES
 
 
 def predict(options: Options, ui: UI) -> dict:
@@ -117,23 +119,17 @@ def predict(options: Options, ui: UI) -> dict:
     return output
 
 
-def pose_of_video(options: Options, card: Any, ui: UI) -> tuple[Skeleton, Skeleton | None]:
+def pose_of_video(options: Options, card: Any, ui: UI) -> tuple[Skeleton, Skeleton]:
     """(skeleton for the network, skeleton in the picture for drawing)."""
-    from skelact.pose.extract import extract_video
+    from skelact.pose.extract import extract_pair
 
-    hands = any("_tip" in j or "_mcp" in j for j in card.layout["joints"])
-    parts = "pose+hands" if hands else "pose"
-    world = card.unit == "m" or (card.unit == "unknown" and card.dims == 3)
-    picture = None
+    hands = any(j.endswith(("_tip", "_mcp")) for j in card.layout["joints"])
+    world = card.unit in ("m", "unknown") and card.dims == 3
     with ui.progress("finding people") as update:
-        if world and options.overlay:
-            picture = extract_video(
-                options.source, people=options.people, parts=parts, coordinates="image", progress=update
-            )
-        found = extract_video(
+        found, picture = extract_pair(
             options.source,
             people=options.people,
-            parts=parts,
+            parts="pose+hands" if hands else "pose",
             coordinates="world" if world else "image",
             progress=update,
         )
@@ -143,7 +139,7 @@ def pose_of_video(options: Options, card: Any, ui: UI) -> tuple[Skeleton, Skelet
     ui.say(
         f"{found.n_people} {'person' if found.n_people == 1 else 'people'} on {percent(seen)} of the frames"
     )
-    return found, picture if world else found
+    return found, picture
 
 
 def read_skeletons(options: Options) -> list[Skeleton]:

@@ -98,7 +98,7 @@ def draw_skeleton(
     there = near & (score >= max(min_score, 1e-6))
     if not there.any():
         return image
-    thick = max(1, round(min(height, width) / 240))
+    thick = max(2, round(min(height, width) / 240))
     points = np.round(np.where(there[:, None], xy, 0) * (1 << _SHIFT)).astype(int)
     for v, p in layout.edges:
         if there[v] and there[p]:

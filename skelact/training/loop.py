@@ -325,7 +325,7 @@ def _train_epoch(
         )
         if not torch.isfinite(loss):
             raise SkelactError(
-                f"the loss became {float(loss)} in epoch {epoch + 1}, step {step + 1}; lower train.lr "
+                f"the loss became {loss.item()} in epoch {epoch + 1}, step {step + 1}; lower train.lr "
                 f"(now {settings.lr}) or set train.clip_norm. The state after epoch {epoch} is kept."
             )
         run.optimiser.zero_grad(set_to_none=True)

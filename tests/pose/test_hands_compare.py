@@ -74,7 +74,10 @@ def test_compare_by_name_and_time() -> None:
     rng = np.random.default_rng(0)
     body, sway = rng.normal(0, 0.4, (33, 3)), rng.normal(0, 0.3, (33, 3))
     time_a, time_b = np.arange(60) / 30, np.arange(40) / 20
-    path = lambda t: body + np.sin(t)[:, None, None] * sway
+
+    def path(t: np.ndarray) -> np.ndarray:
+        return body + np.sin(t)[:, None, None] * sway
+
     a = Skeleton(path(time_a)[None], None, "pose33", 30, time=time_a + 5, id="a")
     ntu = a.with_(xyz=turned(path(time_b))[None], score=None, time=None, fps=20.0).converted("ntu25")
     score = np.array(ntu.score)
