@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -59,13 +61,15 @@ def run(arguments: list[str]) -> int:
         level=logging.INFO if flags["--debug"] else logging.WARNING, format="%(levelname)s %(message)s"
     )
     if name not in COMMANDS:
-        sys.stderr.write(choices(name, COMMANDS, "command") + "\n")
+        sys.stderr.write(f"skelact: {choices(name, COMMANDS, 'command')}\n")
         return 2
     try:
         from skelact.commands.ui import UI
 
         module = importlib.import_module(f"skelact.commands.{name}")
         return int(module.main(rest, UI(flags["--json"], flags["--quiet"])) or 0)
+    except SystemExit as stop:  # options that cannot be understood, and --help
+        return stop.code if isinstance(stop.code, int) else 2
     except SkelactError as error:
         if flags["--debug"]:
             raise
@@ -77,7 +81,25 @@ def run(arguments: list[str]) -> int:
         )
         return 130
     except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 - nobody reads; flushing at exit must not fail
         return 1
+    except Exception as error:
+        if flags["--debug"]:
+            raise
+        if isinstance(error, OSError):
+            sys.stderr.write(f"skelact {name}: {_os_message(error)}\n")
+        else:
+            sys.stderr.write(
+                f"skelact {name}: unexpected {type(error).__name__}: {error}\n"
+                "This is a fault in skelact; run the same command with --debug to see where, and report it.\n"
+            )
+        return 1
+
+
+def _os_message(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error}); free some space and run the same command again"
+    return f"{error}; look at the path, its permissions and the free space"
 
 
 if __name__ == "__main__":

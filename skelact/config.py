@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -22,19 +23,21 @@ class DataSettings:
 
     Args:
         path: the skelact file.
-        train: split to train on; ``all`` for everything.
-        val: split for validation, or a share (0.1) held out of the training part, or 0 for none.
+        train: split to train on; ``all`` for everything; ``auto``: the file's split ``.../train``, else all.
+        val: split for validation, or a share (0.1) held out of the training part, or 0 for none; ``auto``:
+            the split ``.../val`` beside the training split, else a share.
         val_by: how a share is held out: whole groups of this column (``subject``), or ``clip``.
-        test: split that ``skelact evaluate`` uses by default.
+        test: split that ``skelact evaluate`` uses by default; ``auto``: the split ``.../test`` beside the
+            training split, else none.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     path: str = ""
-    train: str = "all"
-    val: float | str = 0.0
+    train: str = "auto"
+    val: float | str = "auto"
     val_by: str = "subject"
-    test: str = ""
+    test: str = "auto"
 
 
 @dataclass
@@ -91,13 +94,17 @@ def from_plain(kind: type, values: Mapping, where: str) -> Any:
         raise ConfigError(f"{where}: expected settings as 'key: value' lines, got {type(values).__name__}")
     try:
         return TypeAdapter(kind).validate_python(dict(values))
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
     except ValidationError as error:
         lines = []
         for problem in error.errors():
             path = [str(p) for p in problem["loc"]]
             if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
                 allowed = _allowed(kind, path[:-1])
-                lines.append(f"unknown key '{'.'.join(path)}'; allowed here: {', '.join(allowed)}")
+                close = get_close_matches(path[-1], allowed, n=1)
+                hint = f". Did you mean '{close[0]}'?" if close else ""
+                lines.append(f"unknown key '{'.'.join(path)}'; allowed here: {', '.join(allowed)}{hint}")
             else:
                 lines.append(f"{'.'.join(path)}: {problem['msg']} (got {problem['input']!r})")
         raise ConfigError(f"{where}:\n  " + "\n  ".join(lines)) from None
@@ -159,20 +166,67 @@ def hold_out(groups: list, share: float, seed: int) -> np.ndarray:
     return held[member]
 
 
+def resolve_parts(data: Any, settings: DataSettings) -> DataSettings:
+    """Settle what the settings leave to the set (``auto``).
+
+    A set with one protocol (splits ``NAME/train``, ``NAME/val``, ``NAME/test``, as ``--split`` makes them)
+    trains, validates and tests on these parts. A set without named parts trains on everything. Without a
+    validation part a share of the training part is held out, by subject where there are enough of them.
+
+    Raises:
+        ConfigError: if there are several protocols to choose from.
+    """
+    train = settings.train
+    if train == "auto":
+        named = [name for name in data.splits if name.endswith("/train")]
+        if len(named) > 1:
+            raise ConfigError(
+                f"{data.source or 'the set'} has several training parts: {', '.join(named)}; choose one with "
+                f"--data.train {named[0]}"
+            )
+        train = named[0] if named else "all"
+    protocol = train.removesuffix("/train") if train.endswith("/train") else None
+    val, val_by, test = settings.val, settings.val_by, settings.test
+    if isinstance(val, str):
+        try:
+            val = float(val)
+        except ValueError:
+            pass
+    if val == "auto":
+        if f"{protocol}/val" in data.splits:
+            val = f"{protocol}/val"
+        else:
+            val, val_by = _held_out_share(data, train)
+    if test == "auto":
+        test = f"{protocol}/test" if f"{protocol}/test" in data.splits else ""
+    return replace(settings, train=train, val=val, val_by=val_by, test=test)
+
+
+AUTO_SHARE = 0.15  # held out for validation where nothing else is said
+_FEW_CLIPS = 10  # of a training part, below which none can be spared
+
+
+def _held_out_share(data: Any, train: str) -> tuple[float, str]:
+    clips = data.split(train).tolist()
+    if len(clips) < _FEW_CLIPS:
+        return 0.0, "clip"
+    subjects = [data.infos[i].get("subject") for i in clips]
+    enough = None not in subjects and len(set(subjects)) >= 4
+    return AUTO_SHARE, "subject" if enough else "clip"
+
+
 def choose_parts(data: Any, settings: DataSettings, seed: int) -> tuple[Any, Any]:
-    """(train, val) clip numbers of a `SkeletonSet`; val is None if there is none.
+    """(train, val) clip numbers of a `SkeletonSet`; val is None if there is none (see `resolve_parts`).
 
     Raises:
         ConfigError, DataError: for an unknown split or column.
     """
     import torch
 
+    settings = resolve_parts(data, settings)
     train = data.split(settings.train)
     if isinstance(settings.val, str):
-        try:
-            settings.val = float(settings.val)
-        except ValueError:
-            return train, data.split(settings.val)
+        return train, data.split(settings.val)
     if not 0 <= settings.val < 1:
         raise ConfigError(f"data.val must be a split or a share in 0..1, got {settings.val}")
     if settings.val == 0:

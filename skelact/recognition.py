@@ -212,7 +212,7 @@ class Recogniser:
         self, skeleton: Skeleton, window: float, stride: float, batch_size: int, progress: Any
     ) -> tuple[np.ndarray, np.ndarray, float]:
         data = SkeletonSet.from_skeletons([skeleton])
-        fps, n_frames = skeleton.fps, skeleton.n_frames
+        fps = skeleton.fps
         seen = np.flatnonzero((skeleton.score > 0).any((0, 2)))
         first, last = int(seen[0]), int(seen[-1]) + 1
         length = min(window * fps, last - first)

@@ -106,7 +106,7 @@ def measure_block(seconds: float = 3.0) -> list[dict[str, Any]]:
     for index, n_frames in ((1, 64), (5, 32), (8, 16)):
         block = model.blocks[index]
         assert hasattr(block, "spatial")
-        channels = block.spatial.weight.shape[1]  # type: ignore[union-attr]
+        channels = int(block.spatial.weight.shape[1])  # type: ignore[union-attr, arg-type]
         x = torch.rand(25, 32, n_frames, channels)
         theirs = x.permute(1, 3, 2, 0).contiguous()
         usual = UsualBlock(block).eval()  # type: ignore[arg-type]

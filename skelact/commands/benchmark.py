@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from skelact.commands.options import parse
+from skelact.commands.options import named, parse
 from skelact.commands.ui import UI
 from skelact.errors import ConfigError, choices
 
@@ -44,11 +44,11 @@ class Options:
         video: a video with one person.
     """
 
-    parts: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    parts: Annotated[tuple[str, ...], tyro.conf.Positional, named("PART")] = ()
     threads: int = 1
     seconds: float = 6.0
-    files: str = ""
-    video: str = ""
+    files: Annotated[str, named("FOLDER")] = ""
+    video: Annotated[str, named("FILE")] = ""
 
 
 def main(arguments: list[str], ui: UI) -> int:

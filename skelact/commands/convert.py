@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
 
-from skelact.commands.options import parse
+from skelact.commands.options import named, parse
 from skelact.commands.ui import PARTLY, UI
 from skelact.errors import ConfigError
 
@@ -31,29 +31,28 @@ class Options:
         to_layout: convert every recording to this layout by joint name.
         fps: frame rate, where the format does not say.
         unit: unit of the joints (m, px, image, unknown), where the format does not say.
-        split: shares of subjects for train, val and test.
-        split_by: what keeps together: subject, or clip.
+        split: shares for train, val and test, such as 0.7 0.1 0.2; nobody is in two parts.
+        split_by: what is never divided: subject (or another column, such as camera), or clip.
         workers: processes that read; -1 for one per core.
         overwrite: replace the file if it exists.
-        resume: continue an unfinished file.
+        resume: continue an unfinished file, and leave it to be continued if interrupted.
         formats: list the formats and benchmarks, then stop.
     """
 
-    sources: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    out: str = ""
-    format: str | None = None
-    benchmark: str | None = None
-    layout: str | None = None
-    to_layout: str | None = None
-    fps: float | None = None
-    unit: str | None = None
-    split: tuple[float, float, float] | None = None
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, named("SOURCE")] = ()
+    out: Annotated[str, named("FILE.h5")] = ""
+    format: Annotated[str | None, named("NAME")] = None
+    benchmark: Annotated[str | None, named("NAME")] = None
+    layout: Annotated[str | None, named("NAME|FILE.yaml")] = None
+    to_layout: Annotated[str | None, named("NAME|FILE.yaml")] = None
+    fps: Annotated[float | None, named("FLOAT")] = None
+    unit: Annotated[str | None, named("NAME")] = None
+    split: Annotated[tuple[float, float, float] | None, named("TRAIN VAL TEST")] = None
     split_by: str = "subject"
     workers: int = -1
     overwrite: bool = False
     resume: bool = False
     formats: bool = False
-    shown: tyro.conf.Suppress[list[str]] = field(default_factory=list)
 
 
 def find_layout(layout: str | None):
@@ -105,7 +104,8 @@ def main(arguments: list[str], ui: UI) -> int:
     show_reasons(ui, "notes on recordings", report.notes)
     if report.splits:
         ui.table(["split", "clips"], [[name, n] for name, n in report.splits.items()])
-    ui.next(f"skelact inspect {report.out}", f"skelact train configs/NAME.yaml --data {report.out}")
+    recipe = "NAME" if options.benchmark else "default_small"
+    ui.next(f"skelact inspect {report.out}", f"skelact train configs/{recipe}.yaml --data {report.out}")
     ui.result(report.to_dict())
     return PARTLY if report.failed else 0
 

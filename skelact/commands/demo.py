@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from skelact.commands.options import parse
+from skelact.commands.options import named, parse
 from skelact.commands.ui import PARTLY, UI, percent
 from skelact.errors import DependencyError
 
@@ -30,7 +30,7 @@ class Options:
         video: also render videos and let MediaPipe look at them.
     """
 
-    out: str = "skelact-demo"
+    out: Annotated[str, named("FOLDER")] = "skelact-demo"
     epochs: int = 16
     seed: int = 0
     video: bool = True

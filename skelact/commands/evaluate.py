@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from skelact.commands.options import parse
+from skelact.commands.options import named, parse
 from skelact.commands.ui import UI, percent
 from skelact.errors import CheckpointError, ConfigError
 
@@ -31,8 +31,8 @@ class Options:
         batch_size: clips at once.
     """
 
-    checkpoint: tyro.conf.Positional[str] = ""
-    data: Annotated[str, tyro.conf.Positional] = ""
+    checkpoint: Annotated[str, tyro.conf.Positional, named("CHECKPOINT")] = ""
+    data: Annotated[str, tyro.conf.Positional, named("DATA.h5")] = ""
     split: str = ""
     views: int = 0
     out: str = ""
@@ -125,7 +125,7 @@ def evaluate(
                     card.label_names[best],
                     float(probability[i, best]),
                     card.label_names[int(target[i])],
-                )  # fmt: skip
+                )
             )
     history = read_history(path.parent / "metrics.csv")
     report = write_evaluation_report(

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from skelact.commands.convert import show_reasons
-from skelact.commands.options import parse
+from skelact.commands.options import named, parse
 from skelact.commands.ui import PARTLY, UI, percent
 from skelact.errors import ConfigError
 
@@ -34,28 +34,28 @@ class Options:
         labels: take labels from the folders that the videos are in.
         subject: regular expression with one group that finds the subject in a file's path.
         seconds: stop a camera or stream after this time.
-        split: shares for train, val and test.
-        split_by: what keeps together: subject, or clip.
+        split: shares for train, val and test, such as 0.7 0.1 0.2; nobody is in two parts.
+        split_by: what is never divided: subject, or clip.
         resume: continue an unfinished file.
         overwrite: replace the file if it exists.
         dask: address of a Dask scheduler that does the work.
     """
 
-    sources: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    out: str = ""
+    sources: Annotated[tuple[str, ...], tyro.conf.Positional, named("VIDEO|FOLDER")] = ()
+    out: Annotated[str, named("FILE.h5")] = ""
     workers: int = -1
-    people: str = "auto"
-    parts: str = "pose"
-    coordinates: str = "world"
+    people: Literal["auto", "one", "many"] = "auto"
+    parts: Literal["pose", "pose+hands"] = "pose"
+    coordinates: Literal["world", "image"] = "world"
     smooth: bool = True
     labels: bool = True
-    subject: str | None = None
-    seconds: float | None = None
-    split: tuple[float, float, float] | None = None
+    subject: Annotated[str | None, named("PATTERN")] = None
+    seconds: Annotated[float | None, named("SECONDS")] = None
+    split: Annotated[tuple[float, float, float] | None, named("TRAIN VAL TEST")] = None
     split_by: str = "subject"
     resume: bool = True
     overwrite: bool = False
-    dask: str | None = None
+    dask: Annotated[str | None, named("ADDRESS")] = None
 
 
 def main(arguments: list[str], ui: UI) -> int:

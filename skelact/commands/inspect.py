@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import tyro
 
 from skelact.commands.convert import find_layout
-from skelact.commands.options import parse
+from skelact.commands.options import named, parse
 from skelact.commands.ui import UI, percent
 from skelact.errors import ConfigError
 
@@ -29,11 +30,11 @@ class Options:
         figure: write a picture of the first recording's poses to this PNG.
     """
 
-    path: tyro.conf.Positional[str] = ""
-    format: str | None = None
-    layout: str | None = None
-    fps: float | None = None
-    figure: str = ""
+    path: Annotated[str, tyro.conf.Positional, named("FILE|FOLDER")] = ""
+    format: Annotated[str | None, named("NAME")] = None
+    layout: Annotated[str | None, named("NAME|FILE.yaml")] = None
+    fps: Annotated[float | None, named("FLOAT")] = None
+    figure: Annotated[str, named("FILE.png")] = ""
 
 
 def main(arguments: list[str], ui: UI) -> int:

@@ -11,3 +11,10 @@ def parse(kind: Any, arguments: list[str], prog: str, description: str = "", def
 
     extra = {} if default is None else {"default": default}
     return tyro.cli(kind, args=arguments, prog=f"skelact {prog}", description=description or None, **extra)
+
+
+def named(metavar: str) -> Any:
+    """How ``--help`` shows an option's value, or a positional argument."""
+    import tyro
+
+    return tyro.conf.arg(metavar=metavar)

@@ -5,38 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
-from skelact.commands.convert import find_layout
-from skelact.commands.options import parse
-from skelact.commands.ui import UI, percent
-from skelact.errors import ConfigError, DataError
+from skelact.commands.convert import find_layout, show_reasons
+from skelact.commands.options import named, parse
+from skelact.commands.ui import PARTLY, UI, percent
+from skelact.errors import ConfigError, DataError, LayoutError
 from skelact.skeleton import Skeleton
 
 HELP = """Name the actions in a video (or camera, stream) or in a skeleton file.
 
   skelact predict runs/NAME video.mp4 --overlay out.mp4
   skelact predict runs/NAME S001C001P001R001A001.skeleton"""
-
-VIDEO_SUFFIXES = {
-    ".mp4",
-    ".avi",
-    ".mov",
-    ".mkv",
-    ".webm",
-    ".m4v",
-    ".mpg",
-    ".mpeg",
-    ".wmv",
-    ".flv",
-    ".ts",
-    ".3gp",
-}
-
 
 @dataclass
 class Options:
@@ -54,19 +39,21 @@ class Options:
         format: format of a skeleton file; found out if not given.
         layout: layout of a skeleton file where the format leaves it open.
         fps: frame rate of a skeleton file where the format does not say.
+        unit: unit of its joints (m, px, image, unknown) where the format does not say.
     """
 
-    checkpoint: tyro.conf.Positional[str] = ""
-    source: Annotated[str, tyro.conf.Positional] = ""
-    overlay: str = ""
-    out: str = ""
-    window: float | None = None
-    stride: float | None = None
-    mode: str = "auto"
-    people: str = "auto"
-    format: str | None = None
-    layout: str | None = None
-    fps: float | None = None
+    checkpoint: Annotated[str, tyro.conf.Positional, named("CHECKPOINT")] = ""
+    source: Annotated[str, tyro.conf.Positional, named("INPUT")] = ""
+    overlay: Annotated[str, named("FILE.mp4")] = ""
+    out: Annotated[str, named("FOLDER")] = ""
+    window: Annotated[float | None, named("SECONDS")] = None
+    stride: Annotated[float | None, named("SECONDS")] = None
+    mode: Literal["auto", "each", "group"] = "auto"
+    people: Literal["auto", "one", "many"] = "auto"
+    format: Annotated[str | None, named("NAME")] = None
+    layout: Annotated[str | None, named("NAME|FILE.yaml")] = None
+    fps: Annotated[float | None, named("FLOAT")] = None
+    unit: Annotated[str | None, named("NAME")] = None
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -74,15 +61,20 @@ def main(arguments: list[str], ui: UI) -> int:
     options = parse(Options, arguments, "predict", HELP)
     if not options.checkpoint or not options.source:
         raise ConfigError("name a checkpoint and an input: skelact predict runs/NAME video.mp4")
-    ui.result(predict(options, ui))
-    return 0
+    output = predict(options, ui)
+    ui.result(output)
+    return PARTLY if output["failed"] else 0
 
 
 def is_video(source: str) -> bool:
-    """Whether a source goes through the pose front-end."""
+    """Whether a source goes through the pose front-end; a .ts file may be a video or text."""
     from skelact.io.video import VIDEO_SUFFIXES, is_live
 
-    return is_live(source) or Path(source).suffix.lower() in VIDEO_SUFFIXES
+    path = Path(source)
+    if path.suffix.lower() == ".ts" and path.is_file():
+        with path.open("rb") as file:
+            return file.read(1) == b"G"  # the sync byte of MPEG transport streams
+    return is_live(source) or path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def predict(options: Options, ui: UI) -> dict:
@@ -90,29 +82,41 @@ def predict(options: Options, ui: UI) -> dict:
     from skelact.recognition import Recogniser, fit_input
 
     recogniser = Recogniser(options.checkpoint)
-    video = is_video(options.source)
+    video = not options.format and is_video(options.source)
     if options.overlay and not video:
-        raise ConfigError("--overlay draws on a video; the source is a skeleton file")
+        raise ConfigError(f"--overlay draws on a video, but {options.source} is a skeleton file")
     drawn: Skeleton | None = None
+    results: list[tuple[Skeleton, Any]] = []
+    failed: list[tuple[str, str]] = []
     if video:
         found, drawn = pose_of_video(options, recogniser.card, ui)
-        skeletons = [found]
+        skeletons: Iterable[Skeleton] = [found]
     else:
-        skeletons = read_skeletons(options)
-    results = []
+        skeletons = read_skeletons(options, failed)
     for skeleton in skeletons:
-        fitted, notes = fit_input(skeleton, recogniser.card, recogniser.pipeline)
+        try:
+            fitted, notes = fit_input(skeleton, recogniser.card, recogniser.pipeline)
+            recognition = recogniser.recognise(
+                fitted, window=options.window, stride=options.stride, mode=options.mode
+            )
+        except (DataError, LayoutError) as error:
+            failed.append((skeleton.id, str(error)))
+            continue
         for note in notes if not results else ():
             ui.say(f"  {note}")
-        recognition = recogniser.recognise(
-            fitted, window=options.window, stride=options.stride, mode=options.mode
-        )
         results.append((skeleton, recognition))
+    if not results:
+        reasons = [reason for _, reason in failed] or ["it holds no recording"]
+        text = reasons[0] if options.source in reasons[0] else f"{options.source}: {reasons[0]}"
+        more = f" (and {len(reasons) - 1} more recordings that cannot be used)" if len(reasons) > 1 else ""
+        raise DataError(text + more)
+    show_reasons(ui, "could not be used", failed)
     folder = Path(options.out) if options.out else Path(options.source if not video else ".").parent
     name = Path(options.source).stem if video else Path(options.source).name.split(".")[0]
     folder.mkdir(parents=True, exist_ok=True)
     output = write_results(folder, name, results, ui)
-    output["seen"] = float((skeletons[0].score > 0).any((0, 2)).mean())
+    output["seen"] = float((results[0][0].score > 0).any((0, 2)).mean())
+    output["failed"] = failed
     if options.overlay and drawn is not None:
         draw(options, drawn, results[0][1], ui)
         output["overlay"] = options.overlay
@@ -142,13 +146,19 @@ def pose_of_video(options: Options, card: Any, ui: UI) -> tuple[Skeleton, Skelet
     return found, picture
 
 
-def read_skeletons(options: Options) -> list[Skeleton]:
-    """Every recording of a skeleton file or folder."""
+def read_skeletons(options: Options, failed: list[tuple[str, str]]) -> Iterator[Skeleton]:
+    """Every recording of a skeleton file or folder; what cannot be read goes to ``failed``."""
     from skelact.io.formats import ReadOptions, detect_format, get_format
 
     kind = get_format(options.format or detect_format(options.source))
-    read = ReadOptions(layout=find_layout(options.layout), fps=options.fps)
-    return [s for item in kind.find(options.source) for s in kind.read(item, read)]
+    read = ReadOptions(
+        layout=find_layout(options.layout), fps=options.fps, unit=options.unit, root=Path(options.source)
+    )
+    for item in kind.find(options.source):
+        try:
+            yield from kind.read(item, read)
+        except (DataError, LayoutError) as error:
+            failed.append((str(item), str(error)))
 
 
 def write_results(folder: Path, name: str, results: list, ui: UI) -> dict:

@@ -129,7 +129,7 @@ def train(
     model = experiment.model.build(
         data.layout, len(data.label_names), experiment.pipeline.channels(data.dims)
     )
-    folder = folder or Path(experiment.out) / experiment.name
+    run_folder = folder or Path(experiment.out) / experiment.name
     if leading:
         n_weights = sum(p.numel() for p in model.parameters())
         ui.say(
@@ -137,8 +137,8 @@ def train(
             f"{experiment.data.path}, {len(data.label_names)} classes, "
             + (f"{len(val)} clips held out for validation" if val is not None else "no validation part")
         )
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "config.yaml").write_text(dump_config(experiment), encoding="utf-8")
+        run_folder.mkdir(parents=True, exist_ok=True)
+        (run_folder / "config.yaml").write_text(dump_config(experiment), encoding="utf-8")
     epochs = experiment.train.epochs
     with ui.progress("training") as update:
 
@@ -154,13 +154,13 @@ def train(
                 )
 
         outcome = fit(
-            model, data, part, val, experiment.pipeline, experiment.train, folder, make_card(experiment, data),
+            model, data, part, val, experiment.pipeline, experiment.train, run_folder, make_card(experiment, data),
             restart=restart, on_step=on_step, on_epoch=on_epoch,
         )  # fmt: skip
     if leading:
         from skelact.evaluate.plots import plot_curves
 
-        plot_curves(outcome.history, folder / "curves.png")
+        plot_curves(outcome.history, run_folder / "curves.png")
         last = outcome.history[-1]
         chosen = outcome.history[outcome.best_epoch - 1]
         ui.done(
@@ -171,15 +171,15 @@ def train(
                 else "the last weights are kept"
             )
         )
-        ui.done(f"checkpoint {outcome.best}, curves {folder / 'curves.png'}")
+        ui.done(f"checkpoint {outcome.best}, curves {run_folder / 'curves.png'}")
         test = experiment.data.test
         if advise:
             ui.next(
-                f"skelact evaluate {folder} {experiment.data.path}" + (f" --split {test}" if test else ""),
-                f"skelact predict {folder} video.mp4 --overlay out.mp4",
+                f"skelact evaluate {run_folder} {experiment.data.path}" + (f" --split {test}" if test else ""),
+                f"skelact predict {run_folder} video.mp4 --overlay out.mp4",
             )
     return {
-        "folder": str(folder),
+        "folder": str(run_folder),
         "checkpoint": str(outcome.best),
         "best_epoch": outcome.best_epoch,
         "seconds": outcome.seconds,

@@ -28,7 +28,7 @@ class Rows:
     def __init__(self, data: Tensor) -> None:
         self.data = data
         self.shape = data.shape
-        self._starts: np.ndarray | None = None
+        self._mapping: tuple[np.ndarray, np.ndarray, int, int] | None = None  # windows, starts, chunk, width
 
     @classmethod
     def mapped(cls, path: Path, dataset) -> Rows:
@@ -44,22 +44,21 @@ class Rows:
         rows = cls.__new__(cls)
         rows.shape = torch.Size(dataset.shape)
         flat = np.memmap(path, dataset.dtype, mode="r", shape=(path.stat().st_size // item,))
-        rows._windows = np.lib.stride_tricks.sliding_window_view(flat, width)
-        rows._starts, rows._chunk, rows._width = starts, chunk_rows, width
+        rows._mapping = (np.lib.stride_tricks.sliding_window_view(flat, width), starts, chunk_rows, width)
         return rows
 
     def take(self, index: Tensor) -> Tensor:
         """``[n]`` row numbers to ``[n, ...]`` float32 rows."""
-        if self._starts is None:
+        if self._mapping is None:
             return self.data.index_select(0, index).float()
+        windows, starts, chunk, width = self._mapping
         where = index.cpu().numpy()
-        first = self._starts[where // self._chunk] + where % self._chunk * self._width
-        taken = torch.from_numpy(self._windows[first])
+        taken = torch.from_numpy(windows[starts[where // chunk] + where % chunk * width])
         return taken.float().view(-1, *self.shape[1:]).to(index.device)
 
     def to(self, device: torch.device | str) -> Rows:
         """Resident rows on ``device``."""
-        if self._starts is not None:
+        if self._mapping is not None:
             return Rows(self.take(torch.arange(self.shape[0])).to(device))
         return Rows(self.data.to(device))
 
@@ -79,6 +78,8 @@ class SkeletonSet:
         splits: named arrays of clip indices.
         timeline: ``[N]`` first row of each clip in ``times`` (-1: evenly spaced), and the times [s].
     """
+
+    source = ""  # the file it was opened from, for messages
 
     def __init__(
         self,
@@ -172,13 +173,16 @@ class SkeletonSet:
                 xyz, score = Rows.mapped(store.path, store.xyz), Rows.mapped(store.path, store.score)
             timeline = None
             if (store.clips["timeline"] >= 0).any():
-                timed = np.array(["_even" not in text for text in store.clips["info"]])
-                timeline = (np.where(timed, store.clips["timeline"], -1), store.timeline()[0])
-            return cls(
+                first, times = store.clips["timeline"], store.timeline()[0]
+                timed = (first >= 0) & ~np.isnan(times[np.maximum(first, 0)])
+                timeline = (np.where(timed, first, -1), times)
+            opened = cls(
                 xyz, score, store.tracks, store.clips["label"], store.clips["fps"], store.clips["n_frames"],
                 store.clips["id"].tolist(), store.layout, store.unit, store.label_names, store.infos,
                 store.splits, timeline,
             )  # fmt: skip
+        opened.source = str(path)
+        return opened
 
     @classmethod
     def from_skeletons(
@@ -261,7 +265,8 @@ class SkeletonSet:
         if name == "all":
             return torch.arange(len(self), device=self.device)
         if name not in self.splits:
-            raise DataError(choices(name, [*self.splits, "all"], "split"))
+            where = f"{self.source}: " if self.source else ""
+            raise DataError(where + choices(name, [*self.splits, "all"], "split"))
         return torch.as_tensor(self.splits[name], dtype=torch.int64, device=self.device)
 
     def column(self, name: str) -> list:

@@ -7,7 +7,8 @@
 ``clips/*``             id, label (index into label_names, -1: none), fps, n_frames, unit,
                         first_track, n_tracks, timeline (first row in ``timeline``, -1: none),
                         info (JSON), checksum (of the source file)
-``timeline/*``          time [s] and frame label (index into frame_label_names) of such clips
+``timeline/*``          time [s] (NaN: evenly spaced) and frame label (index into frame_label_names,
+                        -1: none) of such clips
 ``splits/NAME``         clip indices; names such as ``xsub/train``
 attributes              schema, version, layout (JSON), unit, label_names, frame_label_names
 ======================  =======================================================================
@@ -20,11 +21,11 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import h5py
 import numpy as np
@@ -86,7 +87,7 @@ class StoreWriter:
             raise DataError(f"dtype '{dtype}' is not one of float32, float16")
         self._dtype, self._compress, self._resume = dtype, compress, resume
         if self.path.exists() and not overwrite:
-            raise DataError(f"{self.path} exists already; choose another name or overwrite it")
+            raise DataError(f"{self.path} exists already; choose another name, or replace it with --overwrite (overwrite=True)")
         if not self.path.parent.is_dir():
             raise DataError(f"the folder {self.path.parent} does not exist; make it first")
         self._partial = self.path.with_name(self.path.name + ".partial")
@@ -169,7 +170,7 @@ class StoreWriter:
         temporary = self.path.with_name(self.path.name + ".assembling")
         try:
             _assemble(temporary, self)
-            os.replace(temporary, self.path)
+            temporary.replace(self.path)
         except OSError as error:
             raise DataError(_disk_message(self.path, error)) from error
         finally:
@@ -264,7 +265,7 @@ def _assemble(path: Path, writer: StoreWriter) -> None:
                 time = (
                     skeleton.time
                     if skeleton.time is not None
-                    else np.arange(skeleton.n_frames) / skeleton.fps
+                    else np.full(skeleton.n_frames, np.nan)
                 )
                 codes = [frame_names.setdefault(n, len(frame_names)) for n in skeleton.frame_labels or ()]
                 for name, values in (("time", time), ("label", codes or [-1] * skeleton.n_frames)):
@@ -278,9 +279,7 @@ def _assemble(path: Path, writer: StoreWriter) -> None:
                 "first_track": first_track,
                 "n_tracks": len(tracks["clip"]) - first_track,
                 "timeline": place,
-                "info": json.dumps({**skeleton.info, **({} if skeleton.time is not None else {"_even": 1})})
-                if place >= 0
-                else json.dumps(dict(skeleton.info)),
+                "info": json.dumps(dict(skeleton.info)),
                 "checksum": checksum or "",
             }
             for name, value in row.items():
@@ -328,7 +327,7 @@ class Store:
         self.path = Path(path)
         if not self.path.is_file():
             unfinished = self.path.with_name(self.path.name + ".partial")
-            hint = f" An unfinished {unfinished.name} is there: run the same command again to continue." if (
+            hint = f" An unfinished {unfinished.name} is there: run the same command with --resume to continue." if (
                 unfinished.exists()
             ) else ""  # fmt: skip
             raise DataError(f"{self.path} does not exist.{hint}")
@@ -366,13 +365,13 @@ class Store:
         self.frame_label_names: list[str] = json.loads(file.attrs["frame_label_names"])
         self.xyz: h5py.Dataset = file["frames/xyz"]  # type: ignore[assignment]
         self.score: h5py.Dataset = file["frames/score"]  # type: ignore[assignment]
-        self.tracks = {n: np.asarray(file[f"tracks/{n}"][()]) for n in _TRACK_COLUMNS}  # type: ignore[index]
-        self.clips: dict[str, np.ndarray] = {}
+        self.tracks: dict[str, Any] = {n: np.asarray(file[f"tracks/{n}"][()]) for n in _TRACK_COLUMNS}  # type: ignore[index]
+        self.clips: dict[str, Any] = {}
         for name in _CLIP_COLUMNS:
             data = file[f"clips/{name}"]
             text = h5py.check_string_dtype(data.dtype) is not None  # type: ignore[union-attr]
             self.clips[name] = data.asstr()[()] if text else data[()]  # type: ignore[index,union-attr]
-        self.splits: dict[str, np.ndarray] = {}
+        self.splits: dict[str, Any] = {}
         if "splits" in file:
             file["splits"].visititems(  # type: ignore[union-attr]
                 lambda name, node: (
@@ -411,10 +410,7 @@ class Store:
     @cached_property
     def infos(self) -> list[dict]:
         """What is known of each clip besides its label (subject, camera, ...)."""
-        infos = [json.loads(text) for text in self.clips["info"]]
-        for info in infos:
-            info.pop("_even", None)
-        return infos
+        return [json.loads(text) for text in self.clips["info"]]
 
     def read(self, clip: int) -> Skeleton:
         """Read one recording back as it was stored.
@@ -434,9 +430,7 @@ class Store:
                 start = int(self.tracks["start"][k])
                 xyz[m, start : start + rows.stop - rows.start] = self.xyz[rows]
                 score[m, start : start + rows.stop - rows.start] = self.score[rows]
-            time, frame_labels = self._timeline(
-                int(row["timeline"]), n_frames, "_even" in json.loads(row["info"])
-            )
+            time, frame_labels = self._timeline(int(row["timeline"]), n_frames)
         except OSError as error:
             raise DataError(f"{self.path}: recording '{row['id']}' cannot be read ({error})") from error
         return Skeleton(
@@ -445,12 +439,14 @@ class Store:
             self.tracks["track_id"][first : first + n_tracks].tolist(), time, frame_labels,
         )  # fmt: skip
 
-    def _timeline(self, place: int, n_frames: int, even: bool) -> tuple[np.ndarray | None, list[str] | None]:
+    def _timeline(self, place: int, n_frames: int) -> tuple[Any, list[str] | None]:
         if place < 0:
             return None, None
-        codes = self._file["timeline/label"][place : place + n_frames]  # type: ignore[index]
-        labels = None if (codes < 0).all() else [self.frame_label_names[c] for c in codes]  # type: ignore[operator]
-        return None if even else self._file["timeline/time"][place : place + n_frames], labels  # type: ignore[index]
+        rows = slice(place, place + n_frames)
+        time: Any = self._file["timeline/time"][rows]  # type: ignore[index]
+        codes: Any = self._file["timeline/label"][rows]  # type: ignore[index]
+        labels = None if (codes < 0).all() else [self.frame_label_names[c] for c in codes]
+        return None if np.isnan(time).any() else time, labels
 
     def timeline(self) -> tuple[np.ndarray, np.ndarray]:
         """(time [s], frame label code) of all clips that have a timeline, end to end."""

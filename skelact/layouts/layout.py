@@ -275,4 +275,7 @@ def load_layout(path: str | Path) -> SkeletonLayout:
         raise LayoutError(f"cannot read the layout file {path}: {error}") from error
     if not isinstance(data, dict):
         raise LayoutError(f"{path} is not a layout: expected the keys name, joints and bones")
-    return SkeletonLayout.from_dict(data)
+    try:
+        return SkeletonLayout.from_dict(data)
+    except LayoutError as error:
+        raise LayoutError(f"{path}: {error}") from None

@@ -6,6 +6,8 @@ Features are joint-major, ``[V, P, T, C]``, so the sparse adjacency of all K par
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -58,10 +60,12 @@ class SkeletonGraph(nn.Module):
         if device not in self._indices:
             from torch_geometric import EdgeIndex
 
+            make: Any = EdgeIndex  # its arguments are not typed
+
             shape = (self.n_partitions * self.n_joints, self.n_joints)
-            forward = EdgeIndex(torch.stack([self.row, self.col]), sparse_size=shape, sort_order="row")
+            forward = make(torch.stack([self.row, self.col]), sparse_size=shape, sort_order="row")
             order = (self.col * shape[0] + self.row).argsort()
-            backward = EdgeIndex(
+            backward = make(
                 torch.stack([self.col[order], self.row[order]]), sparse_size=shape[::-1], sort_order="row"
             )
             self._indices[device] = (forward, backward, order)

@@ -250,11 +250,12 @@ def choose_people(source: str | PathLike[str] | int, start: float | None = None,
             people = finder.estimate(image, 100.0 * i)
             counts.append(len(people))
             n_small += bool(people) and max(float(np.ptp(p.box[1::2])) for p in people) < _SMALL
-            if i == 1 and (counts[0] > 1) == (counts[1] > 1) and all(counts):
-                break  # two pictures agree
-    several = sum(n > 1 for n in counts)
+            if len(people) > 1:
+                return "many"
+            if i == 1 and all(counts):
+                break  # two pictures agree on one person
     n_seen = sum(n > 0 for n in counts)
-    return "many" if several > len(counts) / 2 or n_small > n_seen / 2 else "one"
+    return "many" if n_small > n_seen / 2 else "one"
 
 
 def _samples(video: Video) -> list[Any]:

@@ -92,8 +92,10 @@ def scale_to_body(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout:
 def align_view(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: SkeletonLayout) -> Tensor:
     """Turn each clip about the vertical (second) axis so that its first person faces the camera.
 
-    The line from the right to the left shoulder (else hip), in the first frame that shows both, becomes
-    the first axis. Clips that never show both are left as they are; 2D recordings are refused upstream.
+    The horizontal line from the right to the left shoulder (else hip) becomes the first axis: its mean over
+    the frames that show both, so that one noisy frame does not decide; where the person turns so much that
+    the mean is short, the first such frame. One turn a clip, so turning stays visible. Clips that never show
+    both are left as they are.
     """
     for part in ("shoulder", "hip"):
         if {f"left_{part}", f"right_{part}"} <= set(layout.index):
@@ -102,15 +104,19 @@ def align_view(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: Sk
     else:
         return x
     first = _first_people(owner, n_clips)
-    seen = (score[first][:, :, left] > 0) & (score[first][:, :, right] > 0)
+    seen = ((score[first][:, :, left] > 0) & (score[first][:, :, right] > 0)).to(x.dtype)
+    across = (x[first][:, :, left] - x[first][:, :, right])[..., [0, 2]] * seen[..., None]
     rows = torch.arange(n_clips, device=x.device)
-    frame = seen.to(torch.int8).argmax(1)
-    across = x[first, frame, left] - x[first, frame, right]
-    length = across[:, [0, 2]].norm(dim=1)
-    fine = seen[rows, frame] & (length > 1e-6)
+    count = seen.sum(1).clamp_min(1)
+    mean = across.sum(1) / count[:, None]
+    usual = across.norm(dim=2).sum(1) / count
+    start = across[rows, seen.argmax(1)]
+    line = torch.where((mean.norm(dim=1) > 0.5 * usual)[:, None], mean, start)
+    length = line.norm(dim=1)
+    fine = length > 1e-6
     length = length.clamp_min(1e-6)
-    cos = torch.where(fine, across[:, 0] / length, torch.ones_like(length))
-    sin = torch.where(fine, across[:, 2] / length, torch.zeros_like(length))
+    cos = torch.where(fine, line[:, 0] / length, torch.ones_like(length))
+    sin = torch.where(fine, line[:, 1] / length, torch.zeros_like(length))
     zero, one = torch.zeros_like(cos), torch.ones_like(cos)
     matrices = torch.stack([cos, zero, sin, zero, one, zero, -sin, zero, cos], 1).view(-1, 3, 3)
     return apply_matrices(x, owner, matrices)

@@ -27,7 +27,8 @@ def clips(n: int = 9, missing: bool = True) -> list[Skeleton]:
             score[:, [0, -1], 0] = 1
         if people == 2:
             score[1, : frames // 2] = 0
-        made.append(Skeleton(rng.normal(size=(people, frames, 17, 3)), score, "coco17", 30, label=f"a{i % 3}", id=str(i)))
+        xyz = rng.normal(size=(people, frames, 17, 3))
+        made.append(Skeleton(xyz, score, "coco17", 30, label=f"a{i % 3}", id=str(i)))
     return made
 
 

@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 
 from skelact.errors import LayoutError
-from skelact.layouts import LAYOUTS, PARTITIONS, SkeletonLayout, conversion, get_layout, load_layout, partition
+from skelact.layouts import (
+    LAYOUTS,
+    PARTITIONS,
+    SkeletonLayout,
+    conversion,
+    get_layout,
+    load_layout,
+    partition,
+)
 
 COUNTS = {
     "ntu25": 25, "ntu25_tied": 25, "kinect20": 20, "kinect20_utd": 20, "sbu15": 15, "coco17": 17, "openpose18": 18,

@@ -28,7 +28,8 @@ SETTINGS = STGCNSettings(channels=(16, 16), strided=(1,), dropout=0.1)
 
 @pytest.fixture(scope="module")
 def data() -> SkeletonSet:
-    made = make_set(actions=("wave", "kick", "sit_down", "shake_hands"), subjects=(1, 2, 3), repetitions=(1, 2), cameras=(2,))
+    actions = ("wave", "kick", "sit_down", "shake_hands")
+    made = make_set(actions=actions, subjects=(1, 2, 3), repetitions=(1, 2), cameras=(2,))
     return SkeletonSet.from_skeletons(list(made))
 
 
@@ -37,7 +38,8 @@ def card(data: SkeletonSet, **config) -> Card:
 
 
 def run(data: SkeletonSet, folder: Path, epochs: int, **changes):
-    settings = TrainSettings(**{"epochs": epochs, "batch_size": 8, "lr": 0.05, "warmup_epochs": 1, "ema": 0.9, **changes})
+    usual = {"epochs": epochs, "batch_size": 8, "lr": 0.05, "warmup_epochs": 1, "ema": 0.9}
+    settings = TrainSettings(**{**usual, **changes})
     torch.manual_seed(0)
     model = SETTINGS.build(data.layout, 4, 3)
     order = torch.arange(len(data))
@@ -87,7 +89,8 @@ def test_other_configuration_is_not_continued(data: SkeletonSet, tmp_path: Path)
     run(data, tmp_path, 1)
     order = torch.arange(len(data))
     with pytest.raises(CheckpointError, match=r"epochs: 4 then, 9 now"):
-        fit(SETTINGS.build(data.layout, 4, 3), data, order, None, PIPELINE, TrainSettings(), tmp_path, card(data, epochs=9))
+        model = SETTINGS.build(data.layout, 4, 3)
+        fit(model, data, order, None, PIPELINE, TrainSettings(), tmp_path, card(data, epochs=9))
 
 
 def test_checkpoint_gives_the_same_logits(data: SkeletonSet, tmp_path: Path) -> None:
@@ -186,7 +189,8 @@ import sys, torch
 sys.path.insert(0, {tests!r})
 from pathlib import Path
 import test_training as t
-data = t.SkeletonSet.from_skeletons(list(t.make_set(actions=("wave", "kick"), subjects=(1, 2), repetitions=(1,), cameras=(2,))))
+made = t.make_set(actions=("wave", "kick"), subjects=(1, 2), repetitions=(1,), cameras=(2,))
+data = t.SkeletonSet.from_skeletons(list(made))
 torch.manual_seed(0)
 order = torch.arange(len(data))
 result = t.fit(t.SETTINGS.build(data.layout, 2, 3), data, order, order, t.PIPELINE,

@@ -44,7 +44,8 @@ def test_mirror_twice_is_the_identity_and_swaps_sides() -> None:
     x, score = batch()
     once, score_once = geometry.mirror(x, score, OWNER, 3, NTU)
     left, right = NTU.positions("left_hand", "right_hand")
-    assert torch.equal(once[:, :, left, 1:], x[:, :, right, 1:]) and torch.equal(once[:, :, left, 0], -x[:, :, right, 0])
+    assert torch.equal(once[:, :, left, 1:], x[:, :, right, 1:])
+    assert torch.equal(once[:, :, left, 0], -x[:, :, right, 0])
     twice, score_twice = geometry.mirror(once, score_once, OWNER, 3, NTU)
     assert torch.equal(twice, x) and torch.equal(score_twice, score)
     none, _ = geometry.mirror(x, score, OWNER, 3, NTU, probability=0.0)
@@ -61,7 +62,7 @@ def test_scale_shear_jitter_change_and_repeat() -> None:
         a, b = (change(torch.Generator().manual_seed(3)) for _ in range(2))
         assert torch.equal(a, b) and not torch.equal(a, x)
     factor = geometry.scale(torch.ones_like(x), OWNER, 3, 0.2, torch.Generator().manual_seed(0))
-    assert 0.8 <= factor.min() and factor.max() <= 1.2 and torch.equal(factor[0], factor[1])
+    assert factor.min() >= 0.8 and factor.max() <= 1.2 and torch.equal(factor[0], factor[1])
 
 
 def test_dropout_only_removes_and_leaves_something() -> None:
@@ -109,13 +110,15 @@ def test_scale_to_body_makes_sizes_equal_and_keeps_relations() -> None:
 
 def test_align_view_undoes_a_turn() -> None:
     x, score = batch(missing=0.0)
+    left, right = NTU.positions("left_shoulder", "right_shoulder")
+    x[:3, :, left] += torch.tensor([3.0, 0.0, 2.0])  # faces one way all along; the last clip turns at random
     aligned = normalise.align_view(x, score, OWNER, 3, NTU)
     angle = torch.tensor([[0.0, 1.1, 0.0]]).expand(3, 3)
     turned = geometry.apply_matrices(x, OWNER, geometry.rotation_matrices(angle))
-    assert torch.allclose(normalise.align_view(turned, score, OWNER, 3, NTU), aligned, atol=1e-5)
-    left, right = NTU.positions("left_shoulder", "right_shoulder")
-    across = aligned[[0, 2, 3], 0, left] - aligned[[0, 2, 3], 0, right]
-    assert across[:, 2].abs().max() < 1e-5 and (across[:, 0] > 0).all()
+    assert torch.allclose(normalise.align_view(turned, score, OWNER, 3, NTU), aligned, atol=1e-4)
+    across = aligned[:, :, left] - aligned[:, :, right]
+    assert across[[0, 2], :, 2].mean(1).abs().max() < 1e-4 and (across[[0, 2], :, 0].mean(1) > 0).all()
+    assert across[3, 0, 2].abs() < 1e-4 and across[3, 0, 0] > 0
 
 
 @pytest.mark.parametrize("dims", [2, 3])
@@ -152,7 +155,7 @@ def test_angles_do_not_see_rotation_or_size() -> None:
 
 def test_unknown_stream() -> None:
     x, score = batch()
-    with pytest.raises(ConfigError, match="unknown stream 'bones'.*Did you mean 'bone'"):
+    with pytest.raises(ConfigError, match=r"unknown stream 'bones'.*Did you mean 'bone'"):
         make_streams(x, score, NTU, ["bones"])
     with pytest.raises(ConfigError, match="at least one stream"):
         make_streams(x, score, NTU, [])
