@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -188,10 +189,8 @@ def resolve_parts(data: Any, settings: DataSettings) -> DataSettings:
     protocol = train.removesuffix("/train") if train.endswith("/train") else None
     val, val_by, test = settings.val, settings.val_by, settings.test
     if isinstance(val, str):
-        try:
+        with suppress(ValueError):
             val = float(val)
-        except ValueError:
-            pass
     if val == "auto":
         if f"{protocol}/val" in data.splits:
             val = f"{protocol}/val"

@@ -147,6 +147,22 @@ class Skeleton:
         xyz, score = plan.apply(self.xyz, self.score)
         return self.with_(xyz=xyz, score=score, layout=plan.target)
 
+    def mirrored(self) -> Skeleton:
+        """The recording as seen in a mirror: first axis turned round, left and right joints swapped.
+
+        Some cameras record mirror images (the colour videos of NTU RGB+D among them).
+
+        Raises:
+            DataError: for pixels, if the picture's width is not in ``info``.
+        """
+        order = list(self.layout.mirror)
+        xyz, score = self.xyz[:, :, order].copy(), self.score[:, :, order]
+        if self.unit == "px" and "width" not in self.info:
+            raise DataError(f"recording '{self.id}' is in pixels and does not say its width; it cannot be mirrored")
+        edge = {"image": 1.0, "px": float(self.info.get("width", 0))}.get(self.unit, 0.0)
+        xyz[..., 0] = (edge - xyz[..., 0]) * (score > 0)
+        return self.with_(xyz=xyz, score=score)
+
     def equals(self, other: Skeleton) -> bool:
         """Whether every field of the two recordings is the same, numbers to the bit."""
         same_time = (self.time is None) == (other.time is None) and (

@@ -62,3 +62,17 @@ def test_equality_sees_every_field() -> None:
     assert make().equals(make())
     for change in ({"fps": 29}, {"label": "x"}, {"id": "a"}, {"info": {"subject": 1}}, {"time": [0, 1, 2, 3]}):
         assert not make().equals(make(**change))
+
+
+def test_mirror_twice_is_the_identity_and_swaps_sides() -> None:
+    rng = np.random.default_rng(0)
+    score = (rng.random((1, 4, 17)) > 0.2).astype(np.float32)
+    for unit, edge in (("m", 0.0), ("image", 1.0), ("px", 640.0)):
+        skeleton = make(xyz=rng.random((1, 4, 17, 3)), score=score, unit=unit, info={"width": 640})
+        once = skeleton.mirrored()
+        left, right = skeleton.layout.positions("left_wrist", "right_wrist")
+        there = score[0, :, right] > 0
+        assert np.allclose(once.xyz[0, there, left, 0], edge - skeleton.xyz[0, there, right, 0])
+        assert np.allclose(once.mirrored().xyz, skeleton.xyz, atol=1e-4) and (once.score[0, :, left] == score[0, :, right]).all()
+    with pytest.raises(DataError, match="width"):
+        make(unit="px").mirrored()

@@ -98,12 +98,20 @@ def evaluate(
     data_path = options.data or config.get("data", {}).get("path", "")
     split = options.split or config.get("data", {}).get("test") or "all"
     views = options.views or config.get("views", 1)
+    if not data_path:
+        raise ConfigError(
+            f"the checkpoint names no data; name a skelact file: skelact evaluate {path.parent} DATA.h5"
+        )
     data = SkeletonSet.open(data_path)
     labels = match_set(data, card, data_path)
     clips = data.split(split)
     clips = clips[labels[clips] >= 0]
     if not len(clips):
         raise ConfigError(f"the part '{split}' of {data_path} has no labelled clips")
+    if split == "all" and Path(data_path).resolve() == Path(config.get("data", {}).get("path", "")).resolve():
+        ui.warn(
+            "most of these clips were trained on, so the figures say little; name a test part with --split"
+        )
     network = model.folded() if hasattr(model, "folded") else model
     with ui.progress("evaluating") as update:
         logits = predict_logits(network, data, clips, pipeline, options.batch_size, views, update).numpy()

@@ -23,6 +23,7 @@ HELP = """Name the actions in a video (or camera, stream) or in a skeleton file.
   skelact predict runs/NAME video.mp4 --overlay out.mp4
   skelact predict runs/NAME S001C001P001R001A001.skeleton"""
 
+
 @dataclass
 class Options:
     """Options of predict.

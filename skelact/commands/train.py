@@ -9,12 +9,19 @@ from typing import Any
 
 from skelact.commands.options import parse
 from skelact.commands.ui import UI, percent
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, DataError
 
-HELP = """Train a network.
+HELP = """Train a network from a configuration file; every setting below can be changed on the command line.
 
-  skelact train CONFIG.yaml [--train.lr 0.05 ...]
+  skelact train configs/default_small.yaml --data mine.h5
+  skelact train CONFIG.yaml --overfit 8                 first: can it learn 8 clips by heart?
+  skelact train CONFIG.yaml --train.lr 0.02 --name slow
   torchrun --nproc-per-node 2 -m skelact.cli train CONFIG.yaml
+
+besides the settings:
+  --data FILE.h5   the skelact file, instead of the configuration's data.path
+  --overfit N      only check that the network can learn N clips by heart, then stop
+  --restart        begin again even if the folder holds an unfinished run
 
 A run that was stopped or killed continues where it was with the same command. The folder it prints
 holds best.safetensors (weights and everything that using them needs), curves, logs and config.yaml."""
@@ -30,7 +37,7 @@ class Extra:
         data_file: the skelact file, instead of the configuration's ``data.path``.
     """
 
-    overfit: int = 0
+    overfit: int | None = None
     restart: bool = False
     data_file: str = ""
 
@@ -39,9 +46,8 @@ def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     from skelact.config import Experiment, load_config
 
-    files = []
-    while arguments and not arguments[0].startswith("-"):
-        files.append(arguments.pop(0))
+    options = _split_options(arguments)
+    files = _config_files(arguments)
     if len(files) > 1:
         raise ConfigError(f"one configuration file is needed, got {len(files)}: {', '.join(files)}")
     if not files and not any(a in arguments for a in ("-h", "--help")):
@@ -49,11 +55,10 @@ def main(arguments: list[str], ui: UI) -> int:
             "name a configuration file: skelact train configs/NAME.yaml (see the folder configs)"
         )
     experiment = load_config(files[0]) if files else Experiment()
-    options = _split_options(arguments)
     experiment = parse(Experiment, arguments, "train CONFIG.yaml", HELP, default=experiment)
     if options.data_file:
         experiment.data.path = options.data_file
-    if options.overfit:
+    if options.overfit is not None:
         return _overfit(experiment, options, ui)
     result = train(experiment, ui, restart=options.restart)
     ui.result(result)
@@ -63,31 +68,61 @@ def main(arguments: list[str], ui: UI) -> int:
 def _split_options(arguments: list[str]) -> Extra:
     """Take the command's own options out of ``arguments``."""
     extra = Extra()
-    for flag, name, kind in (("--overfit", "overfit", int), ("--data", "data_file", str)):
-        if flag in arguments:
-            place = arguments.index(flag)
+    for flag, name, kind, what in (
+        ("--overfit", "overfit", int, "a number of clips above 0"),
+        ("--data", "data_file", str, "a skelact file"),
+    ):
+        for place, word in enumerate(arguments):
+            if word != flag and not word.startswith(f"{flag}="):
+                continue
+            given = [word.partition("=")[2]] if "=" in word else arguments[place + 1 : place + 2]
             try:
-                setattr(extra, name, kind(arguments[place + 1]))
+                value = kind(given[0])
             except (IndexError, ValueError):
-                raise ConfigError(
-                    f"{flag} needs a value ({'number of clips' if kind is int else 'file'})"
-                ) from None
-            del arguments[place : place + 2]
+                raise ConfigError(f"{flag} needs {what}, got {given[0] if given else 'nothing'}") from None
+            if isinstance(value, int) and value < 1:
+                raise ConfigError(f"{flag} needs {what}, got {value}")
+            setattr(extra, name, value)
+            del arguments[place : place + (1 if "=" in word else 2)]
+            break
     if "--restart" in arguments:
         extra.restart = True
         arguments.remove("--restart")
     return extra
 
 
+def _config_files(arguments: list[str]) -> list[str]:
+    """Take the configuration files out of ``arguments``: first words, or YAML files that are no option's value."""
+    files = []
+    while arguments and not arguments[0].startswith("-"):
+        files.append(arguments.pop(0))
+    for place in range(len(arguments) - 1, 0, -1):
+        if arguments[place].endswith((".yaml", ".yml")) and not arguments[place - 1].startswith("--"):
+            files.append(arguments.pop(place))
+    return files
+
+
 def open_data(experiment: Any) -> Any:
     """The experiment's set, with a word on what to do if its path is not given."""
     from skelact.datasets.skeleton_set import SkeletonSet
 
-    if not experiment.data.path:
+    path = experiment.data.path
+    if not path:
         raise ConfigError(
-            "data.path is empty; give the skelact file with --data FILE.h5 (made by skelact convert)"
+            "data.path is empty; give the skelact file with --data FILE.h5 (made by skelact convert or extract)"
         )
-    return SkeletonSet.open(experiment.data.path)
+    if not Path(path).exists():
+        raise DataError(
+            f"there is no file {path}; make it with skelact convert or skelact extract, or name another "
+            "with --data FILE.h5"
+        )
+    data = SkeletonSet.open(path)
+    if not data.label_names or bool((data.labels < 0).all()):
+        raise DataError(
+            f"{path} has no labels to learn: put videos in one folder per action, or give the CSV a column 'label', "
+            "then convert again"
+        )
+    return data
 
 
 def make_card(experiment: Any, data: Any) -> Any:
@@ -115,13 +150,13 @@ def train(
     experiment: Any, ui: UI, *, restart: bool = False, folder: Path | None = None, advise: bool = True
 ) -> dict:
     """Train an experiment with progress; returns what ``--json`` prints."""
-    from skelact.config import choose_parts, dump_config
+    from skelact.config import choose_parts, dump_config, resolve_parts
+    from skelact.io.reading import write_text
     from skelact.training.loop import fit
 
     leading = int(os.environ.get("RANK", "0")) == 0
     data = open_data(experiment)
-    if not data.label_names:
-        raise ConfigError(f"{experiment.data.path} has no labels to learn; convert it with labels")
+    experiment.data = resolve_parts(data, experiment.data)
     part, val = choose_parts(data, experiment.data, experiment.train.seed)
     import torch
 
@@ -133,12 +168,13 @@ def train(
     if leading:
         n_weights = sum(p.numel() for p in model.parameters())
         ui.say(
-            f"{experiment.name}: {experiment.model.name} ({n_weights / 1e6:.2f} M weights) on {len(part)} clips of "
-            f"{experiment.data.path}, {len(data.label_names)} classes, "
-            + (f"{len(val)} clips held out for validation" if val is not None else "no validation part")
+            f"{experiment.name}: {experiment.model.name} ({n_weights / 1e6:.2f} M weights), "
+            f"{len(data.label_names)} classes of {experiment.data.path}"
         )
+        ui.say(f"  {describe_parts(experiment.data, len(part), None if val is None else len(val))}")
         run_folder.mkdir(parents=True, exist_ok=True)
-        (run_folder / "config.yaml").write_text(dump_config(experiment), encoding="utf-8")
+        if restart or not (run_folder / "last.pt").exists():  # an unfinished run keeps its own
+            write_text(run_folder / "config.yaml", dump_config(experiment))
     epochs = experiment.train.epochs
     with ui.progress("training") as update:
 
@@ -153,9 +189,17 @@ def train(
                     f"training {percent(record['train_top1'])}{val_text}"
                 )
 
+        def on_continue(done: int) -> None:
+            if leading:
+                ui.say(
+                    f"  continuing the run in {run_folder} after epoch {done}"
+                    if done < epochs
+                    else f"  the run in {run_folder} is finished already; --restart begins again, --name starts another"
+                )
+
         outcome = fit(
             model, data, part, val, experiment.pipeline, experiment.train, run_folder, make_card(experiment, data),
-            restart=restart, on_step=on_step, on_epoch=on_epoch,
+            restart=restart, on_step=on_step, on_epoch=on_epoch, on_continue=on_continue,
         )  # fmt: skip
     if leading:
         from skelact.evaluate.plots import plot_curves
@@ -175,7 +219,8 @@ def train(
         test = experiment.data.test
         if advise:
             ui.next(
-                f"skelact evaluate {run_folder} {experiment.data.path}" + (f" --split {test}" if test else ""),
+                f"skelact evaluate {run_folder} {experiment.data.path}"
+                + (f" --split {test}" if test else ""),
                 f"skelact predict {run_folder} video.mp4 --overlay out.mp4",
             )
     return {
@@ -187,12 +232,27 @@ def train(
     }
 
 
+def describe_parts(settings: Any, n_train: int, n_val: int | None) -> str:
+    """Which clips train, validate and test, in words."""
+    text = f"training on {n_train} clips (" + ("all" if settings.train == "all" else settings.train) + ")"
+    if n_val is None:
+        text += ", no validation"
+    elif isinstance(settings.val, str):
+        text += f", validation on {n_val} ({settings.val})"
+    else:
+        text = text.replace("(all)", "(all others)")
+        text += f", validation on {n_val} held out by {settings.val_by}"
+    return text + (f"; test part: {settings.test}" if settings.test else "; no test part")
+
+
 def _overfit(experiment: Any, options: Extra, ui: UI) -> int:
     from skelact.config import choose_parts
     from skelact.training.loop import check_overfit
 
     data = open_data(experiment)
     part, _ = choose_parts(data, experiment.data, experiment.train.seed)
+    part = part[data.labels[part] >= 0]
+    n_clips = min(options.overfit or 1, len(part))
     import torch
 
     torch.manual_seed(experiment.train.seed)
@@ -201,17 +261,17 @@ def _overfit(experiment: Any, options: Extra, ui: UI) -> int:
     )
     with ui.progress("overfitting") as update:
         learned, steps, loss = check_overfit(
-            model, data, part, experiment.pipeline, experiment.train, options.overfit,
+            model, data, part, experiment.pipeline, experiment.train, n_clips,
             on_step=lambda step, total, value: update(step, total, f"loss {value:.3f}"),
         )  # fmt: skip
     if learned:
         ui.done(
-            f"{options.overfit} clips were learned by heart in {steps} steps (loss {loss:.3f}): the path is sound"
+            f"{n_clips} clips were learned by heart in {steps} steps (loss {loss:.3f}): the path is sound"
         )
     else:
         ui.warn(
-            f"{options.overfit} clips were NOT learned in {steps} steps (loss {loss:.3f}): look at labels and joints "
+            f"{n_clips} clips were NOT learned in {steps} steps (loss {loss:.3f}): look at labels and joints "
             "with skelact inspect, and at normalise and streams in the configuration"
         )
-    ui.result({"learned": learned, "steps": steps, "loss": loss, "clips": options.overfit})
+    ui.result({"learned": learned, "steps": steps, "loss": loss, "clips": n_clips})
     return 0 if learned else 1

@@ -261,8 +261,8 @@ def _results(
             yield from waiting.popleft().result()
     except BrokenProcessPool as error:
         raise DataError(
-            "a reading process ended before its time (out of memory?): try --workers 0 (workers=0). A script that calls "
-            "convert with workers must do so under  if __name__ == '__main__':"
+            "a reading process ended before its time (out of memory?): try --workers 0 (workers=0). A script "
+            "that calls convert with workers must do so under  if __name__ == '__main__':"
         ) from error
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
@@ -305,7 +305,7 @@ class _Journal:
         self.notes: list[tuple[str, str]] = []
         self.file_splits: dict[str, list[str]] = {}
         if out.exists() and not overwrite:
-            raise DataError(f"{out} exists already; choose another name, or replace it with --overwrite (overwrite=True)")
+            raise DataError(f"{out} exists already; choose another name, or replace it with --overwrite")
 
     def open_existing(self, kind: Format) -> None:
         """Take over what an interrupted run collected."""

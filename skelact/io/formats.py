@@ -242,7 +242,9 @@ def _read_ctrgcn(path: Path, options: ReadOptions) -> Iterable[Skeleton]:
 
 def _read_csv(path: Path, options: ReadOptions) -> Iterable[Skeleton]:
     if options.layout is None:
-        raise DataError(f"{path}: a CSV of joints needs a layout: --layout with a name or a YAML file that declares yours")
+        raise DataError(
+            f"{path}: a CSV of joints needs a layout: --layout NAME, or a YAML file that declares yours"
+        )
     return joints_csv.iter_csv(
         path, options.layout, fps=options.fps or 30.0, unit=options.unit or "unknown", notes=options.notes
     )
@@ -372,9 +374,7 @@ def detect_format(path: str | Path) -> str:
     allowed = ", ".join(FORMATS)
     if not found:
         kinds = ", ".join(sorted({p.suffix or p.name for p in files})[:10])
-        raise DataError(
-            f"{path}: no known format among {kinds}; allowed: {allowed}. Name one with --format"
-        )
+        raise DataError(f"{path}: no known format among {kinds}; allowed: {allowed}. Name one with --format")
     if len(found) > 1:
         raise DataError(f"{path} could be {' or '.join(found)}; name the one you mean with --format")
     return found[0]

@@ -87,7 +87,9 @@ class StoreWriter:
             raise DataError(f"dtype '{dtype}' is not one of float32, float16")
         self._dtype, self._compress, self._resume = dtype, compress, resume
         if self.path.exists() and not overwrite:
-            raise DataError(f"{self.path} exists already; choose another name, or replace it with --overwrite (overwrite=True)")
+            raise DataError(
+                f"{self.path} exists already; choose another name, or replace it with --overwrite"
+            )
         if not self.path.parent.is_dir():
             raise DataError(f"the folder {self.path.parent} does not exist; make it first")
         self._partial = self.path.with_name(self.path.name + ".partial")
@@ -262,11 +264,7 @@ def _assemble(path: Path, writer: StoreWriter) -> None:
             if skeleton.time is not None or skeleton.frame_labels is not None:
                 place = n_timeline
                 n_timeline += skeleton.n_frames
-                time = (
-                    skeleton.time
-                    if skeleton.time is not None
-                    else np.full(skeleton.n_frames, np.nan)
-                )
+                time = skeleton.time if skeleton.time is not None else np.full(skeleton.n_frames, np.nan)
                 codes = [frame_names.setdefault(n, len(frame_names)) for n in skeleton.frame_labels or ()]
                 for name, values in (("time", time), ("label", codes or [-1] * skeleton.n_frames)):
                     timeline[name].resize(n_timeline, 0)

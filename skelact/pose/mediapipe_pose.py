@@ -34,7 +34,8 @@ class MediaPipePose:
     Args:
         parts: ``pose`` (layout ``pose33``) or ``pose+hands`` (``pose_hands75``).
         coordinates: ``image`` (x and y as fractions of the picture, z in picture widths about the hips) or
-            ``world`` (metres, origin between the hips).
+            ``world`` (metres, origin between the hips, axes as of a
+            Kinect: y up, z away from the camera, x to the left of the picture).
         video: follow the person from frame to frame (fast; one person); otherwise every picture is
             looked at anew.
         n_people: how many people to return at most; more than one needs ``video=False``.
@@ -128,7 +129,7 @@ class MediaPipePose:
             xyz = _points(near)
             # Visibility may be exactly 0 for a joint that was placed all the same: 0 means missing here.
             score = np.clip([p.visibility or 0.0 for p in near], 1e-4, 1).astype(np.float32)
-            people.append((xyz, _points(world), score))
+            people.append((xyz, _world_points(world), score))
         if len(results) == 1:
             return [self._detection(xyz, world, score) for xyz, world, score in people]
         return self._with_hands(people, results[1], size)
@@ -141,7 +142,7 @@ class MediaPipePose:
 
     def _with_hands(self, people: Sequence[tuple], result: Any, size: np.ndarray) -> list[Detection]:
         hands = [_points(h) for h in result.hand_landmarks]
-        hand_worlds = [_points(h) for h in result.hand_world_landmarks]
+        hand_worlds = [_world_points(h) for h in result.hand_world_landmarks]
         sureness = [float(h[0].score or 0.5) if h else 0.5 for h in result.handedness]
         taken = assign_hands([p[0] for p in people], hands, size)
         found = []
@@ -164,6 +165,15 @@ class MediaPipePose:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _world_points(landmarks: Sequence[Any]) -> np.ndarray:
+    """World landmarks in the axes of every recording in metres: Kinect's, y up and z away from the camera.
+
+    MediaPipe's x runs right and y down in the picture; half a turn about z makes them left and up, so that
+    sensors and videos agree about what is up and which side is left.
+    """
+    return _points(landmarks) * np.array([-1, -1, 1], np.float32)
 
 
 def _points(landmarks: Any) -> np.ndarray:

@@ -21,7 +21,7 @@ from skelact.datasets.batch import SkeletonBatch
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import CheckpointError, ConfigError, SkelactError
-from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save_resume
+from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save_resume, write_atomically
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.settings import TrainSettings
 
@@ -219,6 +219,7 @@ def fit(
     restart: bool = False,
     on_step: Callable[[int, int, int, float], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_continue: Callable[[int], None] | None = None,
 ) -> FitResult:
     """Train a network; stopping at any moment and running again continues exactly.
 
@@ -236,6 +237,7 @@ def fit(
         restart: begin again even if the folder holds an unfinished run.
         on_step: called with (epoch, step, steps, loss).
         on_epoch: called with the epoch's record.
+        on_continue: called with the epochs that are done, if an unfinished run is continued.
 
     Raises:
         ConfigError: if there is nothing to train on.
@@ -246,7 +248,9 @@ def fit(
     if len(train) == 0:
         raise ConfigError("the training part has no clips; look at the splits with: skelact inspect FILE")
     if bool((labels < 0).any()):
-        raise ConfigError(f"{int((labels < 0).sum())} clips of the training part have no label")
+        raise ConfigError(
+            f"{int((labels < 0).sum())} clips of the training part have no label; give them one, or leave them out"
+        )
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
@@ -261,6 +265,8 @@ def fit(
     elif (folder / "last.pt").exists():
         done = run.restore(folder / "last.pt")
         log.info("continuing after epoch %d", done)
+        if on_continue:
+            on_continue(done)
     n_classes = len(card.label_names)
     weight = class_weights(labels, n_classes).to(device) if settings.class_balance == "loss" else None
     for epoch in range(done, settings.epochs):
@@ -372,20 +378,25 @@ def _validate(run: _Run, data: SkeletonSet, val: Tensor, pipeline: Pipeline) -> 
 def write_history(folder: Path, history: list[dict[str, float]]) -> None:
     """Write ``metrics.csv`` anew, and the last epoch to TensorBoard where that is installed."""
     columns = list(dict.fromkeys(k for record in history for k in record))
-    temporary = folder / ".metrics.csv.tmp"
-    with temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(history)
-    temporary.replace(folder / "metrics.csv")
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(history)
+
+    write_atomically(folder / "metrics.csv", write)
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         return
-    with SummaryWriter(str(folder / "tensorboard"), purge_step=len(history)) as board:
-        for name, value in history[-1].items():
-            if name != "epoch":
-                board.add_scalar(name, value, len(history))
+    try:
+        with SummaryWriter(str(folder / "tensorboard"), purge_step=len(history)) as board:
+            for name, value in history[-1].items():
+                if name != "epoch":
+                    board.add_scalar(name, value, len(history))
+    except OSError as error:  # a picture of the run is not worth the run
+        log.warning("TensorBoard's log cannot be written: %s", error)
 
 
 def check_overfit(

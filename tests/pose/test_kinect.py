@@ -1,0 +1,32 @@
+"""MediaPipe's joints of a real video against Kinect's of the same moment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from skelact.errors import DependencyError
+from skelact.io.ntu import read_ntu
+from skelact.pose.compare import align_and_compare
+from skelact.pose.extract import extract_video
+
+
+def test_mediapipe_agrees_with_kinect(shared_data: Path) -> None:
+    kinect = read_ntu(shared_data / "ntu" / "S001C001P001R001A001.skeleton")
+    try:
+        video = extract_video(
+            shared_data / "ntu" / "S001C001P001R001A001_rgb.avi", people="one", coordinates="world"
+        )
+    except DependencyError as error:
+        pytest.skip(f"MediaPipe cannot run here: {error}")
+    assert video.n_frames == kinect.n_frames == 103
+    error = align_and_compare(video.mirrored(), kinect)  # NTU's colour videos are mirror images
+    assert error["n_frames"] == 103 and error["n_joints"] == 23
+    assert error["median"] < 0.09 and error["mean"] < 0.11
+    assert error["mean"] < align_and_compare(video, kinect)["mean"] - 0.03
+    # metres have one set of axes: up is up for both, without any alignment
+    for recording in (video, kinect):
+        body = recording.converted("kinect20")
+        shoulder, hip = body.layout.positions("mid_shoulder", "mid_hip")
+        assert (body.xyz[0, :, shoulder, 1] > body.xyz[0, :, hip, 1]).all()
