@@ -174,8 +174,8 @@ class Recogniser:
             window: seconds; None: the usual length of a training clip. A recording of up to one and a
                 half windows is one window.
             stride: seconds between windows; None: a quarter window.
-            mode: ``each`` person alone, all people as one ``group``, or ``auto``: group if the network
-                was trained on clips of several people, as the card says.
+            mode: ``each`` person alone, all people as one ``group``, or ``auto``: group if the network was
+                trained on clips of as many people, as the card says.
             batch_size: windows at once.
             progress: called with (windows done, windows, what).
 
@@ -189,7 +189,10 @@ class Recogniser:
         if not (window > 0 and stride > 0):
             raise DataError(f"window and stride must be above 0 seconds, got {window} and {stride}")
         if mode == "auto":
-            mode = "group" if skeleton.n_people == 1 or self.card.trained.get("people", 1) > 1 else "each"
+            usual = self.card.trained.get("people", 1)
+            mode = "group" if skeleton.n_people <= max(1, usual) else "each"
+        if not (skeleton.score > 0).any():
+            raise DataError(f"recording '{skeleton.id}' shows nobody; there is nothing to recognise")
         parts = [(-1, skeleton)]
         if mode == "each":
             parts = [
@@ -199,8 +202,6 @@ class Recogniser:
             ]
         people, times, probabilities, segments = [], [], [], []
         for track, part in parts:
-            if not (part.score > 0).any():
-                raise DataError(f"recording '{skeleton.id}' shows nobody; there is nothing to recognise")
             middle, values, length = self._slide(part, window, stride, batch_size, progress)
             people.append(track)
             times.append(middle)
@@ -214,12 +215,20 @@ class Recogniser:
         data = SkeletonSet.from_skeletons([skeleton])
         fps = skeleton.fps
         seen = np.flatnonzero((skeleton.score > 0).any((0, 2)))
-        first, last = int(seen[0]), int(seen[-1]) + 1
+        first, last = float(seen[0]), float(seen[-1]) + 1
+        time = skeleton.time
+        if time is not None and len(time) > 1:
+            # gather counts evenly spaced frames between the first time and the last
+            fps = (len(time) - 1) / float(time[-1] - time[0])
+            first = float(time[seen[0]] - time[0]) * fps
+            last = float(time[seen[-1]] - time[0]) * fps + 1
         length = min(window * fps, last - first)
         if last - first <= 1.5 * window * fps:
-            begins, length = np.array([float(first)]), float(last - first)
+            begins, length = np.array([first]), last - first
         else:
             begins = np.arange(first, last - length + 1e-6, stride * fps)
+            if last - length - begins[-1] > 0.5:  # the end is looked at too
+                begins = np.append(begins, last - length)
         one = torch.full((len(begins),), max(1.0, length))
         rates = torch.full((len(begins),), fps)
         positions = sample_positions(self.pipeline.sampling, one, rates, training=False)

@@ -111,7 +111,7 @@ def train_network(folder: Path, data: Path, options: Options, ui: UI) -> Path:
         name="demo",
         data=DataSettings(str(data), "xsub/train", 0.2, "subject", "xsub/test"),
         pipeline=Pipeline(
-            Sampling(n_frames=48, crop=(0.8, 1.0)), Normalise(align_view=True), Augment(mirror=0.0)
+            Sampling(n_frames=48, crop=(0.8, 1.0)), Normalise(align_view=True), Augment(jitter=0.005, drop_joints=0.1)
         ),
         model=STGCNSettings(channels=(32, 32, 64, 64), strided=(1, 2)),
         train=TrainSettings(epochs=options.epochs, lr=0.05, batch_size=16, ema=0.98, seed=options.seed),
@@ -157,7 +157,7 @@ def recognise_sequence(folder: Path, run: Path, options: Options, ui: UI) -> tup
         recognition.label_names,
         pictures / "probabilities.png",
     )
-    strip = plot_skeleton_strip(sequence, pictures / "sequence.png", n=12)
+    strip = plot_skeleton_strip(sequence, pictures / "sequence.png", n=10)
     agree = agreement(truth, found)
     ui.done(
         f"unseen sequence of {sequence.duration:.0f} s: "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import tyro
@@ -15,7 +16,8 @@ from skelact.errors import ConfigError
 HELP = """Show what is inside a skelact file, a checkpoint, or files of any known format, and what is wrong.
 
   skelact inspect ntu60.h5
-  skelact inspect runs/NAME/best.safetensors"""
+  skelact inspect runs/NAME                  the checkpoint of a run
+  skelact inspect joints.csv --layout my_layout.yaml"""
 
 
 @dataclass
@@ -42,8 +44,9 @@ def main(arguments: list[str], ui: UI) -> int:
     options = parse(Options, arguments, "inspect", HELP)
     if not options.path:
         raise ConfigError("name a file or folder: skelact inspect FILE")
-    if options.path.endswith(".safetensors"):
-        return inspect_checkpoint(options.path, ui)
+    run = Path(options.path) / "best.safetensors"
+    if options.path.endswith(".safetensors") or run.is_file():
+        return inspect_checkpoint(str(run) if run.is_file() else options.path, ui)
     from skelact.io.formats import ReadOptions
     from skelact.io.inspect import inspect
 

@@ -143,6 +143,7 @@ def make_card(experiment: Any, data: Any) -> Any:
         config=to_plain(experiment),
         clip_seconds=float(seconds),
         skelact=__version__,
+        trained={"people": int(data.n_tracks.float().quantile(0.95))},  # a few spurious bodies do not count
     )
 
 

@@ -98,12 +98,19 @@ class Format:
         """
         path = Path(path)
         if not path.exists():
-            raise DataError(f"{path} does not exist; check the path")
+            raise DataError(_missing(path))
         files = [path] if path.is_file() else _walk(path)
         found = list(dict.fromkeys(sorted(self.item(p) for p in files if self.fits(p))))
         if not found:
             raise DataError(f"{path}: nothing there is of format '{self.name}' ({self.description})")
         return found
+
+
+def _missing(path: Path) -> str:
+    unfinished = path.with_name(path.name + ".partial") if path.name else path
+    if unfinished.is_file():
+        return f"{path} does not exist, but an unfinished {unfinished.name}: make it again, or go on with --resume"
+    return f"{path} does not exist; check the path"
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -366,7 +373,7 @@ def detect_format(path: str | Path) -> str:
     """
     path = Path(path)
     if not path.exists():
-        raise DataError(f"{path} does not exist; check the path")
+        raise DataError(_missing(path))
     files = [path] if path.is_file() else list(islice(_walk(path), _LOOK))
     if not files:
         raise DataError(f"{path} is an empty folder")

@@ -195,7 +195,7 @@ class StoreWriter:
                 self.close()
         finally:
             if self._journal is not None:
-                if self._resume:
+                if self._resume and self.done_ids:
                     self._journal.close()
                     self._journal = None
                 else:

@@ -107,6 +107,20 @@ class _SparseProduct(torch.autograd.Function):
         return grad_x, grad_weight, None
 
 
+def choose_backend(x: Tensor, graph: SkeletonGraph) -> str:
+    """The faster backend, by rules read off ``skelact benchmark propagate``.
+
+    A skeleton's 25 or so joints make a matrix that fits a core's first cache, so the dense product wins,
+    but for two cases: graphs of hundreds of joints, and bfloat16 on a processor without matrix units (AMX),
+    where dense products are emulated.
+    """
+    if graph.n_joints > 256:
+        return "sparse"
+    if x.dtype == torch.bfloat16 and x.device.type == "cpu" and not torch.cpu._is_amx_tile_supported():
+        return "sparse"
+    return "dense"
+
+
 def propagate(x: Tensor, graph: SkeletonGraph, weight: Tensor | None = None, backend: str = "auto") -> Tensor:
     """Aggregate neighbours in every partition: ``out[k, w] = Σ_v weight[k, v→w] · x[v]``.
 
@@ -115,8 +129,7 @@ def propagate(x: Tensor, graph: SkeletonGraph, weight: Tensor | None = None, bac
         graph: the topology.
         weight: ``[E]`` edge weights in the graph's order; None: the graph's own values.
         backend: ``sparse`` (torch-geometric's sparse product, the reference), ``dense`` (one matrix
-            product), or ``auto``, which takes the faster one as measured by ``skelact benchmark propagate``:
-            dense for skeletons, whose 25 or so joints make a matrix that fits a core's first cache.
+            product), or ``auto``, see `choose_backend`.
 
     Returns:
         ``[K, V, ...]``.
@@ -130,7 +143,7 @@ def propagate(x: Tensor, graph: SkeletonGraph, weight: Tensor | None = None, bac
     weight = weight.to(x.dtype)
     flat = x.reshape(x.shape[0], -1)
     if backend == "auto":
-        backend = "dense" if graph.n_joints <= 256 else "sparse"
+        backend = choose_backend(flat, graph)
     if backend == "dense":
         out = graph.dense(weight) @ flat
     elif backend == "sparse":

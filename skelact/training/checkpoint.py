@@ -7,6 +7,7 @@ metadata, and the optimiser's state is read with ``weights_only=True``.
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class Card:
         model, pipeline: settings, as plain containers.
         config: the whole resolved configuration.
         skelact: version of the code.
-        trained: epochs, validation result and the like.
+        trained: epoch, validation result, and how many people the clips usually show at most.
     """
 
     layout: dict
@@ -70,6 +71,12 @@ def write_atomically(path: Path, write) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def save_checkpoint(path: str | Path, state: dict[str, Tensor], card: Card) -> Path:
     """Save weights and card as one safetensors file, atomically."""
     from safetensors.torch import save_file
@@ -81,6 +88,7 @@ def save_checkpoint(path: str | Path, state: dict[str, Tensor], card: Card) -> P
     def write(temporary: Path) -> None:
         try:
             save_file(tensors, str(temporary), metadata={"skelact": text})
+            temporary.chmod(0o666 & ~_umask())  # safetensors makes it readable for its owner only
         except Exception as error:  # safetensors raises its own type for a full disk
             raise OSError(str(error)) from error
 

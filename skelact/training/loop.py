@@ -286,6 +286,7 @@ def fit(
             run.best_score, run.result.best_epoch = score, epoch + 1
             if fabric.is_global_zero:
                 card.trained = {
+                    **card.trained,
                     "epoch": epoch + 1,
                     **{k: v for k, v in record.items() if k.startswith("val")},
                 }

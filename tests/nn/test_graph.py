@@ -120,3 +120,23 @@ def test_point_convolution_strides_over_frames() -> None:
     conv = PointConv(3, 4, stride=2)
     x = torch.randn(2, 2, 5, 3)
     assert torch.allclose(conv(x), functional.linear(x[:, :, ::2], conv.weight, conv.bias))
+
+
+def test_training_form_equals_the_plain_one() -> None:
+    torch.manual_seed(0)
+    conv = FixedGraphConv(3, 4, SkeletonGraph(torch.as_tensor(partition("natops8")))).double()
+    conv.graph.value = conv.graph.value.double()
+    torch.nn.init.normal_(conv.bias)
+    x = torch.randn(8, 2, 3, 3, dtype=torch.float64, requires_grad=True)
+    results = []
+    for mode in (True, False):
+        conv.train(mode)
+        conv.zero_grad()
+        x.grad = None
+        out = conv(x)
+        out.square().sum().backward()
+        results.append([out.detach(), x.grad, *(p.grad for p in conv.parameters())])
+    for ours, plain in zip(*results, strict=True):
+        assert torch.allclose(ours, plain, atol=1e-10)
+    conv.train()
+    assert torch.autograd.gradcheck(conv, (x,))

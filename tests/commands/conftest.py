@@ -1,0 +1,65 @@
+"""A tiny data set, a tiny configuration and a trained run, made through the command line itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+from cli_helpers import skelact
+
+ACTIONS = ("wave", "kick", "sit_down")
+CONFIG = {
+    "name": "tiny",
+    "pipeline": {"sampling": {"n_frames": 16}, "augment": {"rotate": 0.2}},
+    "model": {"channels": [16, 16], "strided": [1], "dropout": 0.1},
+    "train": {"epochs": 2, "batch_size": 4, "warmup_epochs": 1.0, "ema": 0.9, "accelerator": "cpu"},
+}
+
+
+@pytest.fixture(scope="session")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw NTU files of three actions by four people."""
+    from skelact.datasets.synthetic import write_ntu_folder
+
+    folder = tmp_path_factory.mktemp("raw") / "skeletons"
+    write_ntu_folder(folder, actions=ACTIONS, subjects=(1, 2, 3, 4), repetitions=(1,), cameras=(2,))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset(raw: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, converted, with parts by subject."""
+    path = tmp_path_factory.mktemp("data") / "set.h5"
+    assert skelact("convert", raw, "--out", path, "--split", "0.5", "0.25", "0.25").code == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration that trains in a second."""
+    path = tmp_path_factory.mktemp("config") / "tiny.yaml"
+    path.write_text(yaml.safe_dump(CONFIG))
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(config: Path, dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run; tests must not change it."""
+    out = tmp_path_factory.mktemp("runs")
+    assert skelact("train", config, "--data", dataset, "--out", out).code == 0
+    return out / "tiny"
+
+
+@pytest.fixture
+def no_file_above() -> Iterator[Callable[[int], None]]:
+    """A function that makes every write beyond so many bytes fail, as a full disk does; undone afterwards."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limit(n_bytes: int) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+
+    yield limit
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
