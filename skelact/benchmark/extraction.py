@@ -13,9 +13,9 @@ import numpy as np
 
 from skelact.io.video import open_video
 from skelact.pose.extract import extract_video
-from skelact.pose.extract_many import find_tasks
 from skelact.pose.model_files import find_model
 from skelact.pose.quiet import quiet_stderr
+from skelact.pose.tasks import find_tasks
 from skelact.pose.workers import run_in_workers
 
 

@@ -1,4 +1,4 @@
-"""Video to skeleton: one video (`extract_video`), or many into one file (`extract_many`)."""
+"""One video to skeletons; `skelact.pose.extract_many` does many."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ import numpy as np
 from skelact.errors import ConfigError, DataError, choices
 from skelact.io.video import Video, open_video
 from skelact.pose.estimator import Detection, PoseEstimator
-from skelact.pose.extract_many import ExtractionReport, extract_many
 from skelact.pose.mediapipe_pose import COORDINATES, PARTS
 from skelact.pose.smoothing import smooth_track
 from skelact.skeleton import Skeleton
 
-__all__ = ["ExtractionReport", "extract_many", "extract_pair", "extract_video", "make_estimator"]
+__all__ = ["extract_pair", "extract_video", "make_estimator"]
 
 Progress = Callable[[int, int, str], None]
 PEOPLE = ("one", "many", "auto")

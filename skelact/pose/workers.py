@@ -11,7 +11,7 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from skelact.errors import SkelactError
-from skelact.pose.extract_many import VideoResult, VideoTask, extract_task
+from skelact.pose.tasks import VideoResult, VideoTask, extract_task
 
 Progress = Callable[[int, int, str], None]
 _PROGRESS_EVERY = 10

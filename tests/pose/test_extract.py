@@ -17,8 +17,9 @@ from skelact.io.store import StoreWriter
 from skelact.io.video import write_video
 from skelact.layouts import get_layout
 from skelact.pose.estimator import Detection
-from skelact.pose.extract import extract_many, extract_pair, extract_video
-from skelact.pose.extract_many import VideoResult, VideoTask, find_tasks
+from skelact.pose.extract import extract_pair, extract_video
+from skelact.pose.extract_many import extract_many
+from skelact.pose.tasks import VideoResult, VideoTask, find_tasks
 from skelact.pose.workers import run_in_workers
 
 
