@@ -112,11 +112,11 @@ def measure_block(seconds: float = 3.0) -> list[dict[str, Any]]:
         usual = UsualBlock(block).eval()  # type: ignore[arg-type]
         folded = FoldedBlock(block, torch.float32)  # type: ignore[arg-type]
         with torch.inference_mode():
-            error = _relative(run_in_packs([folded], x, 128), usual(theirs).mean((2, 3)))
+            error = _relative(run_in_packs([folded], x, 2 * channels), usual(theirs).mean((2, 3)))
             times = time_in_turn(
                 {
                     "usual": lambda u=usual, t=theirs: u(t),
-                    "ours": lambda f=folded, x=x: run_in_packs([f], x, 128),
+                    "ours": lambda f=folded, x=x, w=2 * channels: run_in_packs([f], x, w),
                 },
                 seconds,
             )

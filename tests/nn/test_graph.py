@@ -82,6 +82,13 @@ def test_minimal_filtering_is_exact(taps: int, n_frames: int) -> None:
     bias, x = torch.randn(6, dtype=torch.float64), torch.randn(7, n_frames, 5, dtype=torch.float64)
     expected = functional.conv1d(x.transpose(1, 2), weight, bias, padding=taps // 2).transpose(1, 2)
     assert torch.allclose(MinimalTemporalConv(weight, bias)(x), expected, atol=1e-12)
+    wide = torch.randn(6, 200, taps, dtype=torch.float64)  # wide enough for the nested form
+    x200 = torch.randn(3, n_frames, 200, dtype=torch.float64)
+    expected200 = functional.conv1d(x200.transpose(1, 2), wide, bias, padding=taps // 2).transpose(1, 2)
+    conv = MinimalTemporalConv(wide, bias)
+    assert conv.nested == (taps == 9) and torch.allclose(conv(x200), expected200, atol=1e-10)
+    low = MinimalTemporalConv(wide.float(), bias.float())(x200.float())
+    assert (low - expected200).abs().max() / expected200.abs().max() < 1e-5
     single = MinimalTemporalConv(weight.float(), bias.float())(x.float())
     assert (single - expected).abs().max() / expected.abs().max() < 1e-5
 
@@ -104,7 +111,9 @@ def test_joint_norm_ignores_absent_frames() -> None:
     present[2] = False
     with_absent, alone = JointNorm(5, 2), JointNorm(5, 2)
     a, b = with_absent(x, present), alone(x[:2])
-    assert torch.allclose(a[:2], b, atol=1e-6) and torch.allclose(with_absent.running_mean, alone.running_mean)
+    assert torch.allclose(a[:2], b, atol=1e-6) and torch.allclose(
+        with_absent.running_mean, alone.running_mean
+    )
 
 
 def test_pool_clips_ignores_absent_people() -> None:
