@@ -227,7 +227,7 @@ class Recogniser:
             begins, length = np.array([first]), last - first
         else:
             begins = np.arange(first, last - length + 1e-6, stride * fps)
-            if last - length - begins[-1] > 0.5:  # the end is looked at too
+            if last - length - begins[-1] > 1e-3:  # the end is looked at too
                 begins = np.append(begins, last - length)
         one = torch.full((len(begins),), max(1.0, length))
         rates = torch.full((len(begins),), fps)

@@ -115,7 +115,7 @@ def subject_splits(
             raise DataError(
                 f"recording '{name}' does not say its {by}; it has {', '.join(map(str, info)) or 'nothing'}. "
                 f"Give every recording a {by} (a column of the CSV, part of the file name), or divide "
-                "by another key (or by clip)"
+                "by another key (--split-by camera, or --split-by clip)"
             )
         groups.setdefault(str(info[by]), []).append(name)
     if shares is None:

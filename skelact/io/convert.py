@@ -209,9 +209,13 @@ def _n_workers(workers: int | None, kind: Format, items: Sequence[Path]) -> int:
 def _read(kind: Format, item: Path, root: Path, options: ReadOptions, checksums: bool) -> Iterator[_Result]:
     """Read an item; one result for each recording of a file that holds many, so that memory stays flat."""
     options = replace(options, root=root, notes=[], splits={})
-    digest = checksum(item) if checksums and item.is_file() else None
+    digest = None
     try:
         for skeleton in kind.read(item, options):
+            if (
+                checksums and digest is None and item.is_file()
+            ):  # not before: most bad files are refused sooner
+                digest = checksum(item)
             yield _Result(item, [skeleton], digest, list(options.notes), {})
             options.notes.clear()
         yield _Result(item, [], digest, list(options.notes), dict(options.splits))

@@ -58,9 +58,7 @@ class SkeletonGraph(nn.Module):
         """torch-geometric's ``EdgeIndex`` of the graph and of its transpose with the edges' reordering."""
         device = self.row.device
         if device not in self._indices:
-            from torch_geometric import EdgeIndex
-
-            make: Any = EdgeIndex  # its arguments are not typed
+            make = _edge_index_class()
 
             shape = (self.n_partitions * self.n_joints, self.n_joints)
             forward = make(torch.stack([self.row, self.col]), sparse_size=shape, sort_order="row")
@@ -78,6 +76,17 @@ class SkeletonGraph(nn.Module):
 
     def extra_repr(self) -> str:
         return f"partitions={self.n_partitions}, joints={self.n_joints}, edges={self.n_edges}"
+
+
+def _edge_index_class() -> Any:
+    """torch-geometric's ``EdgeIndex``, without the notices that loading and using it bring up."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        from torch_geometric import EdgeIndex
+    warnings.filterwarnings("ignore", message="Sparse (invariant checks|CSR tensor support)")
+    return EdgeIndex
 
 
 class _SparseProduct(torch.autograd.Function):

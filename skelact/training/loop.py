@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import math
 import os
@@ -21,7 +20,8 @@ from skelact.datasets.batch import SkeletonBatch
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import CheckpointError, ConfigError, SkelactError
-from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save_resume, write_atomically
+from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save_resume
+from skelact.training.history import HistoryWriter
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.settings import TrainSettings
 
@@ -74,15 +74,18 @@ def predict_logits(
     """
     was_training = isinstance(model, nn.Module) and model.training
     device: torch.device | str = "cpu"
+    dtype = torch.float32
     if isinstance(model, nn.Module):
         model.eval()
-        device = next(model.parameters()).device
+        weight = next(model.parameters())
+        device, dtype = weight.device, weight.dtype
     results = []
     for start in range(0, len(clips), batch_size):
         part = clips[start : start + batch_size]
-        seen = [
-            call_model(model, pipeline(data, part, view=(v, views)).to(device)).float() for v in range(views)
-        ]
+        seen = []
+        for v in range(views):
+            batch = pipeline(data, part, view=(v, views)).to(device)
+            seen.append(call_model(model, batch.replace(x=batch.x.to(dtype))).float())
         results.append(torch.stack(seen, 1).cpu())
         if progress:
             progress(min(start + batch_size, len(clips)), len(clips), "evaluating")
@@ -269,34 +272,36 @@ def fit(
             on_continue(done)
     n_classes = len(card.label_names)
     weight = class_weights(labels, n_classes).to(device) if settings.class_balance == "loss" else None
-    for epoch in range(done, settings.epochs):
-        begin = time.perf_counter()
-        record = _train_epoch(run, data, train, labels, pipeline, epoch, weight, on_step)
-        if (
-            val is not None
-            and len(val)
-            and ((epoch + 1) % settings.eval_every == 0 or epoch + 1 == settings.epochs)
-        ):
-            record |= _validate(run, data, val, pipeline)
-        run.result.seconds += time.perf_counter() - begin
-        record["seconds"] = round(run.result.seconds, 3)
-        run.result.history.append(record)
-        score = record.get("val_top1", epoch if val is None or not len(val) else -math.inf)
-        if score >= run.best_score:
-            run.best_score, run.result.best_epoch = score, epoch + 1
+    with HistoryWriter(folder, fabric.is_global_zero) as history:
+        history.write(run.result.history)  # a kill may have come between the state and this
+        for epoch in range(done, settings.epochs):
+            begin = time.perf_counter()
+            record = _train_epoch(run, data, train, labels, pipeline, epoch, weight, on_step)
+            if (
+                val is not None
+                and len(val)
+                and ((epoch + 1) % settings.eval_every == 0 or epoch + 1 == settings.epochs)
+            ):
+                record |= _validate(run, data, val, pipeline)
+            run.result.seconds += time.perf_counter() - begin
+            record["seconds"] = round(run.result.seconds, 3)
+            run.result.history.append(record)
+            score = record.get("val_top1", epoch if val is None or not len(val) else -math.inf)
+            if score >= run.best_score:
+                run.best_score, run.result.best_epoch = score, epoch + 1
+                if fabric.is_global_zero:
+                    card.trained = {
+                        **card.trained,
+                        "epoch": epoch + 1,
+                        **{k: v for k, v in record.items() if k.startswith("val")},
+                    }
+                    run.result.best = save_checkpoint(folder / "best.safetensors", run.weights, card)
             if fabric.is_global_zero:
-                card.trained = {
-                    **card.trained,
-                    "epoch": epoch + 1,
-                    **{k: v for k, v in record.items() if k.startswith("val")},
-                }
-                run.result.best = save_checkpoint(folder / "best.safetensors", run.weights, card)
-        if fabric.is_global_zero:
-            run.save(epoch + 1)
-            write_history(folder, run.result.history)
-        fabric.barrier()
-        if on_epoch and fabric.is_global_zero:
-            on_epoch(record)
+                run.save(epoch + 1)
+                history.write(run.result.history)
+            fabric.barrier()
+            if on_epoch and fabric.is_global_zero:
+                on_epoch(record)
     run.result.best = folder / "best.safetensors"
     return run.result
 
@@ -374,30 +379,6 @@ def _validate(run: _Run, data: SkeletonSet, val: Tensor, pipeline: Pipeline) -> 
         sums = torch.stack([loss, (logits.argmax(1) == label).sum().float(), torch.tensor(float(len(share)))])
     sums = fabric.all_reduce(sums.to(fabric.device), reduce_op="sum")
     return {"val_loss": float(sums[0] / sums[2]), "val_top1": float(sums[1] / sums[2])}
-
-
-def write_history(folder: Path, history: list[dict[str, float]]) -> None:
-    """Write ``metrics.csv`` anew, and the last epoch to TensorBoard where that is installed."""
-    columns = list(dict.fromkeys(k for record in history for k in record))
-
-    def write(temporary: Path) -> None:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(history)
-
-    write_atomically(folder / "metrics.csv", write)
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return
-    try:
-        with SummaryWriter(str(folder / "tensorboard"), purge_step=len(history)) as board:
-            for name, value in history[-1].items():
-                if name != "epoch":
-                    board.add_scalar(name, value, len(history))
-    except OSError as error:  # a picture of the run is not worth the run
-        log.warning("TensorBoard's log cannot be written: %s", error)
 
 
 def check_overfit(

@@ -47,7 +47,9 @@ def refused(code: int, *words: object) -> str:
     return done.err
 
 
-def start(*words: object, cwd: Path, module: tuple[str, ...] = ("-m", "skelact.cli")) -> subprocess.Popen[str]:
+def start(
+    *words: object, cwd: Path, module: tuple[str, ...] = ("-m", "skelact.cli")
+) -> subprocess.Popen[str]:
     """Start a command as a real process."""
     return subprocess.Popen(
         [sys.executable, *module, *map(str, words)], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE,

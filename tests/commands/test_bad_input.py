@@ -139,7 +139,9 @@ def test_joints_that_are_no_place(value: str, good: dict[str, bytes], tmp_path: 
 
 def test_wrong_joint_counts(good: dict[str, bytes], tmp_path: Path) -> None:
     skeleton = tmp_path / "S001C001P001R001A001.skeleton"
-    skeleton.write_text("\n".join("24" if line == "25" else line for line in good[".skeleton"].decode().splitlines()))
+    skeleton.write_text(
+        "\n".join("24" if line == "25" else line for line in good[".skeleton"].decode().splitlines())
+    )
     said = refused(3, "convert", skeleton, "--out", tmp_path / "a.h5")
     assert skeleton.name in said and "25" in said and "24" in said
     table = tmp_path / "a.csv"
@@ -177,7 +179,12 @@ def test_hostile_pickle(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_is_not_there(
-    name: str, words: tuple[str, ...], trained: Path, config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    words: tuple[str, ...],
+    trained: Path,
+    config: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     said = refused(3, *({"RUN": trained, "CONFIG": config}.get(w, w) for w in words))
@@ -302,7 +309,9 @@ def test_damaged_checkpoint(kind: str, trained: Path, raw: Path, dataset: Path, 
     assert tree(tmp_path) == {"best.safetensors"}
 
 
-def test_damaged_state_of_an_unfinished_run(trained: Path, config: Path, dataset: Path, tmp_path: Path) -> None:
+def test_damaged_state_of_an_unfinished_run(
+    trained: Path, config: Path, dataset: Path, tmp_path: Path
+) -> None:
     shutil.copytree(trained, tmp_path / "tiny")
     (tmp_path / "tiny/last.pt").write_bytes(b"garbage")
     before = (tmp_path / "tiny/config.yaml").read_text()

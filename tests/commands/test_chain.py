@@ -32,7 +32,9 @@ def test_help_of_every_command(command: str) -> None:
 
 def test_help_of_train_names_what_is_not_a_setting() -> None:
     text = skelact("train", "--help").out
-    assert all(word in text for word in ("--data FILE.h5", "--overfit N", "--restart", "--train.lr", "--data.val"))
+    assert all(
+        word in text for word in ("--data FILE.h5", "--overfit N", "--restart", "--train.lr", "--data.val")
+    )
 
 
 def test_convert(raw: Path, tmp_path: Path) -> None:
@@ -77,18 +79,25 @@ def test_train(trained: Path, dataset: Path) -> None:
     # the parts that the file names were found, and the run's configuration says which
     assert "train: subjects/train" in (trained / "config.yaml").read_text()
     assert f"path: {dataset}" in (trained / "config.yaml").read_text()
-    assert (trained / "best.safetensors").stat().st_mode & 0o044 == (trained / "config.yaml").stat().st_mode & 0o044
+    assert (trained / "best.safetensors").stat().st_mode & 0o044 == (
+        trained / "config.yaml"
+    ).stat().st_mode & 0o044
 
 
 def test_train_says_what_it_does(config: Path, dataset: Path, tmp_path: Path) -> None:
     done = skelact("train", "--train.epochs", 1, config, f"--data={dataset}", "--out", tmp_path, "--json")
     assert done.code == 0 and len(done.json["history"]) == 1
     assert Path(done.json["checkpoint"]).is_file()
-    assert "training on 6 clips (subjects/train), validation on 3 (subjects/val); test part: subjects/test" in done.err
+    assert (
+        "training on 6 clips (subjects/train), validation on 3 (subjects/val); test part: subjects/test"
+        in done.err
+    )
     assert f"skelact evaluate {tmp_path / 'tiny'} {dataset} --split subjects/test" in done.err
     again = skelact("train", config, "--data", dataset, "--out", tmp_path, "--train.epochs", 1)
     assert again.code == 0 and "finished already" in again.out
-    once_more = skelact("train", config, "--data", dataset, "--out", tmp_path, "--train.epochs", 1, "--restart")
+    once_more = skelact(
+        "train", config, "--data", dataset, "--out", tmp_path, "--train.epochs", 1, "--restart"
+    )
     assert once_more.code == 0 and "finished already" not in once_more.out
 
 
@@ -97,7 +106,9 @@ def test_evaluate(trained: Path, dataset: Path, tmp_path: Path) -> None:
     assert done.code == 0 and done.json["split"] == "subjects/test"  # the run's own test part
     assert 0 <= done.json["top1"] <= 1 and Path(done.json["report"]).read_text().startswith("<!doctype html")
     assert "top-1" in done.err
-    done = skelact("evaluate", trained / "best.safetensors", "--split", "all", "--out", tmp_path / "all", "--views", 2)
+    done = skelact(
+        "evaluate", trained / "best.safetensors", "--split", "all", "--out", tmp_path / "all", "--views", 2
+    )
     assert done.code == 0 and "12 clips" in done.out and "were trained on" in done.out
 
 
@@ -116,7 +127,9 @@ def test_predict_a_skeleton_file(trained: Path, raw: Path, tmp_path: Path) -> No
 
 def test_predict_a_set_and_a_folder(trained: Path, dataset: Path, raw: Path, tmp_path: Path) -> None:
     for source in (dataset, raw):
-        done = skelact("predict", trained, source, "--out", tmp_path, "--json", "--window", 1, "--stride", 0.5)
+        done = skelact(
+            "predict", trained, source, "--out", tmp_path, "--json", "--window", 1, "--stride", 0.5
+        )
         assert done.code == 0 and len({s["recording"] for s in done.json["segments"]}) == 12
 
 
@@ -139,7 +152,17 @@ def test_done_in_part_is_exit_code_4(raw: Path, trained: Path, tmp_path: Path) -
 
 def test_failed_is_exit_code_1(config: Path, dataset: Path, tmp_path: Path) -> None:
     done = skelact(
-        "train", config, "--data", dataset, "--out", tmp_path, "--train.lr", 1e30, "--train.clip-norm", 0, "--json"
+        "train",
+        config,
+        "--data",
+        dataset,
+        "--out",
+        tmp_path,
+        "--train.lr",
+        1e30,
+        "--train.clip-norm",
+        0,
+        "--json",
     )
     assert done.code == 1 and "lower train.lr" in done.err and done.out == ""
 
@@ -187,7 +210,9 @@ def test_as_a_real_process(dataset: Path, tmp_path: Path) -> None:
     assert process.returncode == 0 and json.loads(out)["clips"] == 12 and "ntu25" in err
     process = start("inspect", "nothing.h5", cwd=tmp_path)
     out, err = process.communicate(timeout=120)
-    assert process.returncode == 3 and out == "" and err.startswith("skelact inspect: nothing.h5 does not exist")
+    assert (
+        process.returncode == 3 and out == "" and err.startswith("skelact inspect: nothing.h5 does not exist")
+    )
 
 
 def test_a_reader_that_goes_away(dataset: Path, tmp_path: Path) -> None:
@@ -204,7 +229,9 @@ def test_demo(tmp_path: Path) -> None:
     out, err = process.communicate(timeout=600)
     assert process.returncode == 0, err[-2000:]
     result = json.loads(out)
-    assert (tmp_path / result["report"]).is_file() and (tmp_path / "skelact-demo/run/best.safetensors").is_file()
+    assert (tmp_path / result["report"]).is_file() and (
+        tmp_path / "skelact-demo/run/best.safetensors"
+    ).is_file()
     assert "What" not in result and "skelact extract" in err.splitlines()[-3]
 
 
@@ -219,4 +246,3 @@ def test_training_in_two_processes(config: Path, dataset: Path, tmp_path: Path) 
     assert len(json.loads(out)["history"]) == 2  # one process speaks
     done = skelact("inspect", tmp_path / "runs/tiny/best.safetensors", "--json")
     assert done.code == 0 and done.json["trained"]["epoch"] >= 1
-

@@ -14,7 +14,17 @@ name: arm4
 joints: [shoulder, elbow, wrist, finger]
 bones: [[elbow, shoulder], [wrist, elbow], [finger, wrist]]
 """
-SMALL = ("--train.epochs", 1, "--model.channels", 8, 8, "--model.strided", 1, "--pipeline.sampling.n-frames", 16)
+SMALL = (
+    "--train.epochs",
+    1,
+    "--model.channels",
+    8,
+    8,
+    "--model.strided",
+    1,
+    "--pipeline.sampling.n-frames",
+    16,
+)
 
 
 def write_table(path: Path, people: int = 10, subject: bool = True) -> None:
@@ -29,7 +39,9 @@ def write_table(path: Path, people: int = 10, subject: bool = True) -> None:
                 reach = np.arange(4) * 40.0
                 x, y = 300 + reach * np.cos(turn) + rng.normal(0, 1, 4), 200 + reach * np.sin(turn)
                 joints = ",".join(f"{a:.2f},{b:.2f}" for a, b in zip(x, y, strict=True))
-                lines.append(f"{label}{person},{frame},{label}," + (f"p{person}," if subject else "") + joints)
+                lines.append(
+                    f"{label}{person},{frame},{label}," + (f"p{person}," if subject else "") + joints
+                )
     path.write_text("\n".join(lines))
 
 
@@ -38,18 +50,45 @@ def test_from_table_to_actions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     write_table(Path("x.csv"))
     Path("my.yaml").write_text(LAYOUT)
     done = skelact(
-        "convert", "x.csv", "--layout", "my.yaml", "--unit", "px", "--split", 0.6, 0.2, 0.2, "--out", "mine.h5", "--json"
+        "convert",
+        "x.csv",
+        "--layout",
+        "my.yaml",
+        "--unit",
+        "px",
+        "--split",
+        0.6,
+        0.2,
+        0.2,
+        "--out",
+        "mine.h5",
+        "--json",
     )
     assert done.code == 0 and done.json["labels"] == {"circle": 10, "wave": 10}
     assert done.json["splits"] == {"subjects/train": 12, "subjects/val": 4, "subjects/test": 4}
-    assert "skelact train configs/default_small.yaml --data mine.h5" in done.err  # the next step is told as it is
+    assert (
+        "skelact train configs/default_small.yaml --data mine.h5" in done.err
+    )  # the next step is told as it is
     done = skelact("train", CONFIGS / "default_small.yaml", "--data", "mine.h5", *SMALL, "--json")
     assert done.code == 0
-    assert "training on 12 clips (subjects/train), validation on 4 (subjects/val); test part: subjects/test" in done.err
+    assert (
+        "training on 12 clips (subjects/train), validation on 4 (subjects/val); test part: subjects/test"
+        in done.err
+    )
     done = skelact("evaluate", "runs/default_small", "--json")
     assert done.code == 0 and done.json["split"] == "subjects/test"
     write_table(Path("new.csv"), people=1)
-    words = ("predict", "runs/default_small", "new.csv", "--layout", "my.yaml", "--unit", "px", "--out", "found")
+    words = (
+        "predict",
+        "runs/default_small",
+        "new.csv",
+        "--layout",
+        "my.yaml",
+        "--unit",
+        "px",
+        "--out",
+        "found",
+    )
     done = skelact(*words, "--json")
     assert done.code == 0 and {s["recording"] for s in done.json["segments"]} == {"circle0", "wave0"}
     assert tree(Path("found")) == {"new.predictions.json", "new.segments.csv"}
@@ -92,7 +131,9 @@ def test_parts_by_subject_need_subjects(tmp_path: Path, monkeypatch: pytest.Monk
 def test_layouts_that_are_none(text: str, hint: str, tmp_path: Path) -> None:
     write_table(tmp_path / "x.csv", people=1)
     (tmp_path / "my.yaml").write_text(text)
-    said = refused(3, "convert", tmp_path / "x.csv", "--layout", tmp_path / "my.yaml", "--out", tmp_path / "mine.h5")
+    said = refused(
+        3, "convert", tmp_path / "x.csv", "--layout", tmp_path / "my.yaml", "--out", tmp_path / "mine.h5"
+    )
     assert "my.yaml" in said and hint in said
     assert tree(tmp_path) == {"x.csv", "my.yaml"}
 

@@ -85,6 +85,13 @@ def test_interrupted_run_continues_exactly(data: SkeletonSet, tmp_path: Path) ->
     assert same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+def test_other_precisions_learn_too(data: SkeletonSet, tmp_path: Path, precision: str) -> None:
+    result = run(data, tmp_path, 3, precision=precision)
+    assert result.history[-1]["train_loss"] < result.history[0]["train_loss"]
+    assert all(math.isfinite(v) for v in result.history[-1].values())
+
+
 def test_other_configuration_is_not_continued(data: SkeletonSet, tmp_path: Path) -> None:
     run(data, tmp_path, 1)
     order = torch.arange(len(data))
