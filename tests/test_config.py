@@ -51,7 +51,7 @@ def written(values: dict, path: str = "") -> set[str]:
 
 
 def random_set(
-    layout: str, n: int = 8, dims: int = 3, n_classes: int = 3, subjects: int = 4, **splits
+    layout: str, n: int = 8, dims: int = 3, n_classes: int = 3, subjects: int = 4, splits: dict | None = None
 ) -> SkeletonSet:
     rng = np.random.default_rng(0)
     clips = [
@@ -62,7 +62,7 @@ def random_set(
         for i in range(n)
     ]  # fmt: skip
     data = SkeletonSet.from_skeletons(clips)
-    data.splits = {name: np.array(ids) for name, ids in splits.items()}
+    data.splits = {name: np.array(ids) for name, ids in (splits or {}).items()}
     return data
 
 
@@ -173,7 +173,7 @@ def test_hold_out_keeps_groups_together_and_repeats() -> None:
 
 def test_choose_parts() -> None:
     data = random_set(
-        "sbu15", n=24, **{"xsub/train": range(16), "xsub/val": range(16, 20), "xsub/test": range(20, 24)}
+        "sbu15", n=24, splits={"xsub/train": range(16), "xsub/val": range(16, 20), "xsub/test": range(20, 24)}
     )
     train, val = choose_parts(data, DataSettings(train="all", val=0.25), seed=3)
     of = lambda part: {data.infos[i]["subject"] for i in part.tolist()}  # noqa: E731
@@ -198,10 +198,10 @@ def test_choose_parts() -> None:
 
 def test_parts_that_are_left_to_the_set() -> None:
     parts = {"subjects/train": range(16), "subjects/val": range(16, 20), "subjects/test": range(20, 24)}
-    found = resolve_parts(random_set("sbu15", n=24, **parts), DataSettings("a.h5"))
+    found = resolve_parts(random_set("sbu15", n=24, splits=parts), DataSettings("a.h5"))
     assert found == DataSettings("a.h5", "subjects/train", "subjects/val", "subject", "subjects/test")
     del parts["subjects/val"]
-    data = random_set("sbu15", n=24, **parts)
+    data = random_set("sbu15", n=24, splits=parts)
     assert resolve_parts(data, DataSettings()) == DataSettings(
         "", "subjects/train", 0.15, "subject", "subjects/test"
     )
@@ -211,7 +211,7 @@ def test_parts_that_are_left_to_the_set() -> None:
     nameless = random_set("sbu15", n=24, subjects=0)
     assert resolve_parts(nameless, DataSettings()) == DataSettings("", "all", 0.15, "clip", "")
     assert resolve_parts(random_set("sbu15", n=5), DataSettings()).val == 0.0  # too few to spare one
-    two = random_set("sbu15", n=24, **{"xsub/train": range(12), "xview/train": range(6)})
+    two = random_set("sbu15", n=24, splits={"xsub/train": range(12), "xview/train": range(6)})
     with pytest.raises(
         ConfigError, match=r"several training parts: xsub/train, xview/train; choose one with --data"
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,9 +42,9 @@ def recording(
     return Skeleton(xyz, None, layout, fps, **{"unit": "m", "id": "clip", **more})
 
 
-def steps(values: list[float], fps: float = 10.0, people: int = 1, **more) -> Skeleton:
+def steps(values: Sequence[float], fps: float = 10.0, people: int = 1, **more) -> Skeleton:
     """A recording in which every joint's x is ``values``, one a second."""
-    x = np.repeat(np.array(values), round(fps))
+    x = np.repeat(np.array(values, float), round(fps))
     xyz = np.tile(x[None, :, None, None], (people, 1, 25, 3))
     return Skeleton(xyz, None, "ntu25", fps, "m", id="steps", **more)
 

@@ -111,7 +111,9 @@ def train_network(folder: Path, data: Path, options: Options, ui: UI) -> Path:
         name="demo",
         data=DataSettings(str(data), "xsub/train", 0.2, "subject", "xsub/test"),
         pipeline=Pipeline(
-            Sampling(n_frames=48, crop=(0.8, 1.0)), Normalise(align_view=True), Augment(jitter=0.005, drop_joints=0.1)
+            Sampling(n_frames=48, crop=(0.8, 1.0)),
+            Normalise(align_view=True),
+            Augment(jitter=0.005, drop_joints=0.1),
         ),
         model=STGCNSettings(channels=(32, 32, 64, 64), strided=(1, 2)),
         train=TrainSettings(epochs=options.epochs, lr=0.05, batch_size=16, ema=0.98, seed=options.seed),

@@ -46,6 +46,8 @@ def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     from skelact.config import Experiment, load_config
 
+    if not is_leading():
+        ui = UI(quiet=True, silent=True)
     options = _split_options(arguments)
     files = _config_files(arguments)
     if len(files) > 1:
@@ -63,6 +65,11 @@ def main(arguments: list[str], ui: UI) -> int:
     result = train(experiment, ui, restart=options.restart)
     ui.result(result)
     return 0
+
+
+def is_leading() -> bool:
+    """Whether this process speaks; of several that torchrun started only the first does."""
+    return int(os.environ.get("RANK", "0")) == 0
 
 
 def _split_options(arguments: list[str]) -> Extra:
@@ -155,7 +162,7 @@ def train(
     from skelact.io.reading import write_text
     from skelact.training.loop import fit
 
-    leading = int(os.environ.get("RANK", "0")) == 0
+    leading = is_leading()
     data = open_data(experiment)
     experiment.data = resolve_parts(data, experiment.data)
     part, val = choose_parts(data, experiment.data, experiment.train.seed)

@@ -124,6 +124,7 @@ def make_fabric(settings: TrainSettings) -> Any:
     """Fabric for this machine; under torchrun with its processes."""
     from lightning_fabric import Fabric
 
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it greets every process
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
     accelerator = settings.accelerator
