@@ -357,10 +357,10 @@ class Store:
                 f"{self.path} has schema version {file.attrs['version']}, this skelact reads {VERSION}; "
                 "convert the data again or install a matching skelact"
             )
-        self.layout = SkeletonLayout.from_dict(json.loads(file.attrs["layout"]))
+        self.layout = SkeletonLayout.from_dict(json.loads(str(file.attrs["layout"])))
         self.unit = str(file.attrs["unit"])
-        self.label_names: list[str] = json.loads(file.attrs["label_names"])
-        self.frame_label_names: list[str] = json.loads(file.attrs["frame_label_names"])
+        self.label_names: list[str] = json.loads(str(file.attrs["label_names"]))
+        self.frame_label_names: list[str] = json.loads(str(file.attrs["frame_label_names"]))
         self.xyz: h5py.Dataset = file["frames/xyz"]  # type: ignore[assignment]
         self.score: h5py.Dataset = file["frames/score"]  # type: ignore[assignment]
         self.tracks: dict[str, Any] = {n: np.asarray(file[f"tracks/{n}"][()]) for n in _TRACK_COLUMNS}  # type: ignore[index]

@@ -387,12 +387,17 @@ def test_disk_that_is_full_is_called_so(raw: Path, tmp_path: Path, monkeypatch: 
     assert "disk is full" in said and "free some space" in said and tree(tmp_path) == set()
 
 
-def test_full_disk_while_training(config: Path, dataset: Path, tmp_path: Path, no_file_above) -> None:
+@pytest.mark.parametrize("victim", ["best.safetensors", "last.pt"])
+def test_full_disk_while_training(
+    victim: str, config: Path, dataset: Path, trained: Path, tmp_path: Path, no_file_above
+) -> None:
     words = ("train", config, "--data", dataset, "--out", tmp_path, "--train.epochs", 3)
-    no_file_above(20_000)  # less than a checkpoint
+    size = (trained / victim).stat().st_size
+    no_file_above(size // 2 if victim == "best.safetensors" else size * 9 // 10)
     said = refused_after_words(3, *words)
-    assert "cannot write" in said and "best.safetensors" in said and "space" in said
-    assert not [n for n in tree(tmp_path) if n.endswith((".safetensors", ".pt")) or "tmp" in n]
+    assert "cannot write" in said and victim in said and "space" in said
+    left = {"tiny/" + n for n in ("config.yaml", *(["best.safetensors"] if victim == "last.pt" else []))}
+    assert tree(tmp_path) == {"tiny", *left}
     no_file_above(-1)
     done = skelact(*words, "--json")
     assert done.code == 0 and len(done.json["history"]) == 3
