@@ -158,7 +158,9 @@ class Skeleton:
         order = list(self.layout.mirror)
         xyz, score = self.xyz[:, :, order].copy(), self.score[:, :, order]
         if self.unit == "px" and "width" not in self.info:
-            raise DataError(f"recording '{self.id}' is in pixels and does not say its width; it cannot be mirrored")
+            raise DataError(
+                f"recording '{self.id}' is in pixels and does not say its width; it cannot be mirrored"
+            )
         edge = {"image": 1.0, "px": float(self.info.get("width", 0))}.get(self.unit, 0.0)
         xyz[..., 0] = (edge - xyz[..., 0]) * (score > 0)
         return self.with_(xyz=xyz, score=score)

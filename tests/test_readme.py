@@ -34,7 +34,14 @@ def test_every_command_and_option_exists(line: str, capsys: pytest.CaptureFixtur
     assert stopped.value.code == 0
     shown = re.sub(r"\s+", " ", capsys.readouterr().out)
     for word in words[2:]:
-        if word.startswith("--") and word not in ("--json", "--quiet", "--debug", "--data", "--overfit", "--restart"):
+        if word.startswith("--") and word not in (
+            "--json",
+            "--quiet",
+            "--debug",
+            "--data",
+            "--overfit",
+            "--restart",
+        ):
             assert word.split("=")[0] in shown, f"{words[1]} has no option {word}"
         if word.startswith("configs/"):
             assert (ROOT / word).is_file()

@@ -60,7 +60,13 @@ def test_duration_uses_real_timestamps() -> None:
 
 def test_equality_sees_every_field() -> None:
     assert make().equals(make())
-    for change in ({"fps": 29}, {"label": "x"}, {"id": "a"}, {"info": {"subject": 1}}, {"time": [0, 1, 2, 3]}):
+    for change in (
+        {"fps": 29},
+        {"label": "x"},
+        {"id": "a"},
+        {"info": {"subject": 1}},
+        {"time": [0, 1, 2, 3]},
+    ):
         assert not make().equals(make(**change))
 
 
@@ -73,6 +79,7 @@ def test_mirror_twice_is_the_identity_and_swaps_sides() -> None:
         left, right = skeleton.layout.positions("left_wrist", "right_wrist")
         there = score[0, :, right] > 0
         assert np.allclose(once.xyz[0, there, left, 0], edge - skeleton.xyz[0, there, right, 0])
-        assert np.allclose(once.mirrored().xyz, skeleton.xyz, atol=1e-4) and (once.score[0, :, left] == score[0, :, right]).all()
+        assert np.allclose(once.mirrored().xyz, skeleton.xyz, atol=1e-4)
+        assert (once.score[0, :, left] == score[0, :, right]).all()
     with pytest.raises(DataError, match="width"):
         make(unit="px").mirrored()

@@ -325,7 +325,9 @@ def plot_timeline(segments: Sequence[Mapping[str, Any]], duration: float, path: 
                 ax.text((start + end) / 2, lane, shorten(label, max(room, 2)), ha="center", va="center",
                         fontsize=7.5, color="white" if dark else "#222222", clip_on=True)  # fmt: skip
         ax.set(xlim=(0, duration), ylim=(len(people) - 0.4, -0.6), xlabel="seconds")
-        ax.set_yticks(range(len(people)), [shorten(p, 14) if isinstance(p, str) else f"person {p}" for p in people])
+        ax.set_yticks(
+            range(len(people)), [shorten(p, 14) if isinstance(p, str) else f"person {p}" for p in people]
+        )
         ax.grid(axis="y", visible=False)
         ax.set_title("Actions over time")
         if colours:

@@ -15,6 +15,7 @@ import av
 import numpy as np
 from av.error import EOFError as AVEOFError
 from av.error import FFmpegError
+from av.stream import Disposition
 
 from skelact.errors import DataError
 from skelact.io.video_write import VideoWriter, write_video
@@ -129,7 +130,7 @@ class Video:
             for s in container.streams.video
             if s.codec_context is not None
             and s.codec_context.name not in _TEXT_CODECS
-            and not s.disposition & av.stream.Disposition.attached_pic
+            and not s.disposition & Disposition.attached_pic
         ]
         if not streams:
             kinds = sorted({s.type for s in container.streams})

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import av
 import numpy as np
+from av.codec import codecs_available
 from av.error import FFmpegError
 
 from skelact.errors import DataError
@@ -69,7 +70,7 @@ class VideoWriter:
 
     def _start(self, image: np.ndarray, timed: bool) -> None:
         height, width = image.shape[:2]
-        names = [n for n in ("libx264", "mpeg4") if n in av.codec.codecs_available]
+        names = [n for n in ("libx264", "mpeg4") if n in codecs_available]
         self._stream = self._container.add_stream(names[0], rate=self._rate)
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = "yuv420p"

@@ -31,7 +31,8 @@ class PedestrianBoxes:
         self._detector = None
         if hasattr(cv2, "HOGDescriptor"):
             self._detector = cv2.HOGDescriptor()
-            self._detector.setSVMDetector(cv2.HOGDescriptor_getDefaultPeopleDetector())
+            people = getattr(cv2, "HOGDescriptor_getDefaultPeopleDetector")  # noqa: B009 - not in cv2's types
+            self._detector.setSVMDetector(people())
 
     def find(self, image: np.ndarray) -> list[np.ndarray]:
         """Boxes ``[x0, y0, x1, y1]`` in pixels that may hold a standing person."""

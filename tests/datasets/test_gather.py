@@ -98,19 +98,24 @@ def test_positions() -> None:
     assert torch.allclose(seconds[1].diff(), torch.full((4,), 3.0)) and seconds[0, 0] == 0
     generator = torch.Generator().manual_seed(0)
     for kind in ("resize", "segments"):
-        drawn = sample_positions(Sampling(kind, 8, (0.5, 0.9)), length.repeat(50), fps.repeat(50), True, generator)
+        drawn = sample_positions(
+            Sampling(kind, 8, (0.5, 0.9)), length.repeat(50), fps.repeat(50), True, generator
+        )
         assert (drawn >= 0).all() and (drawn <= length.repeat(50)[:, None] - 1).all()
         assert (drawn.diff(dim=1) >= 0).all()
 
 
 def test_same_speed_at_any_frame_rate() -> None:
     """A movement recorded at 15 and at 30 fps looks the same when read by seconds."""
+
     def walk(fps: int) -> Skeleton:
         time = np.arange(2 * fps) / fps
         return Skeleton(np.tile(time[None, :, None, None], (1, 1, 17, 3)), None, "coco17", fps)
 
     sampling = Sampling("seconds", 16, fps=10)
-    slow, fast = (gather(SkeletonSet.from_skeletons([walk(f)]), torch.tensor([0]), sampling).x for f in (15, 30))
+    slow, fast = (
+        gather(SkeletonSet.from_skeletons([walk(f)]), torch.tensor([0]), sampling).x for f in (15, 30)
+    )
     assert torch.allclose(slow.diff(dim=1), fast.diff(dim=1), atol=1e-5)
     assert torch.allclose(slow.diff(dim=1), torch.tensor(0.1), atol=1e-5)
 
@@ -141,9 +146,13 @@ def test_bad_sets_and_settings() -> None:
 def test_pipeline_is_deterministic_and_random_only_in_training() -> None:
     data = SkeletonSet.from_skeletons(clips())
     augment = Augment(0.3, 0.1, 0.1, 0.01, 0.5, 0.1, 0.1)
-    pipeline = Pipeline(Sampling(n_frames=8), Normalise(align_view=True), augment, ["joint", "bone", "angles"])
+    pipeline = Pipeline(
+        Sampling(n_frames=8), Normalise(align_view=True), augment, ["joint", "bone", "angles"]
+    )
     index = torch.arange(9)
-    a, b = (pipeline(data, index, training=True, generator=torch.Generator().manual_seed(1)) for _ in range(2))
+    a, b = (
+        pipeline(data, index, training=True, generator=torch.Generator().manual_seed(1)) for _ in range(2)
+    )
     c = pipeline(data, index, training=True, generator=torch.Generator().manual_seed(2))
     assert torch.equal(a.x, b.x) and not torch.equal(a.x[:5], c.x[:5])
     assert torch.equal(pipeline(data, index).x, pipeline(data, index).x)

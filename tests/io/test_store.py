@@ -127,7 +127,9 @@ def test_kill_and_resume(tmp_path: Path) -> None:
     assert not path.exists() and path.with_name("a.h5.partial").exists()
     with pytest.raises(DataError, match="unfinished"):
         Store(path)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
     assert len(done) <= 171
     assert [a.equals(b) for a, b in zip(recordings(200), read_store(path), strict=True)] == [True] * 200
     assert not path.with_name("a.h5.partial").exists()
@@ -159,7 +161,10 @@ def test_full_disk_is_said_and_leaves_nothing(tmp_path: Path, monkeypatch: pytes
     def full(self, *_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(DataError, match="disk is full"), StoreWriter(tmp_path / "a.h5", layout="coco17") as writer:
+    with (
+        pytest.raises(DataError, match="disk is full"),
+        StoreWriter(tmp_path / "a.h5", layout="coco17") as writer,
+    ):
         monkeypatch.setattr(journal.Journal, "append", full)
         writer.append(recordings(1)[0])
     assert list(tmp_path.iterdir()) == []
@@ -207,5 +212,3 @@ def test_corrupt_bytes_never_crash(tmp_path: Path, place: float, byte: int, cut:
         read_store(path)
     except SkelactError as error:
         assert str(error)
-
-

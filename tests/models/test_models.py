@@ -64,7 +64,9 @@ def test_packing_and_padding_do_not_matter(name: str) -> None:
         assert torch.allclose(alone[0], together[clip], atol=1e-5)
     empty = torch.zeros(3, 16, 25)
     padded = model(
-        torch.cat([x, torch.randn(3, 16, 25, 3)]), torch.cat([owner, torch.arange(3)]), torch.cat([score, empty])
+        torch.cat([x, torch.randn(3, 16, 25, 3)]),
+        torch.cat([owner, torch.arange(3)]),
+        torch.cat([score, empty]),
     )
     assert torch.allclose(padded, together, atol=1e-5)
 
@@ -146,11 +148,15 @@ def value_of(key: str, shape: list[int]) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
-def test_stgcn_equals_the_authors_release(shared_reference: Path, dtype: torch.dtype, tolerance: float) -> None:
+def test_stgcn_equals_the_authors_release(
+    shared_reference: Path, dtype: torch.dtype, tolerance: float
+) -> None:
     reference = json.loads((shared_reference / "stgcn.json").read_text())
     released = {}
     for entry in reference["state"]:
-        made = np.array(entry["value"]) if entry["kind"] == "const" else value_of(entry["key"], entry["shape"])
+        made = (
+            np.array(entry["value"]) if entry["kind"] == "const" else value_of(entry["key"], entry["shape"])
+        )
         released[entry["key"]] = torch.from_numpy(np.asarray(made, np.float32).astype(np.float64))
     torch.set_default_dtype(torch.float64)
     try:
@@ -163,7 +169,9 @@ def test_stgcn_equals_the_authors_release(shared_reference: Path, dtype: torch.d
                 if words[1] in ("weight", "bias", "running_mean", "running_var"):
                     state[key] = released[f"data_bn.{words[1]}"]
             elif words[0] == "head":
-                state[key] = released[f"fcn.{words[1]}"].flatten(1) if words[1] == "weight" else released["fcn.bias"]
+                state[key] = (
+                    released[f"fcn.{words[1]}"].flatten(1) if words[1] == "weight" else released["fcn.bias"]
+                )
             else:
                 i, part, rest = words[1], words[2], words[-1]
                 if part == "spatial":
@@ -172,7 +180,9 @@ def test_stgcn_equals_the_authors_release(shared_reference: Path, dtype: torch.d
                         continue
                     theirs = released[f"st_gcn_networks.{i}.gcn.conv.{rest}"]
                     state[key] = (
-                        theirs.view(3, -1, theirs.shape[1]).transpose(1, 2) if rest == "weight" else theirs.view(3, -1)
+                        theirs.view(3, -1, theirs.shape[1]).transpose(1, 2)
+                        if rest == "weight"
+                        else theirs.view(3, -1)
                     )
                     continue
                 place = {

@@ -108,7 +108,9 @@ def test_checkpoint_gives_the_same_logits(data: SkeletonSet, tmp_path: Path) -> 
     other = SETTINGS.build(data.layout, 4, 3)
     load_weights(other, state, "a")
     index = torch.arange(5)
-    assert torch.equal(predict_logits(model, data, index, PIPELINE), predict_logits(other, data, index, PIPELINE))
+    assert torch.equal(
+        predict_logits(model, data, index, PIPELINE), predict_logits(other, data, index, PIPELINE)
+    )
     assert loaded.skeleton_layout == data.layout and loaded.label_names == data.label_names
 
 
@@ -116,7 +118,9 @@ def test_weights_that_do_not_fit_are_listed(data: SkeletonSet) -> None:
     state = SETTINGS.build(data.layout, 4, 3).state_dict()
     state["extra"] = state.pop("head.bias")
     state["head.weight"] = state["head.weight"][:2]
-    with pytest.raises(CheckpointError, match=r"missing: head\.bias\n  unexpected: extra\n  head\.weight: \[2, 16\]"):
+    with pytest.raises(
+        CheckpointError, match=r"missing: head\.bias\n  unexpected: extra\n  head\.weight: \[2, 16\]"
+    ):
         load_weights(SETTINGS.build(data.layout, 4, 3), state, "x")
 
 
@@ -145,7 +149,16 @@ def test_loss_that_explodes_is_said(data: SkeletonSet, tmp_path: Path) -> None:
 def test_nothing_to_train_on(data: SkeletonSet, tmp_path: Path) -> None:
     none = torch.zeros(0, dtype=torch.int64)
     with pytest.raises(ConfigError, match="no clips"):
-        fit(SETTINGS.build(data.layout, 4, 3), data, none, None, PIPELINE, TrainSettings(), tmp_path, card(data))
+        fit(
+            SETTINGS.build(data.layout, 4, 3),
+            data,
+            none,
+            None,
+            PIPELINE,
+            TrainSettings(),
+            tmp_path,
+            card(data),
+        )
 
 
 def test_overfit_check_tells_good_from_broken(data: SkeletonSet) -> None:
@@ -172,7 +185,9 @@ def test_order_covers_everything_once_and_shares_it_out() -> None:
     assert sorted(epoch_order(clips, labels, settings, 0, 0, 1).tolist()) == list(range(10, 31))
     parts = [epoch_order(clips, labels, settings, 0, r, 2) for r in range(2)]
     assert len(parts[0]) == len(parts[1]) == 11 and set(torch.cat(parts).tolist()) == set(range(10, 31))
-    assert not torch.equal(epoch_order(clips, labels, settings, 0, 0, 1), epoch_order(clips, labels, settings, 1, 0, 1))
+    assert not torch.equal(
+        epoch_order(clips, labels, settings, 0, 0, 1), epoch_order(clips, labels, settings, 1, 0, 1)
+    )
     rare = torch.tensor([0] * 90 + [1] * 10)
     drawn = epoch_order(torch.arange(100), rare, TrainSettings(class_balance="sampler", repeat=20), 0, 0, 1)
     assert 0.4 < (drawn >= 90).float().mean() < 0.6
@@ -210,7 +225,15 @@ print("epochs", len(result.history), "top1", result.history[-1]["val_top1"])
 def test_two_processes_through_torchrun(tmp_path: Path) -> None:
     script = tmp_path / "train.py"
     script.write_text(SCRIPT.format(tests=str(Path(__file__).parent), out=str(tmp_path / "run")))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", str(script)]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        str(script),
+    ]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )

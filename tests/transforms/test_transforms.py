@@ -135,7 +135,9 @@ def test_bones_and_motions() -> None:
     x, score = batch(missing=0.0)
     bones = make_streams(x, score, NTU, ["bone"])
     hand, wrist = NTU.positions("left_hand", "left_wrist")
-    assert torch.equal(bones[:, :, hand], x[:, :, hand] - x[:, :, wrist]) and (bones[:, :, NTU.root] == 0).all()
+    assert (
+        torch.equal(bones[:, :, hand], x[:, :, hand] - x[:, :, wrist]) and (bones[:, :, NTU.root] == 0).all()
+    )
     motion = make_streams(x, score, NTU, ["joint_motion"])
     assert torch.equal(motion[:, :-1], x[:, 1:] - x[:, :-1]) and (motion[:, -1] == 0).all()
     both = make_streams(x, score, NTU, ["bone", "bone_motion"])
