@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -58,16 +57,14 @@ def measure_gather(seconds: float = 4.0, batch_size: int = 64) -> list[dict[str,
     ]
 
 
-def measure_conversion(folder: Path, copies: int = 600, workers: int | None = None) -> list[dict[str, Any]]:
-    """Convert copies of real NTU files.
+def measure_conversion(folder: Path, copies: int = 4800, workers: int | None = None) -> list[dict[str, Any]]:
+    """Convert copies of real NTU files, each time in a fresh process.
 
     Args:
         folder: holds ``.skeleton`` files.
         copies: files in all.
         workers: processes; None: one per core.
     """
-    from skelact.io.convert import convert
-
     sources = sorted(folder.glob("*.skeleton"))
     if not sources:
         raise DataError(f"{folder} holds no .skeleton files; pass a folder of NTU RGB+D files with --files")
@@ -76,22 +73,23 @@ def measure_conversion(folder: Path, copies: int = 600, workers: int | None = No
         many = Path(name) / "skeletons"
         many.mkdir()
         for i in range(copies):
-            shutil.copy(
-                sources[i % len(sources)],
-                many / f"S{1 + i // 3000:03d}C001P001R{1 + i // 60 % 50:03d}A{1 + i % 60:03d}.skeleton",
-            )
-        size = sum(f.stat().st_size for f in many.iterdir())
+            setup, repetition, action = 1 + i // 3000, 1 + i // 60 % 50, 1 + i % 60
+            target = many / f"S{setup:03d}C001P001R{repetition:03d}A{action:03d}.skeleton"
+            shutil.copy(sources[i % len(sources)], target)
+        (many / "classes.txt").write_text("\n".join(f"action {k}" for k in range(1, 61)))
+        size = sum(f.stat().st_size for f in many.glob("*.skeleton"))
         rows = []
         for n in dict.fromkeys((0, workers)):
-            start = time.perf_counter()
-            report = convert(many, Path(name) / f"{n}.h5", workers=n, missing_list=None, checksums=False)
-            seconds = time.perf_counter() - start
+            command = [sys.executable, "-m", "skelact.cli", "convert", str(many), "--format", "ntu", "--json"]
+            command += ["--workers", str(n), "--out", str(Path(name) / f"{n}.h5")]
+            done = subprocess.run(command, check=True, capture_output=True, text=True)
+            report = json.loads(done.stdout)
             rows.append(
                 {
-                    "what": f"NTU conversion, {'this process' if n == 0 else f'{n} processes'}",
-                    "files/s": report.files / seconds,
-                    "MB/s": size / seconds / 1e6,
-                    "MB of memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                    "what": f"NTU conversion, {'one process' if n == 0 else f'{n} processes'}",
+                    "files": report["clips"],
+                    "files/s": report["files_per_second"],
+                    "MB/s": size / report["seconds"] / 1e6,
                 }
             )
     return rows

@@ -12,6 +12,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -45,20 +46,47 @@ def _encode(skeleton: Skeleton, checksum: str | None) -> bytes:
     return b"".join(parts)
 
 
-def _decode(record: bytes) -> tuple[Skeleton, str | None]:
+@dataclass(frozen=True)
+class Record:
+    """One entry of a journal, as it was validated when it was written; fields as of `Skeleton`."""
+
+    xyz: np.ndarray
+    score: np.ndarray
+    time: np.ndarray | None
+    layout: dict
+    fps: float
+    unit: str
+    label: str | None
+    id: str
+    info: dict
+    track_ids: list[int]
+    frame_labels: list[str] | None
+    checksum: str | None
+
+    @property
+    def n_frames(self) -> int:
+        """T."""
+        return self.xyz.shape[1]
+
+    def skeleton(self) -> Skeleton:
+        """The recording."""
+        return Skeleton(
+            self.xyz, self.score, SkeletonLayout.from_dict(self.layout), self.fps, self.unit, self.label, self.id,
+            self.info, self.track_ids, self.time, self.frame_labels,
+        )  # fmt: skip
+
+
+def _decode(record: bytes) -> Record:
     (size,) = struct.unpack_from("<I", record)
     head = json.loads(record[4 : 4 + size])
-    m, t, v, c = head["shape"]
+    m, t, v, c = head.pop("shape")
     offset = 4 + size
     xyz = np.frombuffer(record, np.float32, m * t * v * c, offset).reshape(m, t, v, c)
     offset += xyz.nbytes
     score = np.frombuffer(record, np.float32, m * t * v, offset).reshape(m, t, v)
-    time = np.frombuffer(record, np.float64, t, offset + score.nbytes) if head["timed"] else None
-    skeleton = Skeleton(
-        xyz, score, SkeletonLayout.from_dict(head["layout"]), head["fps"], head["unit"], head["label"], head["id"],
-        head["info"], head["track_ids"], time, head["frame_labels"],
-    )  # fmt: skip
-    return skeleton, head["checksum"]
+    timed = head.pop("timed")
+    time = np.frombuffer(record, np.float64, t, offset + score.nbytes) if timed else None
+    return Record(xyz, score, time, **head)
 
 
 class Journal:
@@ -96,10 +124,14 @@ class Journal:
         """Flush and close."""
         self._file.close()
 
-    def __iter__(self) -> Iterator[tuple[Skeleton, str | None]]:
+    def records(self) -> Iterator[Record]:
+        """Every whole entry."""
         self._file.flush()
         for _, record in _records(self.path):
             yield _decode(record)
+
+    def __iter__(self) -> Iterator[tuple[Skeleton, str | None]]:
+        return ((record.skeleton(), record.checksum) for record in self.records())
 
 
 def _records(path: Path) -> Iterator[tuple[int, bytes]]:

@@ -31,7 +31,7 @@ import h5py
 import numpy as np
 
 from skelact.errors import DataError, LayoutError
-from skelact.io.journal import Journal
+from skelact.io.journal import Journal, Record
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.skeleton import Skeleton
 
@@ -201,8 +201,8 @@ class StoreWriter:
                 else:
                     self.discard()
 
-    def _records(self) -> Iterator[tuple[Skeleton, str | None]]:
-        return iter(self._journal or ())
+    def _records(self) -> Iterator[Record]:
+        return iter(()) if self._journal is None else self._journal.records()
 
 
 def _disk_message(path: Path, error: OSError) -> str:
@@ -245,7 +245,7 @@ def _assemble(path: Path, writer: StoreWriter) -> None:
                     blocks.clear()
 
         waiting_bytes = 0
-        for skeleton, checksum in writer._records():
+        for skeleton in writer._records():
             first_track = len(tracks["clip"])
             for m, track_id in enumerate(skeleton.track_ids):
                 there = np.flatnonzero(skeleton.score[m].any(-1))
@@ -277,8 +277,8 @@ def _assemble(path: Path, writer: StoreWriter) -> None:
                 "first_track": first_track,
                 "n_tracks": len(tracks["clip"]) - first_track,
                 "timeline": place,
-                "info": json.dumps(dict(skeleton.info)),
-                "checksum": checksum or "",
+                "info": json.dumps(skeleton.info),
+                "checksum": skeleton.checksum or "",
             }
             for name, value in row.items():
                 clips[name].append(value)
