@@ -62,8 +62,21 @@ def main(arguments: list[str], ui: UI) -> int:
     )
     import torch
 
+    threads = torch.get_num_threads()
     torch.set_num_threads(options.threads)
-    torch.set_flush_denormal(True)
+    torch.set_flush_denormal(
+        True
+    )  # as inference does; both are put back, for whoever called this in a process
+    try:
+        run_parts(chosen, options, ui)
+    finally:
+        torch.set_num_threads(threads)
+        torch.set_flush_denormal(False)
+    return 0
+
+
+def run_parts(chosen: tuple[str, ...], options: Options, ui: UI) -> None:
+    """Measure and print."""
     machine = describe_machine(options.threads)
     ui.say(", ".join(f"{k} {v}" for k, v in machine.items()))
     results: dict[str, Any] = {"machine": machine}
@@ -74,7 +87,6 @@ def main(arguments: list[str], ui: UI) -> int:
         ui.table(columns, [[_shown(row.get(c, "")) for c in columns] for row in rows], title=PARTS[part])
         results[part] = rows
     ui.result(results)
-    return 0
 
 
 def _shown(value: Any) -> Any:

@@ -11,6 +11,8 @@ from skelact.pose.estimator import Detection
 from skelact.pose.mediapipe_pose import MediaPipePose
 from skelact.pose.verify import Trust, as_pixels, body_size
 
+LEFT_SECONDS = 2.5  # gone for longer: the next one is another person
+
 
 class OnePerson:
     """The most prominent person, followed from frame to frame (fast), and checked to be a person.
@@ -51,6 +53,7 @@ class OnePerson:
         self._mirror = MediaPipePose(video=False, pose_model=pose_model) if verify else None
         self._trust = Trust()
         self._last: np.ndarray | None = None
+        self._track, self._seen = 0, -np.inf
 
     def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
         """Find the person in ``image [H, W, 3]`` uint8 RGB, taken at ``time`` seconds (increasing)."""
@@ -59,8 +62,11 @@ class OnePerson:
             self._last = None
             self._trust.reset()
             return []
-        one = replace(found[0], track_id=0)
+        # Whoever comes after the picture was empty for a while is taken for somebody else.
+        came = self._track + (1 if np.isfinite(self._seen) and time - self._seen > LEFT_SECONDS else 0)
+        one = replace(found[0], track_id=came)
         if self._mirror is None:
+            self._track, self._seen = came, time
             return [one]
         points = as_pixels(one, image)[:33]
         if self._last is not None:
@@ -68,7 +74,10 @@ class OnePerson:
             if jump > body_size(self._last):  # the follower has gone over to something else
                 self._trust.reset()
         self._last = points
-        return [one] if self._trust.check(image, points, time, self._mirror) else []
+        if not self._trust.check(image, points, time, self._mirror):
+            return []
+        self._track, self._seen = came, time
+        return [one]
 
     def close(self) -> None:
         """Release models and threads."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -243,3 +244,11 @@ def test_no_dask_scheduler_is_said(folder: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(distributed, "Client", refuse)
     with pytest.raises(DependencyError, match="dask scheduler"):
         extract_many([folder], tmp_path / "set.h5", dask="tcp://127.0.0.1:1")
+
+
+@pytest.mark.slow
+def test_who_comes_after_an_empty_room_is_somebody_else(models, videos: Path) -> None:
+    clip = extract_video(videos / "walk_in_one_by_one.mp4", people="one")
+    seen = [(np.flatnonzero(row.any(-1))[0], np.flatnonzero(row.any(-1))[-1]) for row in clip.score]
+    assert clip.n_people == 6 and len(set(clip.track_ids)) == 6
+    assert all(a[1] < b[0] for a, b in itertools.pairwise(seen))  # one after the other
