@@ -40,6 +40,19 @@ def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     options = parse(Options, arguments, "demo", HELP)
     begin = time.perf_counter()
+    import torch
+
+    # A network this small gains little from more threads, and threads that wait for a busy core cost much.
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return walk(options, ui, begin)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def walk(options: Options, ui: UI, begin: float) -> int:
+    """Every step of the demo."""
     folder = Path(options.out)
     folder.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {"folder": str(folder)}
