@@ -85,7 +85,7 @@ def evaluate(
 
     from skelact.datasets.skeleton_set import SkeletonSet
     from skelact.evaluate.calibration import calibration_metrics
-    from skelact.evaluate.metrics import classification_metrics, combine_clips
+    from skelact.evaluate.metrics import classification_metrics, combine_clips, softmax
     from skelact.evaluate.report import Example, write_evaluation_report
     from skelact.io.store import Store
     from skelact.recognition import load_model
@@ -118,7 +118,7 @@ def evaluate(
     target = labels[clips].numpy()
     scores = combine_clips(logits) if views > 1 else logits[:, 0]
     result = classification_metrics(scores, target, card.label_names)
-    probability = scores if views > 1 else _softmax(scores)
+    probability = scores if views > 1 else softmax(scores)
     calibration = calibration_metrics(probability, target)
     folder = Path(options.out) if options.out else path.parent / f"evaluation-{split.replace('/', '-')}"
     shown = []
@@ -157,13 +157,6 @@ def evaluate(
     if advise:
         ui.next(f"skelact predict {options.checkpoint} video.mp4 --overlay out.mp4")
     return {"report": str(report), "split": split, "views": views, **result.to_dict(), "ece": calibration.ece}
-
-
-def _softmax(scores: Any) -> Any:
-    import numpy as np
-
-    scores = np.exp(scores - scores.max(1, keepdims=True))
-    return scores / scores.sum(1, keepdims=True)
 
 
 def read_history(path: Path) -> list[dict[str, float]] | None:

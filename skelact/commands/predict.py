@@ -164,8 +164,8 @@ def read_skeletons(options: Options, failed: list[tuple[str, str]]) -> Iterator[
 
 def write_results(folder: Path, name: str, results: list, ui: UI) -> dict:
     """Write JSON, CSV and a timeline, and say what was recognised."""
-    from skelact.evaluate.files import write_text
     from skelact.evaluate.plots import plot_timeline
+    from skelact.io.files import write_text
 
     rows, recordings = [], []
     for skeleton, recognition in results:

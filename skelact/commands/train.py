@@ -159,7 +159,7 @@ def train(
 ) -> dict:
     """Train an experiment with progress; returns what ``--json`` prints."""
     from skelact.config import choose_parts, dump_config, resolve_parts
-    from skelact.io.reading import write_text
+    from skelact.io.files import write_text
     from skelact.training.loop import fit
 
     leading = is_leading()

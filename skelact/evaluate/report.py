@@ -16,9 +16,9 @@ import numpy as np
 
 from skelact.evaluate import plots
 from skelact.evaluate.calibration import CalibrationResult, risk_at_coverage
-from skelact.evaluate.files import atomic_path, write_text
 from skelact.evaluate.metrics import ClassificationResult, none_for_nan
 from skelact.evaluate.page import Block, Cards, Code, Picture, Section, Table, Text, plain_text, render_page
+from skelact.io.files import atomic_path, write_text
 from skelact.skeleton import Skeleton
 
 __all__ = [

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import DataError
+from skelact.io.files import write_file
 from skelact.io.mp_signs import load_npz
 from skelact.io.ntu_names import NTU120_NAMES
-from skelact.io.reading import Notes, mark_missing, write_file
+from skelact.io.reading import Notes, mark_missing
 from skelact.skeleton import Skeleton
 
 CTRGCN_FPS = 30.0

@@ -28,7 +28,8 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import DataError
-from skelact.io.reading import Notes, mark_missing, write_text
+from skelact.io.files import write_text
+from skelact.io.reading import Notes, mark_missing
 from skelact.io.tables import Table
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.skeleton import Skeleton

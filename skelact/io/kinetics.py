@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import DataError
+from skelact.io.files import write_text
 from skelact.io.openpose import OPENPOSE_LAYOUTS, Person, track
-from skelact.io.reading import Notes, mark_missing, need, numbers, read_json, write_text
+from skelact.io.reading import Notes, mark_missing, need, numbers, read_json
 from skelact.skeleton import Skeleton
 
 KINETICS_FPS = 30.0

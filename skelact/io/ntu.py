@@ -14,10 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import DataError, LayoutError
+from skelact.io.files import write_file
 from skelact.io.ntu_bodies import BodyReport, select_people
 from skelact.io.ntu_fast import parse_usual
 from skelact.io.ntu_names import NTU120_NAMES, parse_ntu_name
-from skelact.io.reading import read_bytes, write_file
+from skelact.io.reading import read_bytes
 from skelact.layouts import get_layout
 from skelact.skeleton import Skeleton
 

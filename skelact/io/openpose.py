@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from skelact.errors import DataError
-from skelact.io.reading import Notes, mark_missing, need, numbers, read_json, write_text
+from skelact.io.files import write_text
+from skelact.io.reading import Notes, mark_missing, need, numbers, read_json
 from skelact.skeleton import Skeleton
 
 OPENPOSE_LAYOUTS: dict[int, str] = {18: "openpose18", 25: "body25"}

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from skelact.errors import DataError
-from skelact.io.reading import Notes, mark_missing, read_bytes, write_file
+from skelact.io.files import write_file
+from skelact.io.reading import Notes, mark_missing, read_bytes
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.skeleton import Skeleton
 

@@ -173,29 +173,3 @@ def checksum(path: str | Path) -> str:
             return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}") from error
-
-
-def write_text(path: str | Path, text: str) -> None:
-    """Write a text file whole or not at all.
-
-    Raises:
-        DataError: if it cannot be written.
-    """
-    write_file(path, text.encode("utf-8"))
-
-
-def write_file(path: str | Path, data: bytes) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        DataError: if it cannot be written.
-    """
-    path = Path(path)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import DataError
-from skelact.io.reading import Notes, mark_missing, numbers, read_text, write_text
+from skelact.io.files import write_text
+from skelact.io.reading import Notes, mark_missing, numbers, read_text
 from skelact.skeleton import Skeleton
 
 SBU_FPS = 15.0

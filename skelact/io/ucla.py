@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from skelact.errors import DataError
-from skelact.io.reading import Notes, mark_missing, need, nested_numbers, read_json, write_text
+from skelact.io.files import write_text
+from skelact.io.reading import Notes, mark_missing, need, nested_numbers, read_json
 from skelact.skeleton import Skeleton
 
 UCLA_FPS = 30.0  # Kinect v1; the files do not say

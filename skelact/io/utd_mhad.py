@@ -81,7 +81,7 @@ def write_utd(skeleton: Skeleton, path: str | Path) -> None:
     """
     from scipy.io import savemat
 
-    from skelact.io.reading import write_file
+    from skelact.io.files import write_file
 
     if skeleton.layout.name != "kinect20_utd" or skeleton.n_people != 1 or skeleton.xyz.shape[3] != 3:
         raise DataError(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -15,7 +16,8 @@ import torch
 import yaml
 from torch import Tensor
 
-from skelact.errors import CheckpointError
+from skelact.errors import CheckpointError, DataError
+from skelact.io.files import atomic_path
 from skelact.layouts import SkeletonLayout
 
 CARD_VERSION = 1
@@ -57,18 +59,17 @@ class Card:
         return SkeletonLayout.from_dict(self.layout)
 
 
-def write_atomically(path: Path, write) -> None:
-    """Call ``write(temporary_path)``, then move the result to ``path``; on failure nothing is left."""
-    temporary = path.with_name(f".{path.name}.tmp")
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Call ``write(temporary_path)``, then move the result to ``path``; on failure nothing is left.
+
+    Raises:
+        CheckpointError: if it cannot be written.
+    """
     try:
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise CheckpointError(
-            f"cannot write {path}: {error}; free some space or choose another folder"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        with atomic_path(path) as temporary:
+            write(temporary)
+    except DataError as error:
+        raise CheckpointError(f"{error} or choose another folder") from error
 
 
 def _umask() -> int:

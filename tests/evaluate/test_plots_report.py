@@ -12,7 +12,6 @@ from skelact.datasets.synthetic import SensorNoise, make_clip
 from skelact.errors import DataError
 from skelact.evaluate import plots
 from skelact.evaluate.calibration import calibration_metrics
-from skelact.evaluate.files import atomic_path
 from skelact.evaluate.metrics import classification_metrics, softmax
 from skelact.evaluate.report import (
     Cards,
@@ -25,6 +24,7 @@ from skelact.evaluate.report import (
     write_evaluation_report,
     write_report,
 )
+from skelact.io.files import atomic_path
 
 HOSTILE = [
     "<script>alert(1)</script>",

@@ -348,8 +348,10 @@ def test_writer_refuses_what_the_format_cannot_hold(tmp_path: Path) -> None:
         write_ntu(good.converted("coco17"), path)
     with pytest.raises(DataError, match="metres"):
         write_ntu(good.with_(unit="px"), path)
+    blocked = tmp_path / "a file"
+    blocked.write_text("in the way")
     with pytest.raises(DataError, match="cannot write"):
-        write_ntu(good, tmp_path / "none" / "x.skeleton")
-    assert list(tmp_path.iterdir()) == []
+        write_ntu(good, blocked / "x.skeleton")
+    assert list(tmp_path.iterdir()) == [blocked]
     write_ntu(good.with_(layout="ntu25_tied"), path)
     assert path.exists()

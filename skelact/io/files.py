@@ -32,8 +32,21 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             part.unlink()
 
 
-def write_text(path: str | Path, text: str) -> Path:
-    """Write a UTF-8 text file, whole or not at all; return its path."""
+def write_file(path: str | Path, data: bytes) -> Path:
+    """Write a file, whole or not at all; return its path.
+
+    Raises:
+        DataError: if it cannot be written.
+    """
     with atomic_path(path) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(data)
     return Path(path)
+
+
+def write_text(path: str | Path, text: str) -> Path:
+    """Write a UTF-8 text file, whole or not at all; return its path.
+
+    Raises:
+        DataError: if it cannot be written.
+    """
+    return write_file(path, text.encode("utf-8"))
