@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -29,6 +29,7 @@ class Options:
         views: samples per clip, averaged; the configuration's if not given.
         out: folder of the report; RUN/evaluation-SPLIT if not given.
         batch_size: clips at once.
+        dtype: of the arithmetic: float32 or bfloat16.
     """
 
     checkpoint: Annotated[str, tyro.conf.Positional, named("CHECKPOINT")] = ""
@@ -37,6 +38,7 @@ class Options:
     views: int = 0
     out: str = ""
     batch_size: int = 64
+    dtype: Literal["float32", "bfloat16"] = "float32"
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -82,6 +84,7 @@ def evaluate(
 ) -> dict:
     """Evaluate a checkpoint; returns what ``--json`` prints."""
     import numpy as np
+    import torch
 
     from skelact.datasets.skeleton_set import SkeletonSet
     from skelact.evaluate.calibration import calibration_metrics
@@ -112,7 +115,7 @@ def evaluate(
         ui.warn(
             "most of these clips were trained on, so the figures say little; name a test part with --split"
         )
-    network = model.folded() if hasattr(model, "folded") else model
+    network = model.folded(getattr(torch, options.dtype))
     with ui.progress("evaluating") as update:
         logits = predict_logits(network, data, clips, pipeline, options.batch_size, views, update).numpy()
     target = labels[clips].numpy()
@@ -123,6 +126,7 @@ def evaluate(
     folder = Path(options.out) if options.out else path.parent / f"evaluation-{split.replace('/', '-')}"
     shown = []
     with Store(data_path) as store:
+        copies = find_copies(store, clips.tolist(), config.get("data", {}).get("train", ""))
         right = np.flatnonzero(probability.argmax(1) == target)
         wrong = np.flatnonzero(probability.argmax(1) != target)
         for i in [*wrong[: examples // 2], *right[:: max(1, len(right) // examples)]][:examples]:
@@ -138,10 +142,10 @@ def evaluate(
     history = read_history(path.parent / "metrics.csv")
     report = write_evaluation_report(
         folder, result, calibration, history=history, examples=shown, title=config.get("name", path.parent.name),
-        subtitle=f"{len(clips)} clips of {Path(data_path).name}, part {split}", command=command,
+        extra=sections, subtitle=f"{len(clips)} clips of {Path(data_path).name}, part {split}", command=command,
         facts={
             "checkpoint": path.name, "network": card.model.get("name"), "layout": card.layout["name"],
-            "streams": ", ".join(card.pipeline["streams"]), "samples per clip": views,
+            "streams": ", ".join(card.pipeline["streams"]), "samples per clip": views, "arithmetic": options.dtype,
             "seed": config.get("train", {}).get("seed"), "skelact": card.skelact,
         },
     )  # fmt: skip
@@ -153,10 +157,42 @@ def evaluate(
         ]],
         title=f"{len(clips)} clips, part {split}",
     )  # fmt: skip
+    without = None
+    if copies.any():
+        right_ones = probability.argmax(1) == target
+        without = float(right_ones[~copies].mean()) if not copies.all() else None
+        ui.warn(
+            f"{int(copies.sum())} of these clips are exact copies of training clips"
+            + (
+                f"; on the other {int((~copies).sum())} top-1 is {percent(without)}"
+                if without is not None
+                else ""
+            )
+        )
     ui.done(f"report {report}")
     if advise:
         ui.next(f"skelact predict {options.checkpoint} video.mp4 --overlay out.mp4")
-    return {"report": str(report), "split": split, "views": views, **result.to_dict(), "ece": calibration.ece}
+    return {
+        "report": str(report), "split": split, "views": views, **result.to_dict(), "ece": calibration.ece,
+        "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without,
+    }  # fmt: skip
+
+
+def find_copies(store: Any, clips: list[int], train: str) -> Any:
+    """Which clips hold the very joints of a clip of another, the training part: booleans ``[N]``."""
+    import hashlib
+
+    import numpy as np
+
+    if train not in store.splits or set(clips) & set(store.splits[train].tolist()):
+        return np.zeros(len(clips), bool)  # not known, or the training part itself is looked at
+
+    def mark(clip: int) -> bytes:
+        skeleton = store.read(clip)
+        return hashlib.sha256(skeleton.xyz.tobytes() + skeleton.score.tobytes()).digest()
+
+    trained = {mark(int(clip)) for clip in store.splits[train]}
+    return np.array([mark(clip) in trained for clip in clips])
 
 
 def read_history(path: Path) -> list[dict[str, float]] | None:

@@ -112,6 +112,39 @@ def test_evaluate(trained: Path, dataset: Path, tmp_path: Path) -> None:
     assert done.code == 0 and "12 clips" in done.out and "were trained on" in done.out
 
 
+def test_report_shows_further_sections(trained: Path, dataset: Path, tmp_path: Path) -> None:
+    from skelact.commands.evaluate import Options, evaluate
+    from skelact.commands.ui import UI
+    from skelact.evaluate.report import Section, Text
+
+    settings = Options(str(trained), str(dataset), out=str(tmp_path / "report"))
+    found = evaluate(
+        settings, UI(silent=True), sections=[Section("A section of its own", [Text("its words")])]
+    )
+    page = Path(found["report"]).read_text()
+    assert "A section of its own" in page and "its words" in page
+
+
+def test_copies_of_training_clips_are_named(trained: Path, dataset: Path, tmp_path: Path) -> None:
+    from skelact.io.store import Store, write_store
+
+    with Store(dataset) as store:
+        clips, splits = list(store), {n: [store.clips["id"][i] for i in s] for n, s in store.splits.items()}
+        names = store.label_names
+    copied = next(c for c in clips if c.id in splits["subjects/train"])
+    splits["subjects/test"] = [*splits["subjects/test"], "a copy"]
+    path = tmp_path / "copies.h5"
+    write_store(path, [*clips, copied.with_(id="a copy")], splits, names)
+    done = skelact("evaluate", trained, path, "--split", "subjects/test", "--out", tmp_path / "r", "--json")
+    assert done.code == 0 and done.json["copies_of_training_clips"] == 1
+    assert "1 of these clips are exact copies" in done.err
+    without = skelact(
+        "evaluate", trained, dataset, "--split", "subjects/test", "--out", tmp_path / "s", "--json"
+    )
+    assert without.json["copies_of_training_clips"] == 0
+    assert done.json["top1_without_copies"] == without.json["top1"]
+
+
 def test_predict_a_skeleton_file(trained: Path, raw: Path, tmp_path: Path) -> None:
     source = sorted(raw.glob("*.skeleton"))[0]
     done = skelact("predict", trained, source, "--out", tmp_path / "new" / "place", "--json")
@@ -232,6 +265,8 @@ def test_demo(tmp_path: Path) -> None:
     assert (tmp_path / result["report"]).is_file() and (
         tmp_path / "skelact-demo/run/best.safetensors"
     ).is_file()
+    page = (tmp_path / result["report"]).read_text()
+    assert "An unseen sequence of an unseen person" in page and page.count("<img") > 8
     assert "What" not in result and "skelact extract" in err.splitlines()[-3]
 
 
