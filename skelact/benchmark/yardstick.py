@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from skelact.models.stgcn import STGCN
 from skelact.nn.block import Block
 from skelact.nn.norm import ChannelNorm
-from skelact.nn.spatial import FixedGraphConv
-from skelact.nn.temporal import PointConv, TemporalConv
+from skelact.nn.spatial.fixed import FixedGraphConv
+from skelact.nn.temporal.conv import PointConv, TemporalConv
 
 
 class UsualBlock(nn.Module):
@@ -41,7 +41,7 @@ class UsualBlock(nn.Module):
         self.tcn.weight.data.copy_(temporal.weight.data.transpose(2, 3))
         self.tcn.bias.data.copy_(temporal.bias.data)  # type: ignore[union-attr]
         self.norm2 = _usual_norm(block.temporal_norm)
-        self.has_residual = block.has_residual
+        self.has_residual = block.outer
         self.residual: nn.Module = nn.Identity()
         if block.residual is not None:
             conv, norm = block.residual

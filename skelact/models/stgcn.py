@@ -7,21 +7,16 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
-
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout, partition
+from skelact.models.base import GraphModel
 from skelact.nn.block import Block
 from skelact.nn.graph import SkeletonGraph
-from skelact.nn.inference import FoldedBlock, FoldedHead, run_in_packs
-from skelact.nn.norm import JointNorm
-from skelact.nn.pooling import pool_clips, pool_people
-from skelact.nn.spatial import FixedGraphConv
-from skelact.nn.temporal import TemporalConv
+from skelact.nn.spatial.fixed import FixedGraphConv
+from skelact.nn.temporal.conv import TemporalConv
 
 
-class STGCN(nn.Module):
+class STGCN(GraphModel):
     """ST-GCN for any layout, any number of people and frames.
 
     Args:
@@ -35,6 +30,7 @@ class STGCN(nn.Module):
         kernel: frames that a temporal convolution sees.
         dropout: in every block after the first.
         importance: learn one weight per edge and layer.
+        padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
 
     Raises:
         ConfigError: for settings that make no network.
@@ -51,131 +47,25 @@ class STGCN(nn.Module):
         kernel: int = 9,
         dropout: float = 0.0,
         importance: bool = True,
+        padded_people: int = 0,
     ) -> None:
-        super().__init__()
-        if not channels or min(channels) < 1 or n_classes < 1:
-            raise ConfigError(
-                f"ST-GCN needs channels and classes, got channels={channels}, n_classes={n_classes}"
-            )
+        if not channels or min(channels) < 1:
+            raise ConfigError(f"ST-GCN needs channels of at least 1, got channels={channels}")
         if kernel % 2 == 0:
             raise ConfigError(f"kernel must be odd so that frames stay centred, got {kernel}")
-        self.layout = get_layout(layout)
-        self.channels_in = channels_in
-        graph = SkeletonGraph(partition(self.layout, partition_name))
-        self.norm = JointNorm(len(self.layout), channels_in)
-        widths = [channels_in, *channels]
-        self.blocks = nn.ModuleList(
-            Block(
-                FixedGraphConv(c, d, graph, importance),
-                TemporalConv(d, d, kernel, 2 if i in strided else 1),
-                c,
-                d,
-                stride=2 if i in strided else 1,
-                residual=i > 0,
-                dropout=dropout if i > 0 else 0.0,
+        graph = SkeletonGraph(partition(get_layout(layout), partition_name))
+        rows = []
+        for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
+            stride = 2 if i in strided else 1
+            spatial = FixedGraphConv(c, d, graph, importance)
+            temporal = TemporalConv(d, d, kernel, stride)
+            rows.append(
+                Block(spatial, temporal, c, d, stride, residual=i > 0, dropout=dropout if i > 0 else 0.0)
             )
-            for i, (c, d) in enumerate(pairwise(widths))
-        )
-        self.n_features = widths[-1]
-        self.head = nn.Linear(self.n_features, n_classes)
-        self.reset_classifier(n_classes)
+        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people)
 
-    def reset_classifier(self, n_classes: int) -> None:
-        """Give the network a new, untrained output layer."""
-        self.n_classes = n_classes
-        self.head = nn.Linear(self.n_features, n_classes).to(self.head.weight)
-        nn.init.normal_(self.head.weight, 0, (2 / n_classes) ** 0.5 * 0.1)
-        nn.init.zeros_(self.head.bias)
-
-    def forward_features(self, x: Tensor, score: Tensor | None = None) -> Tensor:
-        """Features ``[V, P, T', D]`` of ``x [P, T, V, C]`` (missing joints, ``score`` 0, are set to 0)."""
-        present = None
-        if score is not None:
-            x = x * (score > 0).unsqueeze(-1).to(x.dtype)
-            present = (score > 0).any(-1)
-        x = self.norm(x, present)
-        if present is not None:
-            x = x * present[..., None, None].to(x.dtype)
-        x = x.permute(2, 0, 1, 3).contiguous()
-        for block in self.blocks:
-            x = block(x)
-        return x
-
-    def folded(self, dtype: torch.dtype = torch.float32) -> FoldedSTGCN:
-        """The network's inference form: norms folded into weights, people in cache-sized packs."""
-        return FoldedSTGCN(self, dtype)
-
-    def check_input(self, x: Tensor) -> None:
-        """Raise `ConfigError` if the joints or channels are not those of the network."""
-        if x.ndim != 4 or x.shape[2] != len(self.layout) or x.shape[3] != self.channels_in:
-            raise ConfigError(
-                f"this network takes [people, frames, {len(self.layout)} joints ({self.layout.name}), "
-                f"{self.channels_in} channels], got {list(x.shape)}"
-            )
-
-    def forward(
-        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
-    ) -> Tensor:
-        """Classify clips.
-
-        Args:
-            x: ``[P, T, V, C]`` packed people.
-            owner: ``[P]`` the clip of each person; None: every person is a clip.
-            score: ``[P, T, V]``, 0 = missing; None: all there.
-            n_clips: N; None: one more than the largest owner.
-
-        Returns:
-            logits ``[N, n_classes]``.
-
-        Raises:
-            ConfigError: if the joints or channels are not those of the network.
-        """
-        self.check_input(x)
-        people = pool_people(self.forward_features(x, score))
-        if owner is not None:
-            n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
-            seen = None if score is None else (score > 0).flatten(1).any(1)
-            people = pool_clips(people, owner, n_clips, seen)
-        return self.head(people)
-
-
-class FoldedSTGCN:
-    """The inference form of an `STGCN`: the same logits, faster; made by `STGCN.folded`.
-
-    Args:
-        model: a trained network; its weights are copied, so later training does not change this one.
-        dtype: of the arithmetic; float32 by default, bfloat16 where the processor has matrix units for it.
-    """
-
-    def __init__(self, model: STGCN, dtype: torch.dtype = torch.float32) -> None:
-        self.model, self.dtype = model, dtype
-        scale = model.norm.weight * torch.rsqrt(model.norm.running_var + model.norm.eps)  # type: ignore[operator]
-        shift = model.norm.bias - model.norm.running_mean * scale  # type: ignore[operator]
-        shape = (len(model.layout), model.channels_in)
-        self.scale, self.shift = (s.detach().view(shape) for s in (scale, shift))
-        self.blocks = [FoldedBlock(block, dtype) for block in model.blocks]  # type: ignore[arg-type]
-        self.head = FoldedHead(model.head, dtype)
-        first = model.blocks[0].spatial
-        self.widest = first.weight.shape[2] * 2 if isinstance(first, FixedGraphConv) else 128
-
-    @torch.inference_mode()
-    def __call__(
-        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
-    ) -> Tensor:
-        """Logits, as `STGCN.forward` gives them in evaluation mode."""
-        self.model.check_input(x)
-        seen = None
-        if score is not None:
-            x = x * (score > 0).unsqueeze(-1).to(x.dtype)
-            seen = (score > 0).any(-1)
-        x = x * self.scale + self.shift
-        if seen is not None:
-            x = x * seen[..., None, None].to(x.dtype)
-        people = run_in_packs(self.blocks, x.to(self.dtype).permute(2, 0, 1, 3), self.widest)
-        if owner is not None:
-            n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
-            people = pool_clips(people, owner, n_clips, None if seen is None else seen.any(1))
-        return self.head(people)
+    def widest(self) -> int:
+        return 2 * self.blocks[0].spatial.weight.shape[2]  # type: ignore[union-attr]
 
 
 @dataclass
@@ -191,6 +81,7 @@ class STGCNSettings:
     kernel: int = 9
     dropout: float = 0.0
     importance: bool = True
+    padded_people: int = 0
 
     def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> STGCN:
         """Make the network for a layout, a number of classes and of input channels."""
@@ -204,4 +95,5 @@ class STGCNSettings:
             self.kernel,
             self.dropout,
             self.importance,
+            self.padded_people,
         )

@@ -1,15 +1,18 @@
-"""`Block`: a spatial module, a temporal module and a residual, the row of which every graph model is made."""
+"""`Block`: a spatial module, a temporal module and residuals, the row of which every graph model is made."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 
 from skelact.nn.norm import ChannelNorm
-from skelact.nn.temporal import PointConv
+from skelact.nn.temporal.conv import PointConv
 
 
 class Block(nn.Module):
-    """``relu(norm(temporal(relu(norm(spatial(x))))) + residual(x))`` on ``[V, P, T, C]``.
+    """``relu(norm(temporal(relu(norm(spatial(x)) [+ inner(x)]))) + residual(x))`` on ``[V, P, T, C]``.
+
+    Spatial and temporal modules may hold norms of their own; then the block has none after them. Both offer
+    ``folded(norm, dtype)``, their inference form with that norm.
 
     Args:
         spatial: maps C to D channels.
@@ -17,6 +20,8 @@ class Block(nn.Module):
         channels_in, channels_out, stride: of the block.
         residual: without, nothing is added; with, x itself, or a strided 1×1 convolution and norm where
             the shape changes.
+        inner_residual: the same around the spatial module alone.
+        spatial_norm, temporal_norm: a norm after the module.
         dropout: after the temporal module.
     """
 
@@ -29,21 +34,36 @@ class Block(nn.Module):
         stride: int = 1,
         residual: bool = True,
         dropout: float = 0.0,
+        inner_residual: bool = False,
+        spatial_norm: bool = True,
+        temporal_norm: bool = True,
     ) -> None:
         super().__init__()
-        self.spatial, self.spatial_norm = spatial, ChannelNorm(channels_out)
-        self.temporal, self.temporal_norm = temporal, ChannelNorm(channels_out)
+        self.spatial, self.temporal = spatial, temporal
+        self.spatial_norm = ChannelNorm(channels_out) if spatial_norm else None
+        self.temporal_norm = ChannelNorm(channels_out) if temporal_norm else None
         self.dropout = nn.Dropout(dropout, inplace=True)
-        self.has_residual = residual
-        self.residual: nn.Sequential | None = None
-        if residual and (channels_in != channels_out or stride != 1):
-            self.residual = nn.Sequential(
-                PointConv(channels_in, channels_out, stride), ChannelNorm(channels_out)
-            )
+        self.inner, self.outer = inner_residual, residual
+        self.inner_residual = _shortcut(channels_in, channels_out, 1) if inner_residual else None
+        self.residual = _shortcut(channels_in, channels_out, stride) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.spatial_norm(self.spatial(x)).relu_()
-        out = self.dropout(self.temporal_norm(self.temporal(out)))
-        if self.has_residual:
+        out = self.spatial(x)
+        if self.spatial_norm is not None:
+            out = self.spatial_norm(out)
+        if self.inner:
+            out = out + (x if self.inner_residual is None else self.inner_residual(x))
+        out = self.temporal(out.relu_())
+        if self.temporal_norm is not None:
+            out = self.temporal_norm(out)
+        out = self.dropout(out)
+        if self.outer:
             out = out + (x if self.residual is None else self.residual(x))
         return out.relu_() if out.requires_grad is False else out.relu()
+
+
+def _shortcut(channels_in: int, channels_out: int, stride: int) -> nn.Sequential | None:
+    """What a residual goes through: None where it can be added as it is."""
+    if channels_in == channels_out and stride == 1:
+        return None
+    return nn.Sequential(PointConv(channels_in, channels_out, stride), ChannelNorm(channels_out))

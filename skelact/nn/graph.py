@@ -43,11 +43,18 @@ class SkeletonGraph(nn.Module):
         k, source, target = k[order], source[order], target[order]
         self.register_buffer("row", row[order], persistent=False)
         self.register_buffer("col", source, persistent=False)
-        self.register_buffer(
-            "value", adjacency[k, source, target].to(torch.get_default_dtype()), persistent=False
-        )
+        exact = adjacency[k, source, target].double()
+        self._exact = exact.cpu().numpy()  # a change of type starts from these, so nothing is rounded twice
+        self.register_buffer("value", exact.to(torch.get_default_dtype()), persistent=False)
         self.register_buffer("place", (k * self.n_joints + source) * self.n_joints + target, persistent=False)
         self._indices: dict[torch.device, tuple] = {}
+
+    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
+        before = self.value.dtype
+        super()._apply(fn, recurse)
+        if self.value.dtype != before:
+            self.value = torch.as_tensor(self._exact, dtype=self.value.dtype, device=self.value.device)
+        return self
 
     @property
     def n_edges(self) -> int:

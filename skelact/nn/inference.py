@@ -11,96 +11,44 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skelact.nn.block import Block
-from skelact.nn.minimal import MinimalTemporalConv
 from skelact.nn.norm import ChannelNorm
-from skelact.nn.spatial import FixedGraphConv
-from skelact.nn.temporal import PointConv, TemporalConv
+from skelact.nn.temporal.conv import FoldedPointConv, PointConv
 
 PACK_BYTES = 1 << 21  # of features per pack; about a second-level cache
 
 
-class FoldedGraphConv:
-    """`FixedGraphConv`, the norm that follows it, and ReLU."""
-
-    def __init__(self, conv: FixedGraphConv, norm: ChannelNorm, dtype: torch.dtype) -> None:
-        scale, shift = norm.scale_shift()
-        edges = conv.edge_weight().detach()
-        self.matrix = conv.graph.dense(edges).detach().to(dtype).contiguous()
-        self.weight = (conv.weight * scale).detach().to(dtype).contiguous()
-        self.bias = (conv.joint_bias(edges) * scale + shift).detach().to(dtype)[:, None, :]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        v, p, t, c = x.shape
-        k, _, d = self.weight.shape
-        parts = (self.matrix @ x.reshape(v, -1)).view(k, v * p * t, c)
-        out = torch.mm(parts[0], self.weight[0])
-        for i in range(1, k):
-            out.addmm_(parts[i], self.weight[i])
-        return out.view(v, p * t, d).add_(self.bias).relu_().view(v, p, t, d)
-
-
-class FoldedTemporalConv:
-    """`TemporalConv` and the norm that follows it."""
-
-    def __init__(self, conv: TemporalConv, norm: ChannelNorm, dtype: torch.dtype) -> None:
-        scale, shift = norm.scale_shift()
-        bias = torch.zeros_like(shift) if conv.bias is None else conv.bias
-        weight = conv.weight * scale[:, None, None, None]
-        self.weight = weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
-        self.bias = (bias * scale + shift).detach().to(dtype)
-        self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
-        self._minimal: MinimalTemporalConv | None = None
-        self._plain_weight = weight.detach().to(dtype)[:, :, 0]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        v, p, t, c = x.shape
-        taps, stride, dilation = self.weight.shape[3], self.stride[1], self.dilation[1]
-        if (
-            x.device.type == "cpu"
-            and x.dtype in (torch.float32, torch.float64)
-            and MinimalTemporalConv.fits(taps, stride, dilation, c, t)
-        ):
-            if self._minimal is None:
-                self._minimal = MinimalTemporalConv(self._plain_weight, self.bias)
-            return self._minimal(x.reshape(v * p, t, c)).view(v, p, t, -1)
-        view = x.permute(0, 3, 1, 2)
-        out = functional.conv2d(view, self.weight, self.bias, self.stride, self.padding, self.dilation)  # type: ignore[arg-type]
-        return out.permute(0, 2, 3, 1)
-
-
-class FoldedPointConv:
-    """`PointConv` and the norm that follows it."""
-
-    def __init__(self, conv: PointConv, norm: ChannelNorm, dtype: torch.dtype) -> None:
-        scale, shift = norm.scale_shift()
-        self.weight = (conv.weight * scale[:, None]).detach().to(dtype)
-        self.bias = (conv.bias * scale + shift).detach().to(dtype)
-        self.stride = conv.stride
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return functional.linear(x[:, :, :: self.stride], self.weight, self.bias)
-
-
 class FoldedBlock:
-    """The inference form of a `Block` of a fixed graph convolution and a temporal convolution."""
+    """The inference form of a `Block`; made of the inference forms of its modules."""
 
     def __init__(self, block: Block, dtype: torch.dtype) -> None:
-        assert isinstance(block.spatial, FixedGraphConv) and isinstance(block.temporal, TemporalConv)
-        self.spatial = FoldedGraphConv(block.spatial, block.spatial_norm, dtype)
-        self.temporal = FoldedTemporalConv(block.temporal, block.temporal_norm, dtype)
-        self.has_residual = block.has_residual
-        self.residual: FoldedPointConv | None = None
-        if block.residual is not None:
-            conv, norm = block.residual
-            assert isinstance(conv, PointConv) and isinstance(norm, ChannelNorm)
-            self.residual = FoldedPointConv(conv, norm, dtype)
+        self.spatial = block.spatial.folded(block.spatial_norm, dtype)  # type: ignore[operator]
+        self.temporal = block.temporal.folded(block.temporal_norm, dtype)  # type: ignore[operator]
+        self.inner = block.inner
+        self.inner_residual = _fold_residual(block.inner_residual, dtype)
+        self.outer = block.outer
+        self.residual = _fold_residual(block.residual, dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
-        out = self.temporal(self.spatial(x))
-        if self.has_residual:
-            add = x if self.residual is None else self.residual(x)
-            out = out.add_(add) if out.is_contiguous() else out + add
+        out = self.spatial(x)
+        if self.inner:
+            out = add_into(out, x if self.inner_residual is None else self.inner_residual(x))
+        out = self.temporal(out.relu_())
+        if self.outer:
+            out = add_into(out, x if self.residual is None else self.residual(x))
         return out.relu_()
+
+
+def add_into(out: Tensor, x: Tensor) -> Tensor:
+    """``out + x``, in place where ``out`` owns its memory."""
+    return out.add_(x) if out.is_contiguous() else out + x
+
+
+def _fold_residual(residual: nn.Sequential | None, dtype: torch.dtype) -> FoldedPointConv | None:
+    if residual is None:
+        return None
+    conv, norm = residual
+    assert isinstance(conv, PointConv) and isinstance(norm, ChannelNorm)
+    return conv.folded(norm, dtype)
 
 
 def run_in_packs(blocks: list[FoldedBlock], x: Tensor, widest: int) -> Tensor:

@@ -32,6 +32,11 @@ class ChannelNorm(nn.BatchNorm1d):
         return scale, self.bias - self.running_mean * scale
 
 
+def scale_shift(norm: ChannelNorm | None, like: Tensor) -> tuple[Tensor | float, Tensor | float]:
+    """A norm's affine map in evaluation mode; ``(1, 0)`` where there is none (``like``: type and device)."""
+    return (like.new_ones(()), like.new_zeros(())) if norm is None else norm.scale_shift()
+
+
 class JointNorm(nn.BatchNorm1d):
     """Batch normalisation of every coordinate of every joint: ``V*C`` channels per person.
 
@@ -41,13 +46,33 @@ class JointNorm(nn.BatchNorm1d):
     Args:
         n_joints: V.
         channels: C.
+        people: 1; more only for published weights that normalise the first, the second, ... person of a
+            clip apart (``M*V*C`` channels). Their statistics stay as they are in further training.
     """
 
-    def __init__(self, n_joints: int, channels: int) -> None:
-        super().__init__(n_joints * channels)
+    def __init__(self, n_joints: int, channels: int, people: int = 1) -> None:
+        super().__init__(people * n_joints * channels)
+        self.people = people
 
-    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        """Normalise ``x [P, T, V, C]``; ``present [P, T]`` says which frames of a person exist."""
+    def joint_affine(self, n_joints: int, rank: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """``(scale, shift)`` in evaluation mode: ``[V, C]``, or with ``rank`` (which person of a clip each
+        row is) ``[P, 1, V, C]``."""
+        assert self.running_var is not None and self.running_mean is not None
+        scale = self.weight * torch.rsqrt(self.running_var + self.eps)
+        both = scale, self.bias - self.running_mean * scale
+        if self.people == 1:
+            scale, shift = (s.view(n_joints, -1) for s in both)
+            return scale, shift
+        rank = torch.zeros(1, dtype=torch.int64, device=scale.device) if rank is None else rank
+        scale, shift = (s.view(self.people, 1, n_joints, -1)[rank] for s in both)
+        return scale, shift
+
+    def forward(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:  # type: ignore[override]
+        """Normalise ``x [P, T, V, C]``; ``present [P, T]`` says which frames of a person exist, ``rank [P]``
+        which person of the clip it is."""
+        if self.people > 1:
+            scale, shift = self.joint_affine(x.shape[2], rank)
+            return x * scale + shift
         flat = x.reshape(-1, self.num_features)
         if present is None or not self.training:
             return super().forward(flat).view(x.shape)

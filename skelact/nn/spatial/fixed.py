@@ -1,4 +1,4 @@
-"""Spatial modules: mixing over joints. All map ``[V, P, T, C]`` to ``[V, P, T, D]``."""
+"""Graph convolution on a fixed partitioned graph (ST-GCN's)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skelact.nn.graph import SkeletonGraph, propagate
+from skelact.nn.norm import ChannelNorm, scale_shift
 
 
 class _AggregateMix(torch.autograd.Function):
@@ -92,3 +93,27 @@ class FixedGraphConv(nn.Module):
         for part, weight in zip(parts.unbind(0), self.weight.unbind(0), strict=True):
             out = out + (part.reshape(-1, c) @ weight.to(part.dtype)).view(v, p, t, -1)
         return out
+
+    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedFixedGraphConv:
+        """The inference form, with the norm that follows."""
+        return FoldedFixedGraphConv(self, norm, dtype)
+
+
+class FoldedFixedGraphConv:
+    """`FixedGraphConv` and the norm that follows it."""
+
+    def __init__(self, conv: FixedGraphConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
+        scale, shift = scale_shift(norm, conv.weight)
+        edges = conv.edge_weight().detach()
+        self.matrix = conv.graph.dense(edges).detach().to(dtype).contiguous()
+        self.weight = (conv.weight * scale).detach().to(dtype).contiguous()
+        self.bias = (conv.joint_bias(edges) * scale + shift).detach().to(dtype)[:, None, :]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        v, p, t, c = x.shape
+        k, _, d = self.weight.shape
+        parts = (self.matrix @ x.reshape(v, -1)).view(k, v * p * t, c)
+        out = torch.mm(parts[0], self.weight[0])
+        for i in range(1, k):
+            out.addmm_(parts[i], self.weight[i])
+        return out.view(v, p * t, d).add_(self.bias).view(v, p, t, d)

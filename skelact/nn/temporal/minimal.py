@@ -32,11 +32,12 @@ class MinimalTemporalConv:
     Args:
         weight: ``[D, C, taps]`` as in `torch.nn.functional.conv1d`; taps a multiple of 3 and odd.
         bias: ``[D]``.
+        pad: frames of zeros before the first; None: as many as after the last.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+    def __init__(self, weight: Tensor, bias: Tensor, pad: int | None = None) -> None:
         d, c, taps = weight.shape
-        self.groups, self.pad = taps // TILE, (taps - 1) // 2
+        self.groups, self.pad = taps // TILE, (taps - 1) // 2 if pad is None else pad
         transform = torch.tensor(FILTER_TRANSFORM, dtype=torch.float64, device=weight.device)
         grouped = weight.double().view(d, c, self.groups, TILE)
         # [points, groups, C, D]: transformed in double precision, rounded once

@@ -1,0 +1,285 @@
+"""What all skeleton networks share: the way from packed people to clips, and the table of blocks."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from skelact.errors import ConfigError
+from skelact.layouts import SkeletonLayout, get_layout
+from skelact.nn.block import Block
+from skelact.nn.inference import FoldedBlock, FoldedHead, run_in_packs
+from skelact.nn.norm import JointNorm
+from skelact.nn.pooling import pool_clips, pool_people
+
+PeopleFeatures = Callable[[Tensor, Tensor | None, Tensor | None], Tensor]
+
+
+class SkeletonModel(nn.Module):
+    """A network over skeletons of one layout; any number of people and frames.
+
+    A family overrides `people_features` (people are understood one by one, then pooled) or `clip_features`
+    (people are understood together).
+
+    Args:
+        layout: the skeleton layout or its name.
+        n_classes: number of actions.
+        channels_in: values per joint, such as 3 for positions.
+        n_features: width of a clip's features.
+        padded_people: 0: only the people that are there count. M: published weights were trained on clips
+            of exactly M people, with zeros for absent ones, which take part in the mean; do the same.
+
+    Raises:
+        ConfigError: for settings that make no network.
+    """
+
+    def __init__(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int,
+        n_features: int,
+        padded_people: int = 0,
+    ) -> None:
+        super().__init__()
+        if n_classes < 1 or channels_in < 1 or n_features < 1:
+            raise ConfigError(
+                f"a network needs channels and classes, got n_classes={n_classes}, channels_in={channels_in}, "
+                f"n_features={n_features}"
+            )
+        if padded_people < 0:
+            raise ConfigError(f"padded_people must be 0 (no padding) or a number of people, got {padded_people}")
+        self.layout = get_layout(layout)
+        self.channels_in, self.n_features, self.padded_people = channels_in, n_features, padded_people
+        self.n_classes = n_classes
+        self.head = nn.Linear(n_features, n_classes)
+        self.reset_classifier(n_classes)
+
+    def reset_classifier(self, n_classes: int) -> None:
+        """Give the network a new, untrained output layer."""
+        if n_classes < 1:
+            raise ConfigError(f"n_classes must be at least 1, got {n_classes}")
+        self.n_classes = n_classes
+        self.head = nn.Linear(self.n_features, n_classes).to(self.head.weight)
+        nn.init.normal_(self.head.weight, 0, (2 / n_classes) ** 0.5 * 0.1)
+        nn.init.zeros_(self.head.bias)
+
+    def check_input(self, x: Tensor) -> None:
+        """Raise `ConfigError` if the joints or channels are not those of the network."""
+        if x.ndim != 4 or x.shape[2] != len(self.layout) or x.shape[3] != self.channels_in:
+            raise ConfigError(
+                f"this network takes [people, frames, {len(self.layout)} joints ({self.layout.name}), "
+                f"{self.channels_in} channels], got {list(x.shape)}"
+            )
+        if x.shape[1] < 1:
+            raise ConfigError("a clip needs at least 1 frame, got 0")
+
+    def people_features(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
+        """Features ``[P, D]`` of ``x [P, T, V, C]``, whose missing joints are 0.
+
+        Args:
+            x: packed people.
+            present: ``[P, T]`` booleans, the frames in which a person exists; None: all.
+            rank: ``[P]`` which person of the clip each row is; only with ``padded_people``.
+        """
+        raise NotImplementedError
+
+    def clip_features(
+        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
+    ) -> Tensor:
+        """Features ``[N, D]`` of clips, before the classifier; arguments as for `forward`."""
+        return pool_people_features(self, self.people_features, x, owner, score, n_clips)
+
+    def forward(
+        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
+    ) -> Tensor:
+        """Classify clips.
+
+        Args:
+            x: ``[P, T, V, C]`` packed people.
+            owner: ``[P]`` the clip of each person; None: every person is a clip.
+            score: ``[P, T, V]``, 0 = missing; None: all there.
+            n_clips: N; None: one more than the largest owner.
+
+        Returns:
+            logits ``[N, n_classes]``.
+
+        Raises:
+            ConfigError: if joints, channels or people are not those of the network.
+        """
+        return self.head(self.clip_features(x, owner, score, n_clips))
+
+    def extra_loss(self, label: Tensor) -> Tensor | None:
+        """A family's own term of the training loss for the clips of the last `forward`; None: it has none.
+
+        Args:
+            label: ``[N]`` classes.
+        """
+        return None
+
+    def set_progress(self, share: float) -> None:
+        """Told before every epoch which share of training (0..1) is done; for families trained in stages."""
+
+    def stages(self) -> list[tuple[str, list[nn.Module]]]:
+        """The network from input to output in named stages, for freezing and for rates by layer."""
+        parts = [(name, [module]) for name, module in self.named_children() if name != "head"]
+        return [*parts, ("head", [self.head])]
+
+    def folded(self, dtype: torch.dtype = torch.float32) -> Callable[..., Tensor]:
+        """The network's inference form in ``dtype``; here a frozen copy, as no faster form exists."""
+        return PlainInference(self, dtype)
+
+
+def pool_people_features(
+    model: SkeletonModel,
+    people_features: PeopleFeatures,
+    x: Tensor,
+    owner: Tensor | None,
+    score: Tensor | None,
+    n_clips: int | None,
+) -> Tensor:
+    """Mask missing joints, understand every person, pool people into clips: ``[N, D]``."""
+    model.check_input(x)
+    present = None
+    if score is not None:
+        x = x * (score > 0).unsqueeze(-1).to(x.dtype)
+        present = (score > 0).any(-1)
+    if model.padded_people:
+        owner = torch.arange(len(x), device=x.device) if owner is None else owner
+        return _pool_padded(people_features, x, owner, n_clips, model.padded_people)
+    people = people_features(x, present, None)
+    if owner is None:
+        return people
+    n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
+    return pool_clips(people, owner, n_clips, None if present is None else present.any(1))
+
+
+def _pool_padded(
+    people_features: PeopleFeatures, x: Tensor, owner: Tensor, n_clips: int | None, n_people: int
+) -> Tensor:
+    """Mean over exactly ``n_people`` of every clip; an absent person of each rank is computed once."""
+    n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
+    order = owner.argsort(stable=True)
+    counts = torch.bincount(owner, minlength=n_clips)
+    if int(counts.max()) > n_people:
+        raise ConfigError(
+            f"these weights know {n_people} people a clip, but a clip has {int(counts.max())}; keep the "
+            f"{n_people} with most motion, or train a network without padded_people"
+        )
+    rank = torch.empty_like(owner)
+    starts = counts.cumsum(0) - counts
+    rank[order] = torch.arange(len(owner), device=owner.device) - starts[owner[order]]
+    table = len(x) + torch.arange(n_people, device=x.device).repeat(n_clips, 1)
+    table[owner, rank] = torch.arange(len(x), device=x.device)
+    if int(counts.min()) < n_people:
+        x = torch.cat([x, x.new_zeros(n_people, *x.shape[1:])])
+        rank = torch.cat([rank, torch.arange(n_people, device=x.device)])
+    return people_features(x, None, rank)[table].mean(1)
+
+
+class GraphModel(SkeletonModel):
+    """A table of blocks on a skeleton graph: input norm, blocks, mean over joints and frames, classifier.
+
+    Args:
+        layout, n_classes, channels_in, padded_people: see `SkeletonModel`.
+        blocks: the rows.
+        n_features: channels of the last block.
+        norm_people: 1; more only for published weights (see `JointNorm`).
+    """
+
+    def __init__(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int,
+        blocks: Sequence[nn.Module],
+        n_features: int,
+        padded_people: int = 0,
+        norm_people: int = 1,
+    ) -> None:
+        super().__init__(layout, n_classes, channels_in, n_features, padded_people)
+        self.norm = JointNorm(len(self.layout), channels_in, norm_people)
+        self.blocks = nn.ModuleList(blocks)
+
+    def graph_features(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
+        """Features ``[V, P, T', D]`` of ``x [P, T, V, C]``; arguments as for `people_features`."""
+        x = self.norm(x, present, rank)
+        if present is not None:
+            x = x * present[..., None, None].to(x.dtype)
+        x = x.permute(2, 0, 1, 3).contiguous()
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+    def forward_features(self, x: Tensor, score: Tensor | None = None) -> Tensor:
+        """Features ``[V, P, T', D]`` of ``x [P, T, V, C]`` (missing joints, ``score`` 0, are set to 0)."""
+        if score is None:
+            return self.graph_features(x)
+        return self.graph_features(x * (score > 0).unsqueeze(-1).to(x.dtype), (score > 0).any(-1))
+
+    def people_features(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
+        return pool_people(self.graph_features(x, present, rank))
+
+    def stages(self) -> list[tuple[str, list[nn.Module]]]:
+        rows = [(f"blocks.{i}", [block]) for i, block in enumerate(self.blocks)]
+        return [("norm", [self.norm]), *rows, ("head", [self.head])]
+
+    def fold_blocks(self, dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
+        """Inference forms of the rows."""
+        return [FoldedBlock(block, dtype) for block in self.blocks if isinstance(block, Block)]
+
+    def widest(self) -> int:
+        """Channels of the widest feature map per joint and frame of the input, to size packs of people."""
+        return 2 * self.n_features // 4
+
+    def folded(self, dtype: torch.dtype = torch.float32) -> Callable[..., Tensor]:
+        """The network's inference form: norms folded into weights, people in cache-sized packs."""
+        return FoldedGraphModel(self, dtype)
+
+
+class FoldedGraphModel:
+    """The inference form of a `GraphModel`: the same logits, faster; made by `GraphModel.folded`.
+
+    Args:
+        model: a trained network; its weights are copied, so later training does not change this one.
+        dtype: of the arithmetic; float32 by default, bfloat16 where the processor has matrix units for it.
+    """
+
+    def __init__(self, model: GraphModel, dtype: torch.dtype = torch.float32) -> None:
+        self.model, self.dtype = model, dtype
+        self.norm = copy.deepcopy(model.norm).eval().requires_grad_(False)
+        self.blocks = model.fold_blocks(dtype)
+        self.head = FoldedHead(model.head, dtype)
+        self.widest = model.widest()
+
+    @torch.inference_mode()
+    def __call__(
+        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
+    ) -> Tensor:
+        """Logits, as the network gives them in evaluation mode."""
+        return self.head(pool_people_features(self.model, self._people, x, owner, score, n_clips))
+
+    def _people(self, x: Tensor, present: Tensor | None, rank: Tensor | None) -> Tensor:
+        scale, shift = self.norm.joint_affine(x.shape[2], rank)
+        x = x * scale.to(x.dtype) + shift.to(x.dtype)
+        if present is not None:
+            x = x * present[..., None, None].to(x.dtype)
+        return run_in_packs(self.blocks, x.to(self.dtype).permute(2, 0, 1, 3), self.widest)
+
+
+class PlainInference:
+    """A frozen copy of a network in another type, with the folded forms' interface."""
+
+    def __init__(self, model: SkeletonModel, dtype: torch.dtype) -> None:
+        self.model = copy.deepcopy(model).eval().requires_grad_(False).to(dtype)
+        self.dtype = dtype
+
+    @torch.inference_mode()
+    def __call__(self, x: Tensor, *arguments: Any, **options: Any) -> Tensor:
+        """Logits, as the network gives them in evaluation mode."""
+        out = self.model(x.to(self.dtype), *arguments, **options)
+        return out.float() if self.dtype == torch.bfloat16 else out
