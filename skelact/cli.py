@@ -19,7 +19,9 @@ COMMANDS = {
     "inspect": "what is inside a file or folder, and what is wrong with it",
     "train": "train a network from a configuration file",
     "evaluate": "test a checkpoint on a data set; numbers, pictures, report",
+    "fuse": "several trained networks (streams, seeds) as one checkpoint",
     "predict": "name the actions in a video or skeleton file",
+    "import-weights": "a published implementation's weights as a checkpoint",
     "benchmark": "measure speed on this machine, as ratios in one run",
 }
 
@@ -48,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run a command line; returns its exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        listed = "\n".join(f"  {name:<10} {text}" for name, text in COMMANDS.items())
+        listed = "\n".join(f"  {name:<14} {text}" for name, text in COMMANDS.items())
         sys.stdout.write(USAGE.format(commands=listed))
         return 0
     if arguments[0] in ("-V", "--version"):
@@ -66,7 +68,7 @@ def run(arguments: list[str]) -> int:
     try:
         from skelact.commands.ui import UI
 
-        module = importlib.import_module(f"skelact.commands.{name}")
+        module = importlib.import_module(f"skelact.commands.{name.replace('-', '_')}")
         return int(module.main(rest, UI(flags["--json"], flags["--quiet"])) or 0)
     except SystemExit as stop:  # options that cannot be understood, and --help
         return stop.code if isinstance(stop.code, int) else 2

@@ -7,14 +7,15 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_args, get_type_hints
 
 import numpy as np
 import yaml
+from pydantic import Field, TypeAdapter, ValidationError
 
 from skelact.datasets.pipeline import Pipeline
-from skelact.errors import ConfigError
-from skelact.models import ModelSettings
+from skelact.errors import ConfigError, choices
+from skelact.models import MODELS, ModelSettings, STGCNSettings
 from skelact.training.settings import TrainSettings
 
 
@@ -30,6 +31,7 @@ class DataSettings:
         val_by: how a share is held out: whole groups of this column (``subject``), or ``clip``.
         test: split that ``skelact evaluate`` uses by default; ``auto``: the split ``.../test`` beside the
             training split, else none.
+        val_seed: of the choice of a held-out share; the same whatever the training's seed is.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -39,6 +41,7 @@ class DataSettings:
     val: float | str = "auto"
     val_by: str = "subject"
     test: str = "auto"
+    val_seed: int = 0
 
 
 @dataclass
@@ -60,7 +63,7 @@ class Experiment:
     name: str = "experiment"
     data: DataSettings = field(default_factory=DataSettings)
     pipeline: Pipeline = field(default_factory=Pipeline)
-    model: ModelSettings = field(default_factory=ModelSettings)
+    model: Annotated[ModelSettings, Field(discriminator="name")] = field(default_factory=STGCNSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     views: int = 1
     out: str = "runs"
@@ -89,20 +92,20 @@ def from_plain(kind: type, values: Mapping, where: str) -> Any:
     Raises:
         ConfigError: naming every unknown key (with the allowed ones) and every ill-typed value.
     """
-    from pydantic import TypeAdapter, ValidationError
-
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where}: expected settings as 'key: value' lines, got {type(values).__name__}")
     try:
-        return TypeAdapter(kind).validate_python(dict(values))
+        return TypeAdapter(_tagged(kind)).validate_python(_with_family(kind, values))
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     except ValidationError as error:
         lines = []
         for problem in error.errors():
-            path = [str(p) for p in problem["loc"]]
-            if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-                allowed = _allowed(kind, path[:-1])
+            path, allowed = _locate(kind, [str(p) for p in problem["loc"]])
+            if problem["type"] == "union_tag_invalid":
+                name = problem["ctx"]["tag"]
+                lines.append(f"{'.'.join([*path, 'name'])}: {choices(name, MODELS, 'model')}")
+            elif problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
                 close = get_close_matches(path[-1], allowed, n=1)
                 hint = f". Did you mean '{close[0]}'?" if close else ""
                 lines.append(f"unknown key '{'.'.join(path)}'; allowed here: {', '.join(allowed)}{hint}")
@@ -111,12 +114,33 @@ def from_plain(kind: type, values: Mapping, where: str) -> Any:
         raise ConfigError(f"{where}:\n  " + "\n  ".join(lines)) from None
 
 
-def _allowed(kind: type, path: list[str]) -> list[str]:
-    for part in path:
-        hints = get_type_hints(kind)
-        if part in hints and is_dataclass(hints[part]):
-            kind = hints[part]  # type: ignore[assignment]
-    return [f.name for f in fields(kind)] if is_dataclass(kind) else []
+def _tagged(kind: Any) -> Any:
+    """A union of model settings is told apart by ``name``."""
+    return Annotated[kind, Field(discriminator="name")] if kind is ModelSettings else kind
+
+
+def _with_family(kind: Any, values: Mapping) -> dict:
+    """A model without a name is of the default family."""
+    values, default = dict(values), {"name": STGCNSettings.name}
+    if kind is ModelSettings:
+        return default | values
+    if kind is Experiment and isinstance(values.get("model"), Mapping):
+        values["model"] = default | dict(values["model"])
+    return values
+
+
+def _locate(kind: Any, path: list[str]) -> tuple[list[str], list[str]]:
+    """A place in the settings as the user writes it (pydantic names the family too), and what is allowed there."""
+    shown: list[str] = []
+    for i, part in enumerate(path):
+        if kind is ModelSettings and part in MODELS:
+            kind = MODELS[part]
+            continue
+        shown.append(part)
+        hints = get_type_hints(kind) if is_dataclass(kind) else {}
+        if i + 1 < len(path) and part in hints:
+            kind = ModelSettings if set(get_args(hints[part])) & set(MODELS.values()) else hints[part]
+    return shown, [f.name for f in fields(kind)] if is_dataclass(kind) else []
 
 
 def load_config(path: str | Path) -> Experiment:
@@ -214,7 +238,7 @@ def _held_out_share(data: Any, train: str) -> tuple[float, str]:
     return AUTO_SHARE, "subject" if enough else "clip"
 
 
-def choose_parts(data: Any, settings: DataSettings, seed: int) -> tuple[Any, Any]:
+def choose_parts(data: Any, settings: DataSettings) -> tuple[Any, Any]:
     """(train, val) clip numbers of a `SkeletonSet`; val is None if there is none (see `resolve_parts`).
 
     Raises:
@@ -240,5 +264,5 @@ def choose_parts(data: Any, settings: DataSettings, seed: int) -> tuple[Any, Any
                 f"data.val_by is '{settings.val_by}', but some clips do not say their {settings.val_by}; "
                 "use data.val_by: clip, or give the column when converting"
             )
-    held = torch.as_tensor(hold_out(groups, settings.val, seed), device=train.device)
+    held = torch.as_tensor(hold_out(groups, settings.val, settings.val_seed), device=train.device)
     return train[~held], train[held]

@@ -138,7 +138,8 @@ def test_recipes_take_a_training_step(path: Path) -> None:
         ({"train": {"epochs": "many"}, "views": "two"}, ["train.epochs", "'many'", "views", "'two'"]),
         ({"train": {"optimiser": "adam"}}, ["train.optimiser", "'sgd' or 'adamw'", "'adam'"]),
         ({"train": 3}, ["train", "got 3"]),
-        ({"model": {"name": "ctrgcn"}}, ["model.name", "'stgcn'"]),
+        ({"model": {"name": "ctrgnc"}}, ["model.name", "'ctrgnc'", "stgcn", "Did you mean 'ctrgcn'"]),
+        ({"model": {"name": "agcn", "dropuot": 0}}, ["'model.dropuot'", "Did you mean 'dropout'"]),
         ({"views": 0}, ["views must be at least 1"]),
         ({"train": {"ema": 1.0}}, ["train.ema must lie in 0..1"]),
         ({"pipeline": {"streams": []}}, ["name at least one stream", "bone motion"]),
@@ -175,25 +176,25 @@ def test_choose_parts() -> None:
     data = random_set(
         "sbu15", n=24, splits={"xsub/train": range(16), "xsub/val": range(16, 20), "xsub/test": range(20, 24)}
     )
-    train, val = choose_parts(data, DataSettings(train="all", val=0.25), seed=3)
+    train, val = choose_parts(data, DataSettings(train="all", val=0.25, val_seed=3))
     of = lambda part: {data.infos[i]["subject"] for i in part.tolist()}  # noqa: E731
     assert val is not None and len(val) == 6 and not of(train) & of(val)
     assert sorted([*train.tolist(), *val.tolist()]) == list(range(24))
-    again = choose_parts(data, DataSettings(train="all", val=0.25), seed=3)
+    again = choose_parts(data, DataSettings(train="all", val=0.25, val_seed=3))
     assert torch.equal(val, again[1])
-    train, val = choose_parts(data, DataSettings(train="xsub/train", val="xsub/val"), 0)
+    train, val = choose_parts(data, DataSettings(train="xsub/train", val="xsub/val"))
     assert val is not None and train.tolist() == list(range(16)) and val.tolist() == [16, 17, 18, 19]
-    assert choose_parts(data, DataSettings(train="xsub/train", val=0), 0)[1] is None
-    assert choose_parts(data, DataSettings(train="xsub/train", val="0.25"), 0)[1] is not None
+    assert choose_parts(data, DataSettings(train="xsub/train", val=0))[1] is None
+    assert choose_parts(data, DataSettings(train="xsub/train", val="0.25"))[1] is not None
     settings = DataSettings(train="all", val="0.25", val_by="clip")
-    held = choose_parts(data, settings, 0)[1]
+    held = choose_parts(data, settings)[1]
     assert held is not None and len(held) == 6 and settings.val == "0.25"  # the settings stay as given
     with pytest.raises(ConfigError, match=r"some clips do not say their camera.*val_by: clip"):
-        choose_parts(data, DataSettings(train="all", val=0.2, val_by="camera"), 0)
+        choose_parts(data, DataSettings(train="all", val=0.2, val_by="camera"))
     with pytest.raises(ConfigError, match=r"a share in 0\.\.1, got 1\.5"):
-        choose_parts(data, DataSettings(train="all", val=1.5), 0)
+        choose_parts(data, DataSettings(train="all", val=1.5))
     with pytest.raises(DataError, match=r"Did you mean 'xsub/train'"):
-        choose_parts(data, DataSettings(train="xsub/trian"), 0)
+        choose_parts(data, DataSettings(train="xsub/trian"))
 
 
 def test_parts_that_are_left_to_the_set() -> None:

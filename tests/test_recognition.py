@@ -67,7 +67,7 @@ def by_height(tmp_path: Path) -> Recogniser:
         mean = torch.zeros(n_clips).index_add(0, owner, x[..., 0].mean((1, 2)) * (score > 0).any((1, 2)))
         return torch.stack([-5 * mean, 5 * mean], 1)
 
-    recogniser.network = network  # type: ignore[assignment]
+    recogniser.ensemble.members[0].network = network  # type: ignore[assignment]
     return recogniser
 
 
@@ -84,7 +84,7 @@ def test_the_trained_network_comes_back(tmp_path: Path) -> None:
     assert torch.equal(predict_logits(loaded, data, torch.arange(6), pipeline), expected)
     assert not loaded.training and card == make_card() and pipeline == BODY
     recogniser = Recogniser(tmp_path)
-    folded = predict_logits(recogniser.network, data, torch.arange(6), pipeline)
+    folded = predict_logits(recogniser.ensemble.members[0].network, data, torch.arange(6), pipeline)
     assert torch.allclose(folded, expected, atol=1e-5)
     found = recogniser.recognise(recording(), mode="group")
     one = SkeletonSet.from_skeletons([recording()])

@@ -79,4 +79,4 @@ def test_every_command_has_a_module() -> None:
     from skelact.cli import COMMANDS
 
     for name in COMMANDS:
-        assert (PACKAGE / "commands" / f"{name}.py").is_file()
+        assert (PACKAGE / "commands" / f"{name.replace('-', '_')}.py").is_file()

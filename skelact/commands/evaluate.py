@@ -91,12 +91,12 @@ def evaluate(
     from skelact.evaluate.metrics import classification_metrics, combine_clips, softmax
     from skelact.evaluate.report import Example, write_evaluation_report
     from skelact.io.store import Store
-    from skelact.recognition import load_model
+    from skelact.recognition import load_ensemble
     from skelact.training.checkpoint import find_checkpoint
-    from skelact.training.loop import predict_logits
 
     path = find_checkpoint(options.checkpoint)
-    model, card, pipeline = load_model(path)
+    ensemble = load_ensemble(path, getattr(torch, options.dtype))
+    card = ensemble.card
     config = card.config
     data_path = options.data or config.get("data", {}).get("path", "")
     split = options.split or config.get("data", {}).get("test") or "all"
@@ -115,9 +115,9 @@ def evaluate(
         ui.warn(
             "most of these clips were trained on, so the figures say little; name a test part with --split"
         )
-    network = model.folded(getattr(torch, options.dtype))
     with ui.progress("evaluating") as update:
-        logits = predict_logits(network, data, clips, pipeline, options.batch_size, views, update).numpy()
+        each = ensemble.member_logits(data, clips, options.batch_size, views, update)
+    logits = ensemble.combine(each).numpy()
     target = labels[clips].numpy()
     scores = combine_clips(logits) if views > 1 else logits[:, 0]
     result = classification_metrics(scores, target, card.label_names)
@@ -145,7 +145,7 @@ def evaluate(
         extra=sections, subtitle=f"{len(clips)} clips of {Path(data_path).name}, part {split}", command=command,
         facts={
             "checkpoint": path.name, "network": card.model.get("name"), "layout": card.layout["name"],
-            "streams": ", ".join(card.pipeline["streams"]), "samples per clip": views, "arithmetic": options.dtype,
+            "streams": ensemble.streams, "samples per clip": views, "arithmetic": options.dtype,
             "seed": config.get("train", {}).get("seed"), "skelact": card.skelact,
         },
     )  # fmt: skip
@@ -157,6 +157,7 @@ def evaluate(
         ]],
         title=f"{len(clips)} clips, part {split}",
     )  # fmt: skip
+    alone = member_table(ensemble, each, target, ui)
     without = None
     if copies.any():
         right_ones = probability.argmax(1) == target
@@ -174,8 +175,26 @@ def evaluate(
         ui.next(f"skelact predict {options.checkpoint} video.mp4 --overlay out.mp4")
     return {
         "report": str(report), "split": split, "views": views, **result.to_dict(), "ece": calibration.ece,
-        "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without,
+        "members": alone, "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without,
     }  # fmt: skip
+
+
+def member_table(ensemble: Any, logits: list, target: Any, ui: UI) -> list[dict]:
+    """Top-1 of every member of a fused checkpoint alone, said and returned; nothing for a single network."""
+    if len(ensemble.members) == 1:
+        return []
+    rows = [
+        {
+            "from": m.name,
+            "streams": ", ".join(m.pipeline.streams),
+            "weight": w,
+            "top1": float((z.softmax(-1).mean(1).argmax(1).numpy() == target).mean()),
+        }
+        for m, w, z in zip(ensemble.members, ensemble.weights, logits, strict=True)
+    ]
+    shown = [[r["from"], r["streams"], f"{r['weight']:.2f}", percent(r["top1"])] for r in rows]
+    ui.table(["member", "streams", "weight", "top-1 alone"], shown)
+    return rows
 
 
 def find_copies(store: Any, clips: list[int], train: str) -> Any:

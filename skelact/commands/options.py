@@ -10,7 +10,13 @@ def parse(kind: Any, arguments: list[str], prog: str, description: str = "", def
     import tyro
 
     extra = {} if default is None else {"default": default}
-    return tyro.cli(kind, args=arguments, prog=f"skelact {prog}", description=description or None, **extra)
+    return tyro.cli(
+        tyro.conf.AvoidSubcommands[kind],  # a network's settings are options like all others
+        args=arguments,
+        prog=f"skelact {prog}",
+        description=description or None,
+        **extra,
+    )
 
 
 def named(metavar: str) -> Any:

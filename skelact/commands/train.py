@@ -9,7 +9,7 @@ from typing import Any
 
 from skelact.commands.options import parse
 from skelact.commands.ui import UI, percent
-from skelact.errors import ConfigError, DataError
+from skelact.errors import ConfigError, DataError, choices
 
 HELP = """Train a network from a configuration file; every setting below can be changed on the command line.
 
@@ -57,6 +57,7 @@ def main(arguments: list[str], ui: UI) -> int:
             "name a configuration file: skelact train configs/NAME.yaml (see the folder configs)"
         )
     experiment = load_config(files[0]) if files else Experiment()
+    choose_family(experiment, arguments)
     experiment = parse(Experiment, arguments, "train CONFIG.yaml", HELP, default=experiment)
     if options.data_file:
         experiment.data.path = options.data_file
@@ -107,6 +108,19 @@ def _config_files(arguments: list[str]) -> list[str]:
         if arguments[place].endswith((".yaml", ".yml")) and not arguments[place - 1].startswith("--"):
             files.append(arguments.pop(place))
     return files
+
+
+def choose_family(experiment: Any, arguments: list[str]) -> None:
+    """``--model.name NAME`` of another family than the configuration's: that family's defaults."""
+    from skelact.models import MODELS
+
+    for place, word in enumerate(arguments):
+        if word == "--model.name" or word.startswith("--model.name="):
+            given = word.partition("=")[2] if "=" in word else "".join(arguments[place + 1 : place + 2])
+            if given not in MODELS:
+                raise ConfigError(choices(given, MODELS, "model"))
+            if given != experiment.model.name:
+                experiment.model = MODELS[given]()
 
 
 def open_data(experiment: Any) -> Any:
@@ -165,13 +179,20 @@ def train(
     leading = is_leading()
     data = open_data(experiment)
     experiment.data = resolve_parts(data, experiment.data)
-    part, val = choose_parts(data, experiment.data, experiment.train.seed)
+    part, val = choose_parts(data, experiment.data)
     import torch
 
     torch.manual_seed(experiment.train.seed)
     model = experiment.model.build(
         data.layout, len(data.label_names), experiment.pipeline.channels(data.dims)
     )
+    start = None
+    if experiment.train.init_from:
+        from skelact.training.transfer import load_pretrained
+
+        start = load_pretrained(
+            model, experiment.model.build, experiment.train.init_from, experiment.model.name, data.label_names
+        )
     run_folder = folder or Path(experiment.out) / experiment.name
     if leading:
         n_weights = sum(p.numel() for p in model.parameters())
@@ -179,6 +200,8 @@ def train(
             f"{experiment.name}: {experiment.model.name} ({n_weights / 1e6:.2f} M weights), "
             f"{len(data.label_names)} classes of {experiment.data.path}"
         )
+        if start:
+            ui.say(f"  {start.describe()}")
         ui.say(f"  {describe_parts(experiment.data, len(part), None if val is None else len(val))}")
         run_folder.mkdir(parents=True, exist_ok=True)
         if restart or not (run_folder / "last.pt").exists():  # an unfinished run keeps its own
@@ -258,7 +281,7 @@ def _overfit(experiment: Any, options: Extra, ui: UI) -> int:
     from skelact.training.loop import check_overfit
 
     data = open_data(experiment)
-    part, _ = choose_parts(data, experiment.data, experiment.train.seed)
+    part, _ = choose_parts(data, experiment.data)
     part = part[data.labels[part] >= 0]
     n_clips = min(options.overfit or 1, len(part))
     import torch

@@ -45,9 +45,12 @@ class Augment:
 
     Args:
         rotate: radians about each axis.
+        turn: radians about the vertical axis, on top of ``rotate``: other viewpoints (3D).
         scale: stretch of each axis, as a share.
+        bones: stretch of each bone, as a share: other people's proportions.
         shear: off-diagonal entries of the shear matrix.
         jitter: standard deviation of Gaussian noise, in normalised units.
+        wander: standard deviation of a slow drift of each joint, in normalised units.
         mirror: probability of left-right mirroring; leave 0 where handedness is meaning.
         drop_joints: probability that a joint is missing for the whole clip.
         drop_frames: probability that a person is missing in a frame.
@@ -56,9 +59,12 @@ class Augment:
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     rotate: float = 0.3
+    turn: float = 0.0
     scale: float = 0.1
+    bones: float = 0.0
     shear: float = 0.0
     jitter: float = 0.0
+    wander: float = 0.0
     mirror: float = 0.0
     drop_joints: float = 0.0
     drop_frames: float = 0.0
@@ -141,6 +147,12 @@ class Pipeline:
         generator: torch.Generator | None,
     ) -> tuple[Tensor, Tensor]:
         a = self.augment
+        if a.bones:
+            x = geometry.stretch_bones(x, score, batch.layout, a.bones, generator)
+        if a.turn:
+            if x.shape[3] != 3:
+                raise ConfigError("augment.turn needs 3D joints; these are 2D: set it to 0")
+            x = geometry.turn(x, owner, n, a.turn, generator)
         if a.rotate:
             x = geometry.rotate(x, owner, n, a.rotate, generator)
         if a.scale:
@@ -149,6 +161,8 @@ class Pipeline:
             x = geometry.shear(x, owner, n, a.shear, generator)
         if a.mirror:
             x, score = geometry.mirror(x, score, owner, n, batch.layout, a.mirror, generator)
+        if a.wander:
+            x = geometry.wander(x, a.wander, generator)
         if a.jitter:
             x = geometry.jitter(x, a.jitter, generator)
         if a.drop_joints:

@@ -3,7 +3,7 @@
 from skelact.layouts.convert import Conversion, conversion
 from skelact.layouts.layout import SkeletonLayout, load_layout
 from skelact.layouts.named import LAYOUTS, get_layout
-from skelact.layouts.partition import PARTITIONS, partition
+from skelact.layouts.partition import PARTITIONS, hop_scales, partition
 
 __all__ = [
     "LAYOUTS",
@@ -12,6 +12,7 @@ __all__ = [
     "SkeletonLayout",
     "conversion",
     "get_layout",
+    "hop_scales",
     "load_layout",
     "partition",
 ]

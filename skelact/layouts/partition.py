@@ -95,3 +95,30 @@ def partition(layout: str | SkeletonLayout, strategy: str = "spatial") -> np.nda
     if strategy not in PARTITIONS:
         raise LayoutError(choices(strategy, PARTITIONS, "partition"))
     return PARTITIONS[strategy](get_layout(layout))
+
+
+def hop_scales(layout: str | SkeletonLayout, n_scales: int, window: int = 1) -> np.ndarray:
+    """Disentangled adjacency: one graph for every hop distance (Liu et al., CVPR 2020).
+
+    Scale k joins each joint with itself and with the joints exactly k hops away, normalised symmetrically.
+    Over a window of several frames, a joint's neighbours of one frame (and the joint itself) are as near in
+    every other frame.
+
+    Args:
+        layout: the layout or its name.
+        n_scales: K, from 0 hops on.
+        window: frames; the graph is over ``window * V`` joints, frame by frame.
+
+    Returns:
+        ``[K, window*V, window*V]`` float64. Values are rounded once to single precision, as in the released
+        code, whose weights were trained with them.
+    """
+    hops = np.tile(get_layout(layout).hops, (window, window))
+    own = np.eye(len(hops), dtype=bool)
+    hops[(hops == 0) & ~own] = 1  # the same joint in another frame
+    result = np.empty((n_scales, *hops.shape))
+    for k in range(n_scales):
+        joined = ((hops == k) | own).astype(np.float32)
+        root = np.power(joined.sum(1), np.float32(-0.5)).astype(np.float64)
+        result[k] = (root[:, None] * joined * root).astype(np.float32)
+    return result

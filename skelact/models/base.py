@@ -210,7 +210,10 @@ class GraphModel(SkeletonModel):
         x = self.norm(x, present, rank)
         if present is not None:
             x = x * present[..., None, None].to(x.dtype)
-        x = x.permute(2, 0, 1, 3).contiguous()
+        return self.run_blocks(x.permute(2, 0, 1, 3).contiguous())
+
+    def run_blocks(self, x: Tensor) -> Tensor:
+        """Features ``[V, P, T', D]`` of the first block's input ``[V, P, T, C]``."""
         for block in self.blocks:
             x = block(x)
         return x

@@ -11,6 +11,8 @@ from skelact.nn.temporal.conv import PointConv
 class Block(nn.Module):
     """``relu(norm(temporal(relu(norm(spatial(x)) [+ inner(x)]))) + residual(x))`` on ``[V, P, T, C]``.
 
+    An attention module, if there is one, weighs what the temporal module sees.
+
     Spatial and temporal modules may hold norms of their own; then the block has none after them. Both offer
     ``folded(norm, dtype)``, their inference form with that norm.
 
@@ -23,6 +25,7 @@ class Block(nn.Module):
         inner_residual: the same around the spatial module alone.
         spatial_norm, temporal_norm: a norm after the module.
         dropout: after the temporal module.
+        attention: keeps the shape; offers ``folded(dtype)``.
     """
 
     def __init__(
@@ -37,15 +40,16 @@ class Block(nn.Module):
         inner_residual: bool = False,
         spatial_norm: bool = True,
         temporal_norm: bool = True,
+        attention: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.spatial, self.temporal = spatial, temporal
+        self.spatial, self.temporal, self.attention = spatial, temporal, attention
         self.spatial_norm = ChannelNorm(channels_out) if spatial_norm else None
         self.temporal_norm = ChannelNorm(channels_out) if temporal_norm else None
         self.dropout = nn.Dropout(dropout, inplace=True)
         self.inner, self.outer = inner_residual, residual
-        self.inner_residual = _shortcut(channels_in, channels_out, 1) if inner_residual else None
-        self.residual = _shortcut(channels_in, channels_out, stride) if residual else None
+        self.inner_residual = shortcut(channels_in, channels_out, 1) if inner_residual else None
+        self.residual = shortcut(channels_in, channels_out, stride) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.spatial(x)
@@ -53,7 +57,10 @@ class Block(nn.Module):
             out = self.spatial_norm(out)
         if self.inner:
             out = out + (x if self.inner_residual is None else self.inner_residual(x))
-        out = self.temporal(out.relu_())
+        out = out.relu_()
+        if self.attention is not None:
+            out = self.attention(out)
+        out = self.temporal(out)
         if self.temporal_norm is not None:
             out = self.temporal_norm(out)
         out = self.dropout(out)
@@ -62,7 +69,7 @@ class Block(nn.Module):
         return out.relu_() if out.requires_grad is False else out.relu()
 
 
-def _shortcut(channels_in: int, channels_out: int, stride: int) -> nn.Sequential | None:
+def shortcut(channels_in: int, channels_out: int, stride: int) -> nn.Sequential | None:
     """What a residual goes through: None where it can be added as it is."""
     if channels_in == channels_out and stride == 1:
         return None

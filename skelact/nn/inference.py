@@ -23,16 +23,20 @@ class FoldedBlock:
     def __init__(self, block: Block, dtype: torch.dtype) -> None:
         self.spatial = block.spatial.folded(block.spatial_norm, dtype)  # type: ignore[operator]
         self.temporal = block.temporal.folded(block.temporal_norm, dtype)  # type: ignore[operator]
+        self.attention = None if block.attention is None else block.attention.folded(dtype)  # type: ignore[operator]
         self.inner = block.inner
-        self.inner_residual = _fold_residual(block.inner_residual, dtype)
+        self.inner_residual = fold_shortcut(block.inner_residual, dtype)
         self.outer = block.outer
-        self.residual = _fold_residual(block.residual, dtype)
+        self.residual = fold_shortcut(block.residual, dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
         out = self.spatial(x)
         if self.inner:
             out = add_into(out, x if self.inner_residual is None else self.inner_residual(x))
-        out = self.temporal(out.relu_())
+        out = out.relu_()
+        if self.attention is not None:
+            out = self.attention(out)
+        out = self.temporal(out)
         if self.outer:
             out = add_into(out, x if self.residual is None else self.residual(x))
         return out.relu_()
@@ -43,7 +47,7 @@ def add_into(out: Tensor, x: Tensor) -> Tensor:
     return out.add_(x) if out.is_contiguous() else out + x
 
 
-def _fold_residual(residual: nn.Sequential | None, dtype: torch.dtype) -> FoldedPointConv | None:
+def fold_shortcut(residual: nn.Sequential | None, dtype: torch.dtype) -> FoldedPointConv | None:
     if residual is None:
         return None
     conv, norm = residual

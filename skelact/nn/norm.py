@@ -15,15 +15,17 @@ class ChannelNorm(nn.BatchNorm1d):
     """
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        view = x.permute(0, 3, 1, 2)
+        return self.normalise(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+    def normalise(self, x: Tensor) -> Tensor:
+        """The same of features whose channels are the second axis, ``[P, C, ...]``."""
         training = self.training or self.running_mean is None
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
-        out = functional.batch_norm(
-            view, self.running_mean, self.running_var, self.weight, self.bias, training, momentum, self.eps
+        return functional.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, training, momentum, self.eps
         )
-        return out.permute(0, 2, 3, 1)
 
     def scale_shift(self) -> tuple[Tensor, Tensor]:
         """The affine map that normalisation is in evaluation mode: ``(scale [C], shift [C])``."""
@@ -32,7 +34,7 @@ class ChannelNorm(nn.BatchNorm1d):
         return scale, self.bias - self.running_mean * scale
 
 
-def scale_shift(norm: ChannelNorm | None, like: Tensor) -> tuple[Tensor | float, Tensor | float]:
+def scale_shift(norm: ChannelNorm | None, like: Tensor) -> tuple[Tensor, Tensor]:
     """A norm's affine map in evaluation mode; ``(1, 0)`` where there is none (``like``: type and device)."""
     return (like.new_ones(()), like.new_zeros(())) if norm is None else norm.scale_shift()
 

@@ -24,6 +24,7 @@ from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save
 from skelact.training.history import HistoryWriter
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.settings import TrainSettings
+from skelact.training.transfer import freeze_stages, frozen_stages
 
 log = logging.getLogger(__name__)
 RESIDENT_SHARE = 0.5  # of the accelerator's free memory that a set may take
@@ -150,6 +151,8 @@ class _Run:
         self, fabric: Any, model: nn.Module, settings: TrainSettings, folder: Path, card: Card
     ) -> None:
         self.fabric, self.settings, self.folder, self.card = fabric, settings, folder, card
+        self.frozen = frozen_stages(model, settings.freeze) if settings.freeze else []
+        freeze_stages(self.frozen)
         self.model, self.optimiser = fabric.setup(model, make_optimiser(model, settings))
         self.plain: nn.Module = (
             self.model.module.module if hasattr(self.model.module, "module") else self.model.module
@@ -324,18 +327,23 @@ def _train_epoch(
     generator = torch.Generator(device=data.device).manual_seed(seed % 2**63)
     torch.manual_seed(seed % 2**63)  # dropout
     run.model.train()
+    freeze_stages(run.frozen)
+    if hasattr(run.plain, "set_progress"):
+        run.plain.set_progress(epoch / settings.epochs)  # type: ignore[operator]
     n_steps = max(1, math.ceil(len(order) / settings.batch_size))
     sums = torch.zeros(3, device=fabric.device)
     for step in range(n_steps):
         rate = learning_rate(settings, epoch + step / n_steps)
         for group in run.optimiser.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group.get("scale", 1.0)
         part = order[step * settings.batch_size : (step + 1) * settings.batch_size]
         batch = pipeline(data, part, training=True, generator=generator).to(fabric.device)
         logits = call_model(run.model, batch)
         loss = functional.cross_entropy(
             logits, batch.label, weight=weight, label_smoothing=settings.label_smoothing
         )
+        own = run.plain.extra_loss(batch.label) if hasattr(run.plain, "extra_loss") else None  # type: ignore[operator]
+        loss = loss if own is None else loss + own
         if not torch.isfinite(loss):
             raise SkelactError(
                 f"the loss became {loss.item()} in epoch {epoch + 1}, step {step + 1}; lower train.lr "

@@ -8,21 +8,30 @@ import torch
 from torch import nn
 
 from skelact.training.settings import TrainSettings
+from skelact.training.transfer import layer_scales
 
 
 def make_optimiser(model: nn.Module, settings: TrainSettings) -> torch.optim.Optimizer:
-    """SGD with Nesterov momentum or AdamW; weight decay only on weights of two axes and more."""
-    decayed = [p for p in model.parameters() if p.requires_grad and p.ndim > 1]
-    others = [p for p in model.parameters() if p.requires_grad and p.ndim <= 1]
+    """SGD with Nesterov momentum or AdamW; weight decay only on weights of two axes and more.
+
+    Parameter groups carry ``scale``, the factor of their learning rate (``settings.layer_decay``).
+    """
+    scales = layer_scales(model, settings.layer_decay) if settings.layer_decay != 1 else {}
+    by_kind: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            decay = settings.weight_decay if parameter.ndim > 1 else 0.0
+            by_kind.setdefault((scales.get(id(parameter), 1.0), decay), []).append(parameter)
     groups = [
-        {"params": decayed, "weight_decay": settings.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {"params": parameters, "weight_decay": decay, "scale": scale}
+        for (scale, decay), parameters in by_kind.items()
     ]
-    groups = [g for g in groups if g["params"]]
     if settings.optimiser == "adamw":
-        return torch.optim.AdamW(groups, lr=settings.lr)
+        return torch.optim.AdamW(groups, lr=settings.lr, foreach=True)
     nesterov = settings.momentum > 0
-    return torch.optim.SGD(groups, lr=settings.lr, momentum=settings.momentum, nesterov=nesterov)
+    return torch.optim.SGD(
+        groups, lr=settings.lr, momentum=settings.momentum, nesterov=nesterov, foreach=True
+    )
 
 
 def learning_rate(settings: TrainSettings, progress: float) -> float:
@@ -51,8 +60,11 @@ class WeightAverage:
         """Move the average towards the network's present weights."""
         self.updates += 1
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        averages, values = [], []
         for name, value in model.state_dict().items():
             if value.is_floating_point():
-                self.state[name].lerp_(value, 1 - decay)
+                averages.append(self.state[name])
+                values.append(value)
             else:
                 self.state[name].copy_(value)
+        torch._foreach_lerp_(averages, values, 1 - decay)

@@ -33,6 +33,9 @@ class TrainSettings:
         eval_every: epochs between looks at the validation part.
         seed: of weights, order, augmentation and dropout.
         accelerator: ``auto``, ``cpu`` or ``cuda``.
+        init_from: checkpoint to start from; layout, classes and input channels may differ.
+        freeze: stages from the input on that keep their weights; -1: all but the classifier.
+        layer_decay: learning rate of a stage relative to the next one; 1: the same everywhere.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -56,6 +59,9 @@ class TrainSettings:
     eval_every: int = 1
     seed: int = 0
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    init_from: str = ""
+    freeze: int = 0
+    layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "repeat", "batch_size", "eval_every"):
@@ -66,6 +72,10 @@ class TrainSettings:
         for name in ("label_smoothing", "ema"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"train.{name} must lie in 0..1 (1 excluded), got {getattr(self, name)}")
+        if not 0 < self.layer_decay <= 1:
+            raise ConfigError(f"train.layer_decay must lie in 0..1 (0 excluded), got {self.layer_decay}")
+        if self.freeze < -1:
+            raise ConfigError(f"train.freeze must be -1 or a number of stages, got {self.freeze}")
         for name in ("momentum", "weight_decay", "warmup_epochs", "clip_norm"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"train.{name} must not be negative, got {getattr(self, name)}")

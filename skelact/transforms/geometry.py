@@ -49,6 +49,15 @@ def rotate(
     return apply_matrices(x, owner, rotation_matrices(uniform((n_clips, axes), -angle, angle, x, generator)))
 
 
+def turn(
+    x: Tensor, owner: Tensor, n_clips: int, angle: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """Turn each clip about the vertical axis by up to ``angle`` radians: another viewpoint (3D only)."""
+    angles = x.new_zeros(n_clips, 3)
+    angles[:, 1:2] = uniform((n_clips, 1), -angle, angle, x, generator)
+    return apply_matrices(x, owner, rotation_matrices(angles))
+
+
 def scale(
     x: Tensor, owner: Tensor, n_clips: int, amount: float, generator: torch.Generator | None = None
 ) -> Tensor:
@@ -89,6 +98,48 @@ def mirror(
         torch.where(chosen[:, None, None, None], flipped, x),
         torch.where(chosen[:, None, None], score[:, :, order], score),
     )
+
+
+def stretch_bones(
+    x: Tensor,
+    score: Tensor,
+    layout: SkeletonLayout,
+    amount: float,
+    generator: torch.Generator | None = None,
+) -> Tensor:
+    """Give every person other proportions: each bone times a factor in ``1 - amount .. 1 + amount``.
+
+    Left and right bones share their factor; directions, and so the movement, stay. Bones with a missing
+    end keep their length.
+    """
+    n = len(layout)
+    parent = torch.tensor([p if p >= 0 else v for v, p in enumerate(layout.parents)], device=x.device)
+    factors = uniform((len(x), 1, n, 1), -amount, amount, x, generator)
+    first = torch.tensor([min(v, w) for v, w in enumerate(layout.mirror)], device=x.device)
+    seen = (score > 0) & (score[:, :, parent] > 0)
+    change = (x - x[:, :, parent]) * factors[:, :, first] * seen.unsqueeze(-1).to(x.dtype)
+    path = torch.zeros(n, n, dtype=x.dtype, device=x.device)  # the bones between the root and each joint
+    for v in range(n):
+        u = v
+        while u >= 0:
+            path[v, u] = 1
+            u = layout.parents[u]
+    return x + path @ change
+
+
+def wander(x: Tensor, deviation: float, generator: torch.Generator | None = None, knots: int = 4) -> Tensor:
+    """Move every joint by a slow random drift, as sensors misplace what they see badly.
+
+    Args:
+        x: ``[P, T, V, C]``.
+        deviation: standard deviation of the drift, in the unit of ``x``.
+        generator: where random numbers come from.
+        knots: moments per clip between which the drift is interpolated.
+    """
+    p, t, v, c = x.shape
+    drawn = torch.randn((p, v * c, knots), generator=generator, device=x.device, dtype=x.dtype)
+    smooth = torch.nn.functional.interpolate(drawn, size=t, mode="linear", align_corners=True)
+    return x + deviation * smooth.transpose(1, 2).reshape(p, t, v, c)
 
 
 def jitter(x: Tensor, deviation: float, generator: torch.Generator | None = None) -> Tensor:

@@ -58,11 +58,45 @@ def test_scale_shear_jitter_change_and_repeat() -> None:
         lambda g: geometry.scale(x, OWNER, 3, 0.2, g),
         lambda g: geometry.shear(x, OWNER, 3, 0.2, g),
         lambda g: geometry.jitter(x, 0.1, g),
+        lambda g: geometry.wander(x, 0.1, g),
+        lambda g: geometry.turn(x, OWNER, 3, 0.5, g),
+        lambda g: geometry.stretch_bones(x, torch.ones(4, 10, 25), NTU, 0.2, g),
     ):
         a, b = (change(torch.Generator().manual_seed(3)) for _ in range(2))
         assert torch.equal(a, b) and not torch.equal(a, x)
     factor = geometry.scale(torch.ones_like(x), OWNER, 3, 0.2, torch.Generator().manual_seed(0))
     assert factor.min() >= 0.8 and factor.max() <= 1.2 and torch.equal(factor[0], factor[1])
+
+
+def test_turning_keeps_heights_and_lengths() -> None:
+    x, _ = batch()
+    turned = geometry.turn(x, OWNER, 3, 3.0, torch.Generator().manual_seed(1))
+    assert torch.equal(turned[..., 1], x[..., 1]) and not torch.allclose(turned, x)
+    assert torch.allclose(lengths(turned), lengths(x), atol=1e-4)
+
+
+def test_other_proportions_keep_directions_and_are_symmetric() -> None:
+    x, _ = batch()
+    seen = torch.ones(4, 10, 25)
+    stretched = geometry.stretch_bones(x, seen, NTU, 0.3, torch.Generator().manual_seed(1))
+    ratio = lengths(stretched) / lengths(x)
+    assert ratio.min() >= 0.7 - 1e-4 and ratio.max() <= 1.3 + 1e-4
+    assert torch.allclose(ratio, ratio[:, :1].expand_as(ratio), atol=1e-3)  # the same in every frame
+    assert (ratio[0, 0] - ratio[1, 0]).abs().max() > 0.05  # another for everybody
+    children = [child for child, _ in NTU.bones]
+    left, right = (children.index(v) for v in NTU.positions("left_elbow", "right_elbow"))
+    assert torch.allclose(ratio[:, :, left], ratio[:, :, right], atol=1e-3)
+    assert torch.equal(stretched[:, :, NTU.root], x[:, :, NTU.root])
+    seen[:, :, NTU.positions("left_elbow")] = 0  # a bone with a missing end keeps its length
+    kept = geometry.stretch_bones(x, seen, NTU, 0.3, torch.Generator().manual_seed(1))
+    assert torch.allclose(lengths(kept)[:, :, left], lengths(x)[:, :, left], atol=1e-4)
+
+
+def test_drift_is_slow() -> None:
+    x = torch.zeros(50, 61, 25, 3)
+    drift = geometry.wander(x, 0.1, torch.Generator().manual_seed(0))
+    assert drift[:, 0].std().item() == pytest.approx(0.1, rel=0.1)
+    assert drift.diff(dim=1).abs().max() < 0.05 and drift.diff(n=2, dim=1).abs().median() < 1e-6
 
 
 def test_dropout_only_removes_and_leaves_something() -> None:

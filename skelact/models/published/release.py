@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -44,9 +44,11 @@ class Release:
         source: the paper and whose code.
         blueprint: reads the network's sizes off the shapes of a state dict; the layout is given, or None.
         origin: for one of our keys, the key (or keys) of the release and how the values are changed
-            (transposed, stacked) on the way.
+            (transposed, stacked) on the way; no key for what the release does not keep.
         ignored: patterns of the release's keys that hold nothing learned.
         prefixes: what may stand before every key.
+        renames: starts of keys that go by another name in some of the release's files, and that name.
+        pipeline: how the release prepared its input, as plain settings of our pipeline (the nearest to it).
     """
 
     source: str
@@ -54,6 +56,8 @@ class Release:
     origin: Callable[[str], tuple[str | tuple[str, ...], Change | None]]
     ignored: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ("module.",)
+    renames: tuple[tuple[str, str], ...] = ()
+    pipeline: Mapping[str, Any] = field(default_factory=dict)
 
     def stripped(self, state: State) -> dict[str, Tensor]:
         """The state without the prefixes that wrappers put before keys."""
@@ -61,6 +65,9 @@ class Release:
         for key, value in state.items():
             for prefix in self.prefixes:
                 key = key.removeprefix(prefix)
+            for start, name in self.renames:
+                if key.startswith(start):
+                    key = name + key[len(start) :]
             result[key] = value
         return result
 
@@ -98,6 +105,9 @@ class Release:
                 continue
             theirs, change = self.origin(key)
             theirs = (theirs,) if isinstance(theirs, str) else theirs
+            if not theirs:
+                ours[key] = old
+                continue
             used.update(theirs)
             missing = [k for k in theirs if k not in state]
             if missing:

@@ -68,5 +68,13 @@ def _origin(key: str) -> tuple[str, Change | None]:
 
 
 STGCN_RELEASE = Release(
-    "Yan et al., AAAI 2018, the authors' release", _blueprint, _origin, ignored=("A",), prefixes=("module.", "model.")
+    "Yan et al., AAAI 2018, the authors' release",
+    _blueprint,
+    _origin,
+    ignored=("A",),
+    prefixes=("module.", "model."),
+    pipeline={
+        "sampling": {"kind": "seconds", "n_frames": 300, "fps": 30.0},
+        "normalise": {"centre": "first_frame", "scale": "none"},
+    },
 )

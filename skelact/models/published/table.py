@@ -11,10 +11,27 @@ from torch import Tensor
 
 from skelact.errors import CheckpointError, choices
 from skelact.models.base import SkeletonModel
+from skelact.models.published.agcn import AAGCN_RELEASE, AGCN_RELEASE
+from skelact.models.published.ctrgcn import CTRGCN_RELEASE
+from skelact.models.published.dgstgcn import DGSTGCN_RELEASE
+from skelact.models.published.protogcn import PROTOGCN_RELEASE
+from skelact.models.published.msg3d import MSG3D_RELEASE
 from skelact.models.published.release import Release
+from skelact.models.published.shiftgcn import SHIFTGCN_RELEASE
 from skelact.models.published.stgcn import STGCN_RELEASE
+from skelact.models.published.stgcnpp import STGCNPP_RELEASE
 
-PUBLISHED: dict[str, Release] = {"stgcn": STGCN_RELEASE}
+PUBLISHED: dict[str, Release] = {
+    "stgcn": STGCN_RELEASE,
+    "2s_agcn": AGCN_RELEASE,
+    "aagcn": AAGCN_RELEASE,
+    "msg3d": MSG3D_RELEASE,
+    "shiftgcn": SHIFTGCN_RELEASE,
+    "ctrgcn": CTRGCN_RELEASE,
+    "stgcnpp_pyskl": STGCNPP_RELEASE,
+    "dgstgcn_pyskl": DGSTGCN_RELEASE,
+    "protogcn": PROTOGCN_RELEASE,
+}
 
 
 def find_release(name: str) -> Release:

@@ -46,6 +46,34 @@ class _AggregateMix(torch.autograd.Function):
         return grad_x, grad_matrix, grad_weight, grad.reshape(v, -1, d).sum(1)
 
 
+def aggregate_mix(x: Tensor, matrix: Tensor, weight: Tensor, bias: Tensor, training: bool) -> Tensor:
+    """Aggregate over joints in K partitions, mix channels, and add up: ``Σ_k matrix_k x W_k + b``.
+
+    Args:
+        x: ``[V, P, T, C]``.
+        matrix: ``[K*V, V]``, target by source.
+        weight: ``[K, C, D]``.
+        bias: ``[V, D]``.
+        training: as one step of the tape, where that is possible.
+
+    Returns:
+        ``[V, P, T, D]``.
+    """
+    if training and not torch.is_autocast_enabled(x.device.type):
+        return _AggregateMix.apply(x, matrix, weight, bias)  # type: ignore[return-value]
+    v, p, t, c = x.shape
+    return mix((matrix @ x.reshape(v, -1)).view(-1, v, p, t, c), weight, bias)
+
+
+def mix(parts: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Mix the channels of aggregated ``[K, V, P, T, C]`` and add partitions up: ``[V, P, T, D]``."""
+    _, v, p, t, c = parts.shape
+    out = bias.to(parts.dtype)[:, None, None, :]
+    for part, part_weight in zip(parts.unbind(0), weight.unbind(0), strict=True):
+        out = out + (part.reshape(-1, c) @ part_weight.to(part.dtype)).view(v, p, t, -1)
+    return out
+
+
 class FixedGraphConv(nn.Module):
     """Graph convolution on a fixed partitioned graph with learned edge importance.
 
@@ -86,28 +114,29 @@ class FixedGraphConv(nn.Module):
         edge_weight = self.edge_weight()
         if self.training and self.graph.n_joints <= 256 and not torch.is_autocast_enabled(x.device.type):
             bias = self.joint_bias(edge_weight)
-            return _AggregateMix.apply(x, self.graph.dense(edge_weight), self.weight, bias)  # type: ignore
-        parts = propagate(x, self.graph, edge_weight)
-        v, p, t, c = x.shape
-        out = self.joint_bias(edge_weight).to(parts.dtype)[:, None, None, :]
-        for part, weight in zip(parts.unbind(0), self.weight.unbind(0), strict=True):
-            out = out + (part.reshape(-1, c) @ weight.to(part.dtype)).view(v, p, t, -1)
-        return out
+            return aggregate_mix(x, self.graph.dense(edge_weight), self.weight, bias, training=True)
+        return mix(propagate(x, self.graph, edge_weight), self.weight, self.joint_bias(edge_weight))
 
-    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedFixedGraphConv:
+    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedAggregateMix:
         """The inference form, with the norm that follows."""
-        return FoldedFixedGraphConv(self, norm, dtype)
+        scale, shift = scale_shift(norm, self.weight)
+        edges = self.edge_weight()
+        bias = self.joint_bias(edges) * scale + shift
+        return FoldedAggregateMix(self.graph.dense(edges), self.weight * scale, bias, dtype)
 
 
-class FoldedFixedGraphConv:
-    """`FixedGraphConv` and the norm that follows it."""
+class FoldedAggregateMix:
+    """`aggregate_mix` of fixed weights: the inference form of a graph convolution and the norm that follows.
 
-    def __init__(self, conv: FixedGraphConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
-        scale, shift = scale_shift(norm, conv.weight)
-        edges = conv.edge_weight().detach()
-        self.matrix = conv.graph.dense(edges).detach().to(dtype).contiguous()
-        self.weight = (conv.weight * scale).detach().to(dtype).contiguous()
-        self.bias = (conv.joint_bias(edges) * scale + shift).detach().to(dtype)[:, None, :]
+    Args:
+        matrix, weight, bias: as there, with the norm folded in; they are copied.
+        dtype: of the arithmetic.
+    """
+
+    def __init__(self, matrix: Tensor, weight: Tensor, bias: Tensor, dtype: torch.dtype) -> None:
+        self.matrix = matrix.detach().to(dtype, copy=True).contiguous()
+        self.weight = weight.detach().to(dtype, copy=True).contiguous()
+        self.bias = bias.detach().to(dtype, copy=True)[:, None, :]
 
     def __call__(self, x: Tensor) -> Tensor:
         v, p, t, c = x.shape

@@ -69,7 +69,7 @@ class FoldedTemporalConv:
     """`TemporalConv` and the norm that follows it."""
 
     def __init__(self, conv: TemporalConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
-        scale, shift = scale_shift(norm, conv.weight)
+        scale, shift = (s.expand(len(conv.weight)) for s in scale_shift(norm, conv.weight))
         bias = torch.zeros_like(shift) if conv.bias is None else conv.bias
         weight = conv.weight * scale[:, None, None, None]
         self.weight = weight.detach().to(dtype).contiguous(memory_format=torch.channels_last)
@@ -101,7 +101,7 @@ class FoldedPointConv:
     """`PointConv` and the norm that follows it."""
 
     def __init__(self, conv: PointConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
-        scale, shift = scale_shift(norm, conv.weight)
+        scale, shift = (s.expand(len(conv.weight)) for s in scale_shift(norm, conv.weight))
         self.weight = (conv.weight * scale[:, None]).detach().to(dtype)
         self.bias = (conv.bias * scale + shift).detach().to(dtype)
         self.stride = conv.stride

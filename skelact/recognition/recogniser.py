@@ -1,4 +1,4 @@
-"""Recognition with a trained checkpoint: from one recording to probabilities over time and segments."""
+"""`Recogniser`: from one recording to probabilities over time and segments."""
 
 from __future__ import annotations
 
@@ -10,16 +10,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from skelact.config import from_plain
 from skelact.datasets.gather import gather, sample_positions
-from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
-from skelact.errors import DataError, LayoutError
-from skelact.layouts import conversion
-from skelact.models import ModelSettings
+from skelact.errors import DataError
+from skelact.recognition.ensemble import Member, load_ensemble
 from skelact.skeleton import Skeleton
-from skelact.training.checkpoint import Card, load_checkpoint, load_weights
 
 
 @dataclass(frozen=True)
@@ -71,90 +68,16 @@ class Recognition:
         return None
 
 
-def load_model(path: str | Path) -> tuple[Any, Card, Pipeline]:
-    """Rebuild the network of a checkpoint in evaluation mode, with its card and pipeline.
-
-    Raises:
-        CheckpointError, ConfigError: if the checkpoint cannot be used.
-    """
-    state, card = load_checkpoint(path)
-    pipeline = from_plain(Pipeline, card.pipeline, f"{path}: pipeline")
-    settings = from_plain(ModelSettings, card.model, f"{path}: model")
-    model = settings.build(card.skeleton_layout, len(card.label_names), pipeline.channels(card.dims))
-    load_weights(model, state, str(path))
-    return model.eval(), card, pipeline
-
-
-def fit_input(skeleton: Skeleton, card: Card, pipeline: Pipeline) -> tuple[Skeleton, list[str]]:
-    """Make a recording fit a checkpoint, or say why it cannot.
-
-    A layout that can be converted is converted by joint name. Picture fractions become pixels where the
-    size of the picture is known. A third coordinate that the network does not use is dropped.
-
-    Returns:
-        (the recording, what was changed in words).
-
-    Raises:
-        LayoutError: if the layouts share no joint, or less than half of what the network needs is there.
-        DataError: if coordinates or units do not fit.
-    """
-    notes = []
-    layout = card.skeleton_layout
-    where = f"recording '{skeleton.id}'" if skeleton.id else "the recording"
-    if skeleton.layout != layout:
-        plan = conversion(skeleton.layout, layout)
-        if len(plan.missing) > len(layout) / 2:
-            raise LayoutError(
-                f"{where} has layout '{skeleton.layout.name}', the checkpoint was trained on '{layout.name}', and "
-                f"only {len(layout) - len(plan.missing)} of its {len(layout)} joints can be made; missing: "
-                f"{', '.join(plan.missing)}. Train on a layout that the recordings have."
-            )
-        skeleton = skeleton.converted(layout)
-        lacks = f"; missing: {', '.join(plan.missing)}" if plan.missing else ""
-        notes.append(f"converted from {plan.source.name} to {layout.name} by joint name{lacks}")
-    dims = skeleton.xyz.shape[3]
-    if dims < card.dims:
-        raise DataError(
-            f"{where} has {dims} coordinates per joint, the checkpoint needs {card.dims}; extract 3D skeletons "
-            "(--coordinates world) or train on 2D"
-        )
-    if dims > card.dims:
-        skeleton = skeleton.with_(xyz=skeleton.xyz[..., : card.dims])
-        notes.append(f"only the first {card.dims} coordinates are used")
-    if skeleton.unit == "image" and card.unit != "image":
-        try:
-            size = float(skeleton.info["width"]), float(skeleton.info["height"])
-        except KeyError:
-            raise DataError(
-                f"{where} is in fractions of the picture, the checkpoint in '{card.unit}', and the picture's "
-                "width and height are not known; extract it again with --coordinates world"
-            ) from None
-        factor = np.array([size[0], size[1], size[0]][: card.dims], np.float32)
-        skeleton = skeleton.with_(xyz=skeleton.xyz * factor, unit="px")
-        notes.append("picture fractions turned into pixels")
-    if skeleton.unit != card.unit:
-        if pipeline.normalise.scale == "none" or "image" in (skeleton.unit, card.unit):
-            raise DataError(
-                f"{where} is in '{skeleton.unit}', the checkpoint was trained in '{card.unit}' without a scale that "
-                "makes them comparable (normalise.scale: body)"
-            )
-        if {skeleton.unit, card.unit} == {"px", "m"} and card.dims == 3:
-            notes.append(
-                f"'{skeleton.unit}' input for a network trained in '{card.unit}': made comparable by body size"
-            )
-    return skeleton, notes
-
-
 class Recogniser:
-    """A checkpoint, ready for recordings.
+    """A checkpoint (of one network or a fused one), ready for recordings.
 
     Args:
         path: checkpoint file or run folder.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.model, self.card, self.pipeline = load_model(path)
-        self.network = self.model.folded() if hasattr(self.model, "folded") else self.model
+        self.ensemble = load_ensemble(path)
+        self.card, self.pipeline = self.ensemble.card, self.ensemble.members[0].pipeline
 
     @torch.inference_mode()
     def recognise(
@@ -229,20 +152,41 @@ class Recogniser:
             begins = np.arange(first, last - length + 1e-6, stride * fps)
             if last - length - begins[-1] > 1e-3:  # the end is looked at too
                 begins = np.append(begins, last - length)
-        one = torch.full((len(begins),), max(1.0, length))
-        rates = torch.full((len(begins),), fps)
-        positions = sample_positions(self.pipeline.sampling, one, rates, training=False)
-        positions = positions + torch.as_tensor(begins, dtype=torch.float32)[:, None]
-        outputs = []
-        for start in range(0, len(begins), batch_size):
-            part = positions[start : start + batch_size]
-            clips = torch.zeros(len(part), dtype=torch.int64)
-            batch = self.pipeline.prepare(gather(data, clips, self.pipeline.sampling, positions=part))
-            outputs.append(self.network(batch.x, batch.owner, batch.score, batch.n_clips).softmax(-1))
-            if progress:
-                progress(min(start + batch_size, len(begins)), len(begins), "recognising")
+        windows = _Windows(
+            data, torch.as_tensor(begins, dtype=torch.float32), max(1.0, length), fps, batch_size, progress
+        )
+        probabilities = self.ensemble.combine([windows.logits(m) for m in self.ensemble.members]).softmax(-1)
         origin = float(skeleton.time[0]) if skeleton.time is not None else 0.0
-        return origin + (begins + length / 2) / fps, torch.cat(outputs).numpy(), length / fps
+        return origin + (begins + length / 2) / fps, probabilities.numpy(), length / fps
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Windows of equal length over one recording."""
+
+    data: SkeletonSet
+    begins: Tensor
+    length: float
+    fps: float
+    batch_size: int
+    progress: Any
+
+    def logits(self, member: Member) -> Tensor:
+        """What one network makes of them: ``[windows, K]``."""
+        n, sampling = len(self.begins), member.pipeline.sampling
+        positions = sample_positions(
+            sampling, torch.full((n,), self.length), torch.full((n,), self.fps), training=False
+        )
+        positions = positions + self.begins[:, None]
+        outputs = []
+        for start in range(0, n, self.batch_size):
+            part = positions[start : start + self.batch_size]
+            clips = torch.zeros(len(part), dtype=torch.int64)
+            batch = member.pipeline.prepare(gather(self.data, clips, sampling, positions=part))
+            outputs.append(member.network(batch.x, batch.owner, batch.score, batch.n_clips))
+            if self.progress:
+                self.progress(min(start + self.batch_size, n), n, "recognising")
+        return torch.cat(outputs)
 
 
 def join_windows(

@@ -1,0 +1,152 @@
+"""2s-AGCN (Shi et al., CVPR 2019; here one stream of it), and AAGCN (Shi et al., TIP 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch.nn as nn
+
+from skelact.errors import ConfigError
+from skelact.layouts import SkeletonLayout, get_layout, partition
+from skelact.models.base import GraphModel
+from skelact.nn.block import Block
+from skelact.nn.graph import SkeletonGraph
+from skelact.nn.initialise import initialise_fan_out
+from skelact.nn.spatial.adaptive import AdaptiveGraphConv
+from skelact.nn.stc_attention import JointFrameChannelAttention
+from skelact.nn.temporal.conv import TemporalConv
+
+
+class AGCN(GraphModel):
+    """One stream of 2s-AGCN: every layer learns a graph, and sees another in every person.
+
+    Args:
+        layout: the skeleton layout or its name.
+        n_classes: number of actions.
+        channels_in: values per joint, such as 3 for positions.
+        channels: output channels of each block.
+        strided: the blocks (0-based) that halve the frames.
+        partition_name: see `skelact.layouts.PARTITIONS`.
+        kernel: frames that a temporal convolution sees.
+        dropout: in every block after the first.
+        gated: AAGCN's adaptive convolution.
+        attention: AAGCN's attention to joints, frames and channels.
+        padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
+        norm_people: 1; more only for published weights (see `JointNorm`).
+
+    Raises:
+        ConfigError: for settings that make no network.
+    """
+
+    def __init__(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int = 3,
+        channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
+        strided: Sequence[int] = (4, 7),
+        partition_name: str = "self_inward_outward",
+        kernel: int = 9,
+        dropout: float = 0.0,
+        gated: bool = False,
+        attention: bool = False,
+        padded_people: int = 0,
+        norm_people: int = 1,
+    ) -> None:
+        if not channels or min(channels) < 1:
+            raise ConfigError(f"AGCN needs channels of at least 1, got channels={channels}")
+        if kernel % 2 == 0:
+            raise ConfigError(f"kernel must be odd so that frames stay centred, got {kernel}")
+        layout = get_layout(layout)
+        graph = SkeletonGraph(partition(layout, partition_name))
+        rows = []
+        for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
+            stride = 2 if i in strided else 1
+            block = Block(
+                AdaptiveGraphConv(c, d, graph, gated=gated),
+                TemporalConv(d, d, kernel, stride),
+                c,
+                d,
+                stride,
+                residual=i > 0,
+                dropout=dropout if i > 0 else 0.0,
+                inner_residual=True,
+                attention=JointFrameChannelAttention(d, len(layout)) if attention else None,
+            )
+            initialise_fan_out(block)
+            if isinstance(block.attention, JointFrameChannelAttention):
+                block.attention.reset()
+            assert block.spatial_norm is not None
+            # a block starts as its residual and its temporal convolution; the graph grows in
+            nn.init.constant_(block.spatial_norm.weight, 1e-6)
+            rows.append(block)
+        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people, norm_people)
+
+    def widest(self) -> int:
+        return 2 * self.blocks[0].spatial.weight.shape[2]  # type: ignore[union-attr]
+
+
+@dataclass
+class AGCNSettings:
+    """Settings of one stream of 2s-AGCN; see `AGCN`."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    name: Literal["agcn"] = "agcn"
+    channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
+    strided: tuple[int, ...] = (4, 7)
+    partition: str = "self_inward_outward"
+    kernel: int = 9
+    dropout: float = 0.0
+    padded_people: int = 0
+    norm_people: int = 1
+
+    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> AGCN:
+        """Make the network for a layout, a number of classes and of input channels."""
+        return _build(self, False, layout, n_classes, channels_in)
+
+
+@dataclass
+class AAGCNSettings:
+    """Settings of AAGCN; see `AGCN`."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    name: Literal["aagcn"] = "aagcn"
+    channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
+    strided: tuple[int, ...] = (4, 7)
+    partition: str = "self_inward_outward"
+    kernel: int = 9
+    dropout: float = 0.0
+    padded_people: int = 0
+    norm_people: int = 1
+
+    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> AGCN:
+        """Make the network for a layout, a number of classes and of input channels."""
+        return _build(self, True, layout, n_classes, channels_in)
+
+
+def _build(
+    settings: AGCNSettings | AAGCNSettings,
+    gated: bool,
+    layout: SkeletonLayout | str,
+    n_classes: int,
+    channels_in: int,
+) -> AGCN:
+    return AGCN(
+        layout,
+        n_classes,
+        channels_in,
+        settings.channels,
+        settings.strided,
+        settings.partition,
+        settings.kernel,
+        settings.dropout,
+        gated,
+        gated,
+        settings.padded_people,
+        settings.norm_people,
+    )

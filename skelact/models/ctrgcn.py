@@ -1,0 +1,102 @@
+"""CTR-GCN: channel-wise topology refinement (Chen et al., ICCV 2021)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from torch import nn
+
+from skelact.errors import ConfigError
+from skelact.layouts import SkeletonLayout, get_layout, partition
+from skelact.models.base import GraphModel
+from skelact.nn.block import Block
+from skelact.nn.initialise import initialise_fan_out
+from skelact.nn.spatial.channelwise import ChannelwiseGraphConv
+from skelact.nn.temporal.multibranch import MultiBranchConv
+
+
+class CTRGCN(GraphModel):
+    """CTR-GCN for any layout, any number of people and frames.
+
+    Args:
+        layout: the skeleton layout or its name.
+        n_classes: number of actions.
+        channels_in: values per joint, such as 3 for positions.
+        channels: output channels of each block.
+        strided: the blocks (0-based) that halve the frames.
+        partition_name: where the shared topologies start (see `STGCN`).
+        kernels: ``(frames, dilation)`` of the temporal branches.
+        dropout: in every block after the first.
+        padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
+        norm_people: 1; more only for published weights (see `JointNorm`).
+
+    Raises:
+        ConfigError: for settings that make no network.
+    """
+
+    def __init__(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int = 3,
+        channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
+        strided: Sequence[int] = (4, 7),
+        partition_name: str = "self_inward_outward",
+        kernels: Sequence[tuple[int, int]] = ((5, 1), (5, 2)),
+        dropout: float = 0.0,
+        padded_people: int = 0,
+        norm_people: int = 1,
+    ) -> None:
+        if not channels or min(channels) < 1:
+            raise ConfigError(f"CTR-GCN needs channels of at least 1, got channels={channels}")
+        adjacency = partition(get_layout(layout), partition_name)
+        rows = []
+        for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
+            stride = 2 if i in strided else 1
+            spatial = ChannelwiseGraphConv(c, d, adjacency)
+            temporal = MultiBranchConv(d, stride, kernels, transform=False)
+            initialise_fan_out(temporal)
+            row = Block(
+                spatial, temporal, c, d, stride, residual=i > 0, dropout=min(i, 1) * dropout, inner_residual=True
+            )
+            for shortcut in (row.residual, row.inner_residual):
+                if shortcut is not None:
+                    initialise_fan_out(shortcut)
+            # The graph convolution starts next to nothing, and the block as the temporal one alone.
+            nn.init.constant_(row.spatial_norm.weight, 1e-6)  # type: ignore[union-attr]
+            rows.append(row)
+        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people, norm_people)
+
+
+@dataclass
+class CTRGCNSettings:
+    """Settings of `CTRGCN`; see there."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    name: Literal["ctrgcn"] = "ctrgcn"
+    channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
+    strided: tuple[int, ...] = (4, 7)
+    partition: str = "self_inward_outward"
+    kernels: tuple[tuple[int, int], ...] = ((5, 1), (5, 2))
+    dropout: float = 0.0
+    padded_people: int = 0
+    norm_people: int = 1
+
+    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> CTRGCN:
+        """Make the network for a layout, a number of classes and of input channels."""
+        return CTRGCN(
+            layout,
+            n_classes,
+            channels_in,
+            self.channels,
+            self.strided,
+            self.partition,
+            self.kernels,
+            self.dropout,
+            self.padded_people,
+            self.norm_people,
+        )

@@ -1,0 +1,107 @@
+"""Spatio-temporal graph attention: GATv2 over the skeleton's edges inside blocks with temporal convolution."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from skelact.errors import ConfigError
+from skelact.layouts import SkeletonLayout, get_layout
+from skelact.models.base import GraphModel
+from skelact.nn.attention import GraphAttention
+from skelact.nn.block import Block
+from skelact.nn.graph import SkeletonGraph
+from skelact.nn.temporal.conv import TemporalConv
+
+
+class STGAT(GraphModel):
+    """Graph attention in space, convolution in time.
+
+    Source: Veličković et al., ICLR 2018; Brody, Alon and Yahav, ICLR 2022, in the blocks of Yan et al.,
+    AAAI 2018.
+
+    Args:
+        layout, n_classes, channels_in: see `SkeletonModel`.
+        channels: output channels of each block.
+        strided: the blocks (0-based) that halve the frames.
+        heads: of the attention; divides all channels.
+        hops: a joint attends to joints up to so many edges away, and to itself.
+        kernel: frames that a temporal convolution sees; odd.
+        dropout: in every block after the first.
+
+    Raises:
+        ConfigError: for settings that make no network.
+    """
+
+    def __init__(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int = 3,
+        channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
+        strided: Sequence[int] = (4, 7),
+        heads: int = 4,
+        hops: int = 2,
+        kernel: int = 9,
+        dropout: float = 0.0,
+    ) -> None:
+        if not channels or min(channels) < 1:
+            raise ConfigError(f"STGAT needs channels of at least 1, got channels={channels}")
+        if kernel % 2 == 0:
+            raise ConfigError(f"kernel must be odd so that frames stay centred, got {kernel}")
+        if hops < 1:
+            raise ConfigError(f"hops must be at least 1, got {hops}")
+        distance = get_layout(layout).hops
+        graph = SkeletonGraph(((distance >= 0) & (distance <= hops))[None].astype(float))
+        rows = []
+        for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
+            stride = 2 if i in strided else 1
+            spatial = GraphAttention(c, d, graph, heads)
+            temporal = TemporalConv(d, d, kernel, stride)
+            rows.append(
+                Block(
+                    spatial,
+                    temporal,
+                    c,
+                    d,
+                    stride,
+                    residual=i > 0,
+                    dropout=dropout if i > 0 else 0.0,
+                    inner_residual=True,
+                )
+            )
+        super().__init__(layout, n_classes, channels_in, rows, channels[-1])
+
+    def widest(self) -> int:
+        return 3 * self.n_features // 4
+
+
+@dataclass
+class STGATSettings:
+    """Settings of `STGAT`; see there."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    name: Literal["stgat"] = "stgat"
+    channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
+    strided: tuple[int, ...] = (4, 7)
+    heads: int = 4
+    hops: int = 2
+    kernel: int = 9
+    dropout: float = 0.0
+
+    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> STGAT:
+        """Make the network for a layout, a number of classes and of input channels."""
+        return STGAT(
+            layout,
+            n_classes,
+            channels_in,
+            self.channels,
+            self.strided,
+            self.heads,
+            self.hops,
+            self.kernel,
+            self.dropout,
+        )

@@ -1,0 +1,131 @@
+"""MS-G3D: disentangled multi-scale graph convolutions over space-time (Liu et al., CVPR 2020)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from skelact.errors import ConfigError
+from skelact.layouts import SkeletonLayout, get_layout, hop_scales
+from skelact.models.base import GraphModel
+from skelact.nn.graph import SkeletonGraph
+from skelact.nn.pathways import PathwayBlock, TemporalUnit
+from skelact.nn.spatial.multiscale import MultiScaleGraphConv, WindowGraphConv
+from skelact.nn.temporal.multibranch import MultiBranchConv
+
+
+class MSG3D(GraphModel):
+    """MS-G3D for any layout, any number of people and frames.
+
+    Args:
+        layout: the skeleton layout or its name.
+        n_classes: number of actions.
+        channels_in: values per joint, such as 3 for positions.
+        channels: output channels of each block.
+        strided: the blocks (0-based) that halve the frames.
+        n_scales: hop distances, from 0 on, of the graph convolutions in one frame.
+        n_window_scales: the same of those over windows of frames.
+        windows: frames of each window; odd.
+        window_dilations: frames between two of a window, for each window.
+        dilations: of the temporal branches of three frames.
+        dropout: after every multi-branch temporal convolution.
+        padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
+        norm_people: 1; more only for published weights (see `JointNorm`).
+
+    Raises:
+        ConfigError: for settings that make no network.
+    """
+
+    def __init__(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int = 3,
+        channels: Sequence[int] = (96, 192, 384),
+        strided: Sequence[int] = (1, 2),
+        n_scales: int = 13,
+        n_window_scales: int = 6,
+        windows: Sequence[int] = (3, 5),
+        window_dilations: Sequence[int] = (1, 1),
+        dilations: Sequence[int] = (1, 2, 3, 4),
+        dropout: float = 0.0,
+        padded_people: int = 0,
+        norm_people: int = 1,
+    ) -> None:
+        if not channels or min(channels) < 1:
+            raise ConfigError(f"MS-G3D needs channels of at least 1, got channels={tuple(channels)}")
+        if n_scales < 1 or n_window_scales < 1:
+            raise ConfigError(f"MS-G3D needs at least 1 scale, got {n_scales} and {n_window_scales} for windows")
+        if len(windows) != len(window_dilations) or any(w % 2 == 0 for w in windows):
+            raise ConfigError(
+                f"windows must be odd, each with a dilation, got windows={tuple(windows)} and "
+                f"window_dilations={tuple(window_dilations)}"
+            )
+        layout = get_layout(layout)
+        graph = SkeletonGraph(hop_scales(layout, n_scales))
+        window_graphs = [SkeletonGraph(hop_scales(layout, n_window_scales, w)) for w in windows]
+        kernels = [(3, dilation) for dilation in dilations]
+        rows = []
+        for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
+            stride = 2 if i in strided else 1
+            width = d if i == 0 else c  # the first block widens at once, the others where frames are mixed
+            units = [
+                TemporalUnit(
+                    MultiBranchConv(d, s, kernels, transform=False, channels_in=e), e, d, s, active, dropout
+                )
+                for e, s, active in ((width, stride, True), (d, 1, False), (d, 1, True))
+            ]
+            over_time = [
+                WindowGraphConv(c, d, g, w, width, stride, dilation)
+                for g, w, dilation in zip(window_graphs, windows, window_dilations, strict=True)
+            ]
+            rows.append(PathwayBlock(MultiScaleGraphConv(c, width, graph), width, over_time, units, d))
+        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people, norm_people)
+
+    def fold_blocks(self, dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
+        return [block.folded(dtype) for block in self.blocks]  # type: ignore[operator]
+
+    def widest(self) -> int:
+        return self.n_features
+
+
+@dataclass
+class MSG3DSettings:
+    """Settings of `MSG3D`; see there."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    name: Literal["msg3d"] = "msg3d"
+    channels: tuple[int, ...] = (96, 192, 384)
+    strided: tuple[int, ...] = (1, 2)
+    n_scales: int = 13
+    n_window_scales: int = 6
+    windows: tuple[int, ...] = (3, 5)
+    window_dilations: tuple[int, ...] = (1, 1)
+    dilations: tuple[int, ...] = (1, 2, 3, 4)
+    dropout: float = 0.0
+    padded_people: int = 0
+    norm_people: int = 1
+
+    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> MSG3D:
+        """Make the network for a layout, a number of classes and of input channels."""
+        return MSG3D(
+            layout,
+            n_classes,
+            channels_in,
+            self.channels,
+            self.strided,
+            self.n_scales,
+            self.n_window_scales,
+            self.windows,
+            self.window_dilations,
+            self.dilations,
+            self.dropout,
+            self.padded_people,
+            self.norm_people,
+        )

@@ -1,0 +1,147 @@
+"""PoseC3D: a 3D CNN on heatmap volumes of joints (Duan, Zhao, Chen, Lin and Dai, CVPR 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from skelact.errors import ConfigError
+from skelact.layouts import SkeletonLayout
+from skelact.models.base import PlainInference, SkeletonModel
+from skelact.nn.conv3d import Bottleneck3d, ConvNorm3d, fold_norms
+from skelact.nn.heatmap import crop_to_people, make_heatmaps
+
+
+class PoseC3D(SkeletonModel):
+    """Joints drawn into one volume per clip, all its people together, and a SlowOnly network on that.
+
+    The first two of the input's channels are drawn, whatever their unit; the others are not looked at. So 3D
+    skeletons are seen from the front, and a picture is upside down where the second coordinate points up:
+    that is the same for all clips of a set. The picture is the square around all joints of all people in all
+    frames. No gradient flows to the input.
+
+    Args:
+        layout, n_classes, channels_in: see `SkeletonModel`; ``channels_in`` at least 2.
+        width: channels of the first convolution.
+        depths: blocks of each stage; the last stages' blocks see three frames, the first's one.
+        size: pixels along a side of the picture.
+        sigma: width of a joint's Gaussian in pixels.
+        margin: free space around the joints, as a share of their box.
+        dropout: before the classifier.
+
+    Raises:
+        ConfigError: for settings that make no network.
+    """
+
+    def __init__(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int = 3,
+        width: int = 32,
+        depths: Sequence[int] = (4, 6, 3),
+        size: int = 56,
+        sigma: float = 0.6,
+        margin: float = 0.125,
+        dropout: float = 0.5,
+    ) -> None:
+        if channels_in < 2:
+            raise ConfigError(f"PoseC3D draws joints in two coordinates, got channels_in={channels_in}")
+        if not depths or min(depths) < 1 or width < 1:
+            raise ConfigError(f"PoseC3D needs blocks and channels, got depths={depths}, width={width}")
+        if size < 2 ** len(depths) or not sigma > 0 or margin < 0:
+            raise ConfigError(
+                f"PoseC3D needs size of at least {2 ** len(depths)} pixels for {len(depths)} stages, sigma above 0 "
+                f"and margin of at least 0; got {size}, {sigma} and {margin}"
+            )
+        super().__init__(layout, n_classes, channels_in, 4 * width * 2 ** (len(depths) - 1))
+        self.size, self.sigma, self.margin = size, sigma, margin
+        self.stem = ConvNorm3d(len(self.layout), width, (1, 7))
+        stages, channels = [], width
+        for stage, depth in enumerate(depths):
+            out = 4 * width * 2**stage
+            stride = (2 if stage == len(depths) - 1 else 1, 2)
+            rows = []
+            for i in range(depth):
+                rows.append(Bottleneck3d(channels, out, stride if i == 0 else (1, 1), temporal=stage > 0))
+                channels = out
+            stages.append(nn.Sequential(*rows))
+        self.rows = nn.ModuleList(stages)
+        self.dropout = nn.Dropout(dropout)
+
+    def draw(
+        self, x: Tensor, owner: Tensor, score: Tensor | None = None, n_clips: int | None = None
+    ) -> Tensor:
+        """Heatmap volumes ``[N, V, T, size, size]``; arguments as for `forward`."""
+        n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
+        exact = torch.promote_types(x.dtype, torch.float32)  # a pixel must not be rounded away
+        score = torch.ones_like(x[..., 0], dtype=exact) if score is None else score.to(exact)
+        pixels = crop_to_people(x[..., :2].to(exact), score > 0, owner, n_clips, self.size, self.margin)
+        return make_heatmaps(pixels, score, owner, n_clips, self.size, self.sigma)
+
+    def clip_features(
+        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
+    ) -> Tensor:
+        self.check_input(x)
+        owner = torch.arange(len(x), device=x.device) if owner is None else owner
+        volume = self.draw(x, owner, score, n_clips).to(self.stem[0].weight.dtype)  # type: ignore[arg-type]
+        out = self.stem(volume.contiguous(memory_format=torch.channels_last_3d))
+        out = functional.max_pool3d(out, (1, 3, 3), 1, (0, 1, 1))
+        for stage in self.rows:
+            out = stage(out)
+        return self.dropout(out.mean((2, 3, 4)))
+
+    def stages(self) -> list[tuple[str, list[nn.Module]]]:
+        rows = [(f"rows.{i}", [stage]) for i, stage in enumerate(self.rows)]
+        return [("stem", [self.stem]), *rows, ("head", [self.head])]
+
+    def folded(self, dtype: torch.dtype = torch.float32) -> Callable[..., Tensor]:
+        """The network's inference form: norms folded into the convolutions."""
+        return FoldedPoseC3D(self, dtype)
+
+
+class FoldedPoseC3D(PlainInference):
+    """The inference form of `PoseC3D`; volumes are drawn in full precision whatever the type."""
+
+    def __init__(self, model: PoseC3D, dtype: torch.dtype) -> None:
+        self.model = fold_norms(model).to(dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore
+        self.dtype = dtype
+
+    @torch.inference_mode()
+    def __call__(self, x: Tensor, *arguments, **options) -> Tensor:  # type: ignore[no-untyped-def]
+        out = self.model(x, *arguments, **options)
+        return out.float() if self.dtype == torch.bfloat16 else out
+
+
+@dataclass
+class PoseC3DSettings:
+    """Settings of `PoseC3D`; see there."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    name: Literal["posec3d"] = "posec3d"
+    width: int = 32
+    depths: tuple[int, ...] = (4, 6, 3)
+    size: int = 56
+    sigma: float = 0.6
+    margin: float = 0.125
+    dropout: float = 0.5
+
+    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> PoseC3D:
+        """Make the network for a layout, a number of classes and of input channels."""
+        return PoseC3D(
+            layout,
+            n_classes,
+            channels_in,
+            self.width,
+            self.depths,
+            self.size,
+            self.sigma,
+            self.margin,
+            self.dropout,
+        )

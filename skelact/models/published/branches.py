@@ -1,0 +1,54 @@
+"""Keys of the multi-branch temporal convolution, which several releases share."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import torch
+
+from skelact.models.published.release import Change, State, point_weight, time_weight
+
+Origin = tuple[str | tuple[str, ...], Change | None]
+ROW_PARTS = ("residual", "inner_residual", "spatial_norm")
+
+
+def branches_of(state: State, row: str) -> tuple[tuple[int, int], ...]:
+    """Kernels of the convolution branches of ``row``, by number of taps, with dilations 1, 2, 3, ..."""
+    taps = []
+    for i in count():
+        key = f"{row}.branches.{i}.3.conv.weight"
+        if key not in state:
+            break
+        taps.append(state[key].shape[2])
+    if not taps:
+        raise KeyError(f"{row}.branches.0.3.conv.weight")
+    return tuple((n, i + 1) for i, n in enumerate(taps))
+
+
+def stacked(*values: torch.Tensor) -> torch.Tensor:
+    """Weights ``[D, C, 1, 1]`` as one matrix, biases and statistics as one vector, one below the other."""
+    return torch.cat([point_weight(v) if v.ndim == 4 else v for v in values])
+
+
+def branch_origin(row: str, n_convs: int, words: list[str]) -> Origin:
+    """Where a value of a `MultiBranchConv` comes from: ``words`` are its key, split at the dots."""
+    part, last = words[0], words[-1]
+    narrow = range(n_convs + 1)
+    if part == "point":
+        final = f"{row}.branches.{n_convs + 1}"
+        return (*(f"{row}.branches.{i}.0.{last}" for i in narrow), f"{final}.{last}"), stacked
+    if part == "norm":
+        return tuple(f"{row}.branches.{i}.1.{last}" for i in narrow), stacked
+    if part == "convs":
+        return f"{row}.branches.{words[1]}.3.conv.{last}", time_weight if last == "weight" else None
+    if part == "transform":
+        return f"{row}.transform.2.{last}", point_weight if last == "weight" else None
+    assert part == "transform_norm"
+    return f"{row}.transform.0.{last}", None
+
+
+def shortcut_origin(place: str, conv: str, norm: str, words: list[str]) -> Origin:
+    """Where a value of a block's shortcut (1×1 convolution and norm) comes from."""
+    if words[0] == "0":
+        return f"{place}.{conv}.{words[-1]}", point_weight if words[-1] == "weight" else None
+    return f"{place}.{norm}.{words[-1]}", None

@@ -1,0 +1,174 @@
+"""Sequence baselines that know no skeleton: LSTM, GRU and TCN over the joined joints of one person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from skelact.errors import ConfigError
+from skelact.layouts import SkeletonLayout
+from skelact.models.base import GraphModel, SkeletonModel
+from skelact.nn.block import Block
+from skelact.nn.inference import FoldedBlock
+from skelact.nn.norm import JointNorm
+from skelact.nn.recurrent import Recurrent, pool_frames
+from skelact.nn.temporal.conv import TemporalConv
+
+
+class FrameModel(SkeletonModel):
+    """A network that sees a person's frames as vectors of all joints' coordinates.
+
+    Args:
+        layout, n_classes, channels_in, n_features: see `SkeletonModel`.
+    """
+
+    def __init__(
+        self, layout: SkeletonLayout | str, n_classes: int, channels_in: int, n_features: int
+    ) -> None:
+        super().__init__(layout, n_classes, channels_in, n_features)
+        self.norm = JointNorm(len(self.layout), channels_in)
+
+    def normalise(self, x: Tensor, present: Tensor | None) -> Tensor:
+        """``x [P, T, V, C]`` normalised; frames in which nobody is there stay 0."""
+        x = self.norm(x, present)
+        return x if present is None else x * present[..., None, None].to(x.dtype)
+
+
+class RecurrentNet(FrameModel):
+    """LSTM or GRU over frames, the mean of its states over the frames in which the person is there.
+
+    Args:
+        layout, n_classes, channels_in: see `SkeletonModel`.
+        cell: ``lstm`` or ``gru``.
+        hidden, layers, bidirectional: see `Recurrent`.
+        dropout: between layers and before the classifier.
+    """
+
+    def __init__(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int = 3,
+        cell: str = "lstm",
+        hidden: int = 128,
+        layers: int = 3,
+        bidirectional: bool = True,
+        dropout: float = 0.3,
+    ) -> None:
+        super().__init__(layout, n_classes, channels_in, hidden * (2 if bidirectional else 1))
+        joined = len(self.layout) * channels_in
+        self.recurrent = Recurrent(cell, joined, hidden, layers, bidirectional, dropout)
+        self.dropout = nn.Dropout(dropout)
+
+    def people_features(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
+        states = self.recurrent(self.normalise(x, present).flatten(2))
+        return self.dropout(pool_frames(states, present))
+
+
+class JoinJoints(nn.Module):
+    """``[V, P, T, C]`` to ``[1, P, T, V·C]``: the joints of a frame become its channels."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.permute(1, 2, 0, 3).flatten(2).unsqueeze(0)
+
+
+class TCN(GraphModel):
+    """Residual dilated convolutions over time on joined joints.
+
+    Source: Kim and Reiter, CVPR workshops 2017; Bai, Kolter and Koltun, 2018. Each row holds two
+    convolutions and looks twice as far as the one before.
+
+    Args:
+        layout, n_classes, channels_in: see `SkeletonModel`.
+        channels: of each row.
+        kernel: frames that a convolution sees; odd.
+        causal: see only frames that have been.
+        dropout: in every row.
+
+    Raises:
+        ConfigError: for settings that make no network.
+    """
+
+    def __init__(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int = 3,
+        channels: tuple[int, ...] = (128, 128, 256, 256),
+        kernel: int = 5,
+        causal: bool = False,
+        dropout: float = 0.2,
+    ) -> None:
+        if not channels or min(channels) < 1:
+            raise ConfigError(f"TCN needs channels of at least 1, got channels={channels}")
+        if kernel % 2 == 0:
+            raise ConfigError(f"kernel must be odd so that frames stay centred, got {kernel}")
+        super().__init__(layout, n_classes, channels_in, [], channels[-1])
+        self.blocks.append(JoinJoints())
+        width = len(self.layout) * channels_in
+        for i, d in enumerate(channels):
+            first = TemporalConv(width, d, kernel, dilation=2**i, causal=causal)
+            second = TemporalConv(d, d, kernel, dilation=2**i, causal=causal)
+            self.blocks.append(Block(first, second, width, d, dropout=dropout))
+            width = d
+
+    def fold_blocks(self, dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
+        join, *rows = self.blocks
+        return [join, *(FoldedBlock(row, dtype) for row in rows if isinstance(row, Block))]
+
+    def widest(self) -> int:
+        return max(self.channels_in, 2 * self.n_features // len(self.layout))
+
+
+@dataclass
+class LSTMSettings:
+    """Settings of `RecurrentNet` with LSTM cells; see there."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    name: Literal["lstm"] = "lstm"
+    hidden: int = 128
+    layers: int = 3
+    bidirectional: bool = True
+    dropout: float = 0.3
+
+    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> RecurrentNet:
+        """Make the network for a layout, a number of classes and of input channels."""
+        return RecurrentNet(
+            layout,
+            n_classes,
+            channels_in,
+            self.name,
+            self.hidden,
+            self.layers,
+            self.bidirectional,
+            self.dropout,
+        )
+
+
+@dataclass
+class GRUSettings(LSTMSettings):
+    """Settings of `RecurrentNet` with GRU cells; see there."""
+
+    name: Literal["gru"] = "gru"  # type: ignore[assignment]
+
+
+@dataclass
+class TCNSettings:
+    """Settings of `TCN`; see there."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    name: Literal["tcn"] = "tcn"
+    channels: tuple[int, ...] = (128, 128, 256, 256)
+    kernel: int = 5
+    causal: bool = False
+    dropout: float = 0.2
+
+    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> TCN:
+        """Make the network for a layout, a number of classes and of input channels."""
+        return TCN(layout, n_classes, channels_in, self.channels, self.kernel, self.causal, self.dropout)

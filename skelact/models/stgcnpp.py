@@ -1,0 +1,90 @@
+"""ST-GCN++: ST-GCN with a learned topology and several temporal branches (Duan et al., ACM MM 2022)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+from skelact.errors import ConfigError
+from skelact.layouts import SkeletonLayout, get_layout, partition
+from skelact.models.base import GraphModel
+from skelact.nn.block import Block
+from skelact.nn.spatial.learned import LearnedGraphConv
+from skelact.nn.temporal.multibranch import MultiBranchConv
+
+
+class STGCNPlusPlus(GraphModel):
+    """ST-GCN++ for any layout, any number of people and frames.
+
+    Args:
+        layout: the skeleton layout or its name.
+        n_classes: number of actions.
+        channels_in: values per joint, such as 3 for positions.
+        channels: output channels of each block.
+        strided: the blocks (0-based) that halve the frames.
+        partition_name: where the topology starts (see `STGCN`).
+        kernels: ``(frames, dilation)`` of the temporal branches.
+        dropout: in every block after the first.
+        padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
+
+    Raises:
+        ConfigError: for settings that make no network.
+    """
+
+    def __init__(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int = 3,
+        channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
+        strided: Sequence[int] = (4, 7),
+        partition_name: str = "spatial",
+        kernels: Sequence[tuple[int, int]] = ((3, 1), (3, 2), (3, 3), (3, 4)),
+        dropout: float = 0.0,
+        padded_people: int = 0,
+    ) -> None:
+        if not channels or min(channels) < 1:
+            raise ConfigError(f"ST-GCN++ needs channels of at least 1, got channels={channels}")
+        adjacency = partition(get_layout(layout), partition_name)
+        rows = []
+        for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
+            stride = 2 if i in strided else 1
+            spatial = LearnedGraphConv(c, d, adjacency)
+            temporal = MultiBranchConv(d, stride, kernels)
+            rows.append(
+                Block(
+                    spatial, temporal, c, d, stride, residual=i > 0, dropout=min(i, 1) * dropout, inner_residual=True
+                )
+            )
+        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people)
+
+
+@dataclass
+class STGCNPlusPlusSettings:
+    """Settings of `STGCNPlusPlus`; see there."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    name: Literal["stgcnpp"] = "stgcnpp"
+    channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
+    strided: tuple[int, ...] = (4, 7)
+    partition: str = "spatial"
+    kernels: tuple[tuple[int, int], ...] = ((3, 1), (3, 2), (3, 3), (3, 4))
+    dropout: float = 0.0
+    padded_people: int = 0
+
+    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> STGCNPlusPlus:
+        """Make the network for a layout, a number of classes and of input channels."""
+        return STGCNPlusPlus(
+            layout,
+            n_classes,
+            channels_in,
+            self.channels,
+            self.strided,
+            self.partition,
+            self.kernels,
+            self.dropout,
+            self.padded_people,
+        )

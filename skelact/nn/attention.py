@@ -1,0 +1,120 @@
+"""Graph attention over a skeleton's edges, with torch-geometric's softmax over sparse neighbourhoods."""
+
+from __future__ import annotations
+
+import copy
+import math
+import warnings
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from skelact.errors import ConfigError
+from skelact.nn.graph import SkeletonGraph
+from skelact.nn.norm import ChannelNorm, scale_shift
+
+
+def sparse_softmax() -> Callable[..., Tensor]:
+    """torch-geometric's ``softmax`` over groups of edges, without the notices that loading it brings up."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        from torch_geometric.utils import softmax
+    return softmax
+
+
+class GraphAttention(nn.Module):
+    """Attention over the edges of a skeleton, one set of weights per person and head.
+
+    Scores follow GATv2 (Brody, Alon and Yahav, ICLR 2022; Veličković et al., ICLR 2018), on the mean of
+    each joint's features over time: ``s_vw = a · leaky_relu(W_source x_v + W_target x_w)``. Each joint's
+    incoming edges are weighed by their softmax. The weights, few against the features, are then spread
+    into a dense matrix per person and head, and one batched matrix product moves all frames and channels;
+    nothing is gathered per edge and frame.
+
+    Args:
+        channels_in, channels_out: C and D.
+        graph: the topology with self-loops, of one partition; shared between layers.
+        heads: H; must divide D.
+        slope: of the leaky ReLU.
+
+    Raises:
+        ConfigError: if the heads do not divide the channels, or the graph has several partitions.
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, graph: SkeletonGraph, heads: int = 4, slope: float = 0.2
+    ) -> None:
+        super().__init__()
+        if heads < 1 or channels_out % heads:
+            raise ConfigError(f"{heads} heads do not divide {channels_out} channels; choose a divisor")
+        if graph.n_partitions != 1:
+            raise ConfigError(f"graph attention takes a graph of 1 partition, got {graph.n_partitions}")
+        self.graph, self.heads, self.slope = graph, heads, slope
+        self.source = nn.Linear(channels_in, channels_out)
+        self.target = nn.Linear(channels_in, channels_out, bias=False)
+        self.score = nn.Parameter(torch.empty(heads, channels_out // heads))
+        self.value = nn.Linear(channels_in, channels_out, bias=False)
+        self.bias = nn.Parameter(torch.zeros(channels_out))
+        nn.init.xavier_uniform_(self.source.weight)
+        nn.init.xavier_uniform_(self.target.weight)
+        nn.init.zeros_(self.source.bias)
+        nn.init.xavier_uniform_(self.score)
+        nn.init.normal_(self.value.weight, 0, math.sqrt(2 / channels_out))
+        self._softmax = sparse_softmax()
+
+    def coefficients(self, x: Tensor) -> Tensor:
+        """``x [V, P, T, C]`` to the edges' weights ``[E, P, H]``; those into one joint add up to 1."""
+        pooled = x.mean(2)
+        source, target = self.source(pooled), self.target(pooled)
+        pairs = source[self.graph.col] + target[self.graph.row]
+        pairs = functional.leaky_relu(pairs, self.slope).unflatten(-1, (self.heads, -1))
+        scores = torch.einsum("ephd,hd->eph", pairs, self.score.to(pairs.dtype))
+        return self._softmax(scores, self.graph.row, num_nodes=self.graph.n_joints)
+
+    def matrices(self, weights: Tensor) -> Tensor:
+        """Edge weights ``[E, P, H]`` as matrices ``[P, H, V, V]``, index order [target, source]."""
+        v = self.graph.n_joints
+        flat = weights.new_zeros(v * v, *weights.shape[1:])
+        flat = flat.index_copy(0, self.graph.row * v + self.graph.col, weights)
+        return flat.permute(1, 2, 0).unflatten(-1, (v, v))
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = self.value(x)
+        return aggregate_heads(self.matrices(self.coefficients(x)).to(values.dtype), values) + self.bias
+
+    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedGraphAttention:
+        """The inference form, with the norm that follows."""
+        return FoldedGraphAttention(self, norm, dtype)
+
+
+def aggregate_heads(matrices: Tensor, values: Tensor) -> Tensor:
+    """``out[w, p, t, h] = Σ_v matrices[p, h, w, v] · values[v, p, t, h]`` for ``values [V, P, T, D]``."""
+    v, p, t, d = values.shape
+    heads = matrices.shape[1]
+    if heads == 1:
+        return (matrices[:, 0] @ values.reshape(v, p, t * d).transpose(0, 1)).view(p, v, t, d).transpose(0, 1)
+    apart = values.view(v, p, t, heads, d // heads).permute(1, 3, 0, 2, 4).reshape(p * heads, v, -1)
+    out = matrices.reshape(p * heads, v, v) @ apart
+    return out.view(p, heads, v, t, d // heads).permute(2, 0, 3, 1, 4).reshape(v, p, t, d)
+
+
+class FoldedGraphAttention:
+    """`GraphAttention` and the norm that follows it.
+
+    The norm scales channels, the attention mixes joints: so the scale goes into the values' weights.
+    """
+
+    def __init__(self, layer: GraphAttention, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
+        scale, shift = scale_shift(norm, layer.bias)
+        self.value = (layer.value.weight * scale.unsqueeze(-1)).detach().to(dtype)
+        self.bias = (layer.bias * scale + shift).detach().to(dtype)
+        # The weights come from means over time, which are few: they can afford the wider type.
+        self.exact = torch.float32 if dtype == torch.bfloat16 else dtype
+        self.layer = copy.deepcopy(layer).requires_grad_(False).to(self.exact)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        pooled = x.mean(2, keepdim=True, dtype=self.exact)
+        matrices = self.layer.matrices(self.layer.coefficients(pooled)).to(x.dtype)
+        return aggregate_heads(matrices, functional.linear(x, self.value)).add_(self.bias)

@@ -1,0 +1,77 @@
+"""Residual blocks of convolutions over frames, rows and columns, on ``[N, C, T, H, W]``."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+
+class ConvNorm3d(nn.Sequential):
+    """Convolution without bias, batch norm, and ReLU unless told otherwise.
+
+    Args:
+        channels_in, channels_out: C and D.
+        kernel: (frames, pixels); odd.
+        stride: (frames, pixels).
+        activate: with ReLU.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        kernel: tuple[int, int],
+        stride: tuple[int, int] = (1, 1),
+        activate: bool = True,
+    ) -> None:
+        t, s = kernel
+        conv = nn.Conv3d(
+            channels_in,
+            channels_out,
+            (t, s, s),
+            (stride[0], stride[1], stride[1]),
+            (t // 2, s // 2, s // 2),
+            bias=False,
+        )
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+        norm = nn.BatchNorm3d(channels_out)
+        super().__init__(conv, norm, *([nn.ReLU(inplace=True)] if activate else []))
+
+
+class Bottleneck3d(nn.Module):
+    """The bottleneck of a SlowOnly network (Feichtenhofer et al., ICCV 2019): D/4 channels inside.
+
+    Args:
+        channels_in, channels_out: C and D, a multiple of 4.
+        stride: (frames, pixels).
+        temporal: the first convolution sees three frames; otherwise the block mixes no frames.
+    """
+
+    def __init__(
+        self, channels_in: int, channels_out: int, stride: tuple[int, int] = (1, 1), temporal: bool = False
+    ) -> None:
+        super().__init__()
+        inner = channels_out // 4
+        self.reduce = ConvNorm3d(channels_in, inner, (3 if temporal else 1, 1))
+        self.spread = ConvNorm3d(inner, inner, (1, 3), stride)
+        self.expand = ConvNorm3d(inner, channels_out, (1, 1), activate=False)
+        nn.init.constant_(self.expand[1].weight, 1e-3)  # type: ignore[arg-type]  # starts near its shortcut
+        same = channels_in == channels_out and stride == (1, 1)
+        self.shortcut = None if same else ConvNorm3d(channels_in, channels_out, (1, 1), stride, activate=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.expand(self.spread(self.reduce(x)))
+        return (out + (x if self.shortcut is None else self.shortcut(x))).relu_()
+
+
+def fold_norms(module: nn.Module) -> nn.Module:
+    """A frozen copy of a network of `ConvNorm3d` in evaluation mode, the norms inside the convolutions."""
+    frozen = copy.deepcopy(module).eval().requires_grad_(False)
+    for part in frozen.modules():
+        if isinstance(part, ConvNorm3d):
+            part[0] = fuse_conv_bn_eval(part[0], part[1])  # type: ignore[type-var]
+            part[1] = nn.Identity()
+    return frozen.requires_grad_(False)

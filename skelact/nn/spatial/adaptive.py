@@ -1,0 +1,129 @@
+"""Adaptive graph convolution (2s-AGCN's and AAGCN's): a graph of its own for every person."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from skelact.nn.graph import SkeletonGraph
+from skelact.nn.norm import ChannelNorm, scale_shift
+
+
+class AdaptiveGraphConv(nn.Module):
+    """Graph convolution whose graph is the skeleton's, plus a learned one, plus one seen in the person.
+
+    ``out = Σ_k (A_k + B_k + C_k)ᵀ x W_k + b_k`` with ``C_k = softmax_source((θ_k x)ᵀ(φ_k x) / (E·T))``
+    (Shi et al., "Two-stream adaptive graph convolutional networks", CVPR 2019). Gated (Shi et al.,
+    "Skeleton-based action recognition with multi-stream adaptive graph convolutional networks", TIP
+    2020): ``B_k + α tanh(...)``, where B starts as the skeleton's graph and α at 0.
+
+    Args:
+        channels_in, channels_out: C and D.
+        graph: the topology; shared between layers.
+        reduction: embeddings have D / reduction channels.
+        gated: AAGCN's form.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        graph: SkeletonGraph,
+        reduction: int = 4,
+        gated: bool = False,
+    ) -> None:
+        super().__init__()
+        k, v = graph.n_partitions, graph.n_joints
+        self.graph, self.gated = graph, gated
+        width = max(1, channels_out // reduction)
+        self.embed_weight = nn.Parameter(torch.empty(2, k, channels_in, width))
+        self.embed_bias = nn.Parameter(torch.zeros(2, k, width))
+        self.weight = nn.Parameter(torch.empty(k, channels_in, channels_out))
+        # A bias per partition, as the released 1x1 convolutions have it; only their sum counts.
+        self.bias = nn.Parameter(torch.zeros(k, channels_out))
+        nn.init.normal_(self.embed_weight, 0, math.sqrt(2 / width))
+        nn.init.normal_(self.weight, 0, math.sqrt(2 / (k * channels_out)))
+        if gated:  # index order [source, target], as in the released codes
+            start = graph.dense(graph.value).view(k, v, v).transpose(1, 2).clone()
+            self.learned = nn.Parameter(start)
+            self.gate = nn.Parameter(torch.zeros(1))
+        else:
+            self.learned = nn.Parameter(torch.full((k, v, v), 1e-6))
+            self.gate = None
+
+    def fixed_adjacency(self) -> Tensor:
+        """``[K, V, V]`` (target, source): the part of the graph that is the same for everybody."""
+        learned = self.learned.transpose(1, 2)
+        if self.gated:
+            return learned
+        return learned + self.graph.dense(self.graph.value).view(learned.shape).to(learned.dtype)
+
+    def adjacency(self, x: Tensor) -> Tensor:
+        """``[P, K, V, V]`` (target, source): everybody's graph."""
+        v, p, t, c = x.shape
+        _, k, _, e = self.embed_weight.shape
+        flat = self.embed_weight.permute(2, 0, 1, 3).reshape(c, 2 * k * e)
+        both = functional.linear(x, flat.T, self.embed_bias.view(-1)).view(v, p, t, 2, k, e)
+        theta, phi = both.permute(3, 1, 4, 0, 2, 5).reshape(2, p * k, v, t * e).unbind()
+        seen = (phi @ theta.transpose(1, 2)).view(p, k, v, v) / (t * e)
+        if self.gate is not None:
+            return self.fixed_adjacency() + seen.tanh() * self.gate
+        return self.fixed_adjacency() + seen.softmax(-1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        v, p, t, c = x.shape
+        k, _, d = self.weight.shape
+        matrix = self.adjacency(x).reshape(p, k * v, v)
+        parts = (matrix @ x.permute(1, 0, 2, 3).reshape(p, v, t * c)).view(p, k, v, t, c)
+        joined = parts.permute(2, 0, 3, 1, 4).reshape(v, p, t, k * c)
+        return functional.linear(joined, self.weight.reshape(k * c, d).T, self.bias.sum(0))
+
+    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedAdaptiveGraphConv:
+        """The inference form, with the norm that follows."""
+        return FoldedAdaptiveGraphConv(self, norm, dtype)
+
+
+class FoldedAdaptiveGraphConv:
+    """`AdaptiveGraphConv` and the norm that follows it."""
+
+    def __init__(self, conv: AdaptiveGraphConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
+        scale, shift = scale_shift(norm, conv.weight)
+        self.fixed = conv.fixed_adjacency().detach().to(dtype, copy=True).contiguous()
+        self.gate = None if conv.gate is None else conv.gate.detach().to(dtype, copy=True)
+        self.embed_weight = conv.embed_weight.detach().to(dtype, copy=True)
+        self.embed_bias = conv.embed_bias.detach().to(dtype, copy=True)
+        self.weight = (conv.weight * scale).detach().to(dtype).contiguous()
+        self.bias = (conv.bias.sum(0) * scale + shift).detach().to(dtype)
+
+    def adjacency(self, x: Tensor) -> Tensor:
+        """``[P, K, V, V]`` (target, source): everybody's graph."""
+        v, p, t, c = x.shape
+        _, k, _, e = self.embed_weight.shape
+        flat = x.reshape(-1, c)
+        seen = x.new_empty(p, k, v, v)
+        theta, phi = x.new_empty(v * p * t, e), x.new_empty(v * p * t, e)
+        for i in range(k):
+            torch.addmm(self.embed_bias[0, i], flat, self.embed_weight[0, i], out=theta)
+            torch.addmm(self.embed_bias[1, i], flat, self.embed_weight[1, i], out=phi)
+            source, target = (s.view(v, p, t * e).transpose(0, 1) for s in (theta, phi))
+            seen[:, i] = torch.bmm(target, source.transpose(1, 2))
+        seen /= t * e
+        if self.gate is not None:
+            return seen.tanh_().mul_(self.gate).add_(self.fixed)
+        return seen.softmax(-1).add_(self.fixed)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        v, p, t, c = x.shape
+        k, _, d = self.weight.shape
+        matrix = self.adjacency(x)
+        parts = x.new_empty(k, v, p, t * c)
+        people = x.view(v, p, t * c).transpose(0, 1)
+        torch.bmm(matrix.view(p, k * v, v), people, out=parts.view(k * v, p, t * c).transpose(0, 1))
+        flat = parts.view(k, v * p * t, c)
+        out = torch.addmm(self.bias, flat[0], self.weight[0])
+        for i in range(1, k):
+            out.addmm_(flat[i], self.weight[i])
+        return out.view(v, p, t, d)

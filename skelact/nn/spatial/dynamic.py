@@ -1,0 +1,119 @@
+"""Dynamic group graph convolution (DG-STGCN's): learned topologies that every input bends."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from skelact.errors import ConfigError
+from skelact.nn.norm import ChannelNorm, scale_shift
+from skelact.nn.spatial.pairs import channel_last, channel_major, differences, joints_first, people_first
+
+
+class DynamicGraphConv(nn.Module):
+    """Graph convolution on K learned topologies, bent channel by channel and as a whole by the input.
+
+    ``A_kc = A_k + α tanh(q_v - r_w) + β softmax_v(Σ_c q_v r_w)``; q and r are means over time of 1×1
+    convolutions. Aggregation acts on K groups of channels between two 1×1 convolutions, the first with norm
+    and ReLU (Duan et al., "DG-STGCN", arXiv 2210.05895; the same in ProtoGCN, CVPR 2025). The topologies do
+    not come from the skeleton, but start as noise.
+
+    Args:
+        channels_in, channels_out: C and D.
+        n_joints: V.
+        n_partitions: K.
+        ratio: channels of one group, as a share of D.
+        subset_wise: α and β of every partition. Without, as in the released networks, those of the first
+            hold for all, and the others stay unused.
+
+    Raises:
+        ConfigError: if a group has no channel.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        n_joints: int,
+        n_partitions: int = 8,
+        ratio: float = 0.125,
+        subset_wise: bool = False,
+    ) -> None:
+        super().__init__()
+        width = int(ratio * channels_out)
+        if width < 1 or n_partitions < 1:
+            raise ConfigError(
+                f"{n_partitions} groups of {ratio:g} of {channels_out} channels leave none in a group; "
+                "use more channels or a larger ratio"
+            )
+        self.n_partitions, self.subset_wise = n_partitions, subset_wise
+        middle = n_partitions * width
+        self.adjacency = nn.Parameter(torch.randn(n_partitions, n_joints, n_joints) * 0.02 + 0.04)
+        self.alpha = nn.Parameter(torch.zeros(n_partitions))
+        self.beta = nn.Parameter(torch.zeros(n_partitions))
+        self.pre = nn.Linear(channels_in, middle)
+        self.pre_norm = ChannelNorm(middle)
+        self.pair = nn.Linear(channels_in, 2 * middle)  # rows: q, then r
+        self.post = nn.Linear(middle, channels_out)
+        self.keep_topology = False
+        self.kept: Tensor | None = None  # [P, K*C', V, V], what the last input bent, if kept
+
+    def topology(self, x: Tensor) -> Tensor:
+        """``[P, K, C', V, V]`` of ``x [V, P, T, C]``, index order [source, target]."""
+        v, p, _, _ = x.shape
+        k = self.n_partitions
+        pair = self.pair(x.mean(2)).view(v, p, 2, k, -1).permute(1, 2, 3, 4, 0)
+        source, target = pair.unbind(1)  # [P, K, C', V]
+        alpha, beta = (a if self.subset_wise else a[:1] for a in (self.alpha, self.beta))
+        channelwise = differences(source, target) * alpha[:, None, None, None]
+        shared = (source.transpose(2, 3) @ target).softmax(-2) * beta[:, None, None]
+        if self.keep_topology and self.training:
+            bent = channelwise + shared.unsqueeze(2)
+            self.kept = bent.flatten(1, 2)
+            return bent + self.adjacency[:, None]
+        return channelwise + (shared + self.adjacency).unsqueeze(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        v, p, t, _ = x.shape
+        features = channel_major(self.pre.weight, self.pre.bias, people_first(x))  # [P, K*C', V*T]
+        features = self.pre_norm.normalise(features).relu_()
+        topology = self.topology(x).flatten(1, 2)
+        out = topology.transpose(2, 3) @ features.view(p, -1, v, t).to(topology.dtype)
+        return joints_first(channel_last(self.post.weight, self.post.bias, out.flatten(2)), v)
+
+    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedDynamicGraphConv:
+        """The inference form, with the norm that follows."""
+        return FoldedDynamicGraphConv(self, norm, dtype)
+
+
+class FoldedDynamicGraphConv:
+    """`DynamicGraphConv` and the norm that follows it."""
+
+    def __init__(self, conv: DynamicGraphConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
+        pre_scale, pre_shift = scale_shift(conv.pre_norm, conv.pre.weight)
+        scale, shift = scale_shift(norm, conv.post.weight)
+        assert isinstance(pre_scale, Tensor) and isinstance(scale, Tensor)
+        self.n_partitions = k = conv.n_partitions
+        self.adjacency = conv.adjacency.detach().to(dtype, copy=True)
+        alpha, beta = (a if conv.subset_wise else a[:1].expand(k) for a in (conv.alpha, conv.beta))
+        self.alpha = alpha.detach().to(dtype, copy=True)[:, None, None, None]
+        self.beta = beta.detach().to(dtype, copy=True)[:, None, None]
+        self.pre_weight = (conv.pre.weight * pre_scale[:, None]).detach().to(dtype)
+        self.pre_bias = (conv.pre.bias * pre_scale + pre_shift).detach().to(dtype)
+        self.pair_weight = conv.pair.weight.detach().to(dtype, copy=True)
+        self.pair_bias = conv.pair.bias.detach().to(dtype, copy=True)
+        scale = scale * torch.ones_like(conv.post.bias)
+        self.post_weight = (conv.post.weight * scale[:, None]).detach().to(dtype)
+        self.post_bias = (conv.post.bias * scale + shift).detach().to(dtype)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        v, p, t, _ = x.shape
+        k = self.n_partitions
+        pair = functional.linear(x.mean(2), self.pair_weight, self.pair_bias)
+        source, target = pair.view(v, p, 2, k, -1).permute(1, 2, 3, 4, 0).unbind(1)
+        shared = (source.transpose(2, 3) @ target).softmax(-2).mul_(self.beta).add_(self.adjacency)
+        topology = torch.addcmul(shared.unsqueeze(2), differences(source, target), self.alpha)
+        features = channel_major(self.pre_weight, self.pre_bias, people_first(x)).relu_().view(-1, v, t)
+        out = torch.bmm(topology.reshape(-1, v, v).transpose(1, 2), features).view(p, -1, v * t)
+        return joints_first(channel_last(self.post_weight, self.post_bias, out), v)

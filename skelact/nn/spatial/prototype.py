@@ -1,0 +1,85 @@
+"""Prototypes of topologies and contrast between classes: ProtoGCN's second training signal."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from skelact.nn.norm import ChannelNorm
+
+
+class PrototypeReconstruction(nn.Module):
+    """Rebuild topologies out of learned prototypes (Liu et al., "ProtoGCN", CVPR 2025).
+
+    Every pair of joints asks the prototypes with a softmax and gets their mixture back; a 1×1 convolution,
+    norm and ReLU follow, and the mean over channels is the rebuilt topology.
+
+    Args:
+        channels: C of the topologies.
+        n_prototypes: size of the memory.
+        dropout: on what the memory gives back.
+    """
+
+    def __init__(self, channels: int, n_prototypes: int, dropout: float = 0.1) -> None:
+        super().__init__()
+        self.query = nn.Linear(channels, n_prototypes, bias=False)
+        self.memory = nn.Linear(n_prototypes, channels, bias=False)
+        self.dropout = nn.Dropout(dropout)
+        self.post = nn.Linear(channels, channels)
+        self.norm = ChannelNorm(channels)
+
+    def forward(self, topology: Tensor) -> Tensor:
+        """``[N, C, V, V]`` to ``[N, V*V]``."""
+        pairs = topology.flatten(2).transpose(1, 2)
+        rebuilt = self.post(self.dropout(self.memory(self.query(pairs).softmax(-1))))
+        return self.norm.normalise(rebuilt.flatten(0, 1)).relu_().view(rebuilt.shape).mean(-1)
+
+
+class ClassContrast(nn.Module):
+    """Draw features towards a running mean of their own class, away from those of the others.
+
+    Source: ProtoGCN's class-specific contrastive learning. Only clips that are classified rightly move the
+    memory of their class.
+
+    Args:
+        n_features: of the input.
+        n_classes: classes.
+        n_hidden: width of the space of comparison.
+        temperature: of the softmax over classes.
+        momentum: of the memory.
+    """
+
+    memory: Tensor
+
+    def __init__(
+        self,
+        n_features: int,
+        n_classes: int,
+        n_hidden: int = 256,
+        temperature: float = 0.125,
+        momentum: float = 0.9,
+    ) -> None:
+        super().__init__()
+        self.project = nn.Linear(n_features, n_hidden)
+        self.temperature, self.momentum = temperature, momentum
+        self.register_buffer("memory", torch.randn(n_classes, n_hidden))
+
+    def forward(self, features: Tensor, label: Tensor, logits: Tensor) -> Tensor:
+        """Cross-entropy of ``features [N, D]`` against the memory, for classes ``label [N]``.
+
+        Args:
+            features: one row a clip.
+            label: the classes.
+            logits: ``[N, n_classes]``, which say who is classified rightly.
+        """
+        features = self.project(features)
+        right = logits.argmax(1) == label
+        mine = functional.one_hot(label, len(self.memory)).to(features.dtype) * right[:, None]
+        count = mine.sum(0)[:, None]
+        mean = mine.T @ features / count.clamp_min(1)
+        keep = torch.where(count > 0, self.momentum, 1.0).to(features.dtype)
+        memory = self.memory.to(features.dtype) * keep + mean * (1 - keep)
+        self.memory = memory.detach().to(self.memory.dtype)
+        scores = functional.normalize(features, dim=1) @ functional.normalize(memory, dim=1).T
+        return functional.cross_entropy(scores / self.temperature, label)

@@ -1,0 +1,85 @@
+"""Attention to joints, then frames, then channels (AAGCN's)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class JointFrameChannelAttention(nn.Module):
+    """Weigh joints, then frames, then channels of ``[V, P, T, C]`` by 1 + a sigmoid of their means.
+
+    Source: Shi et al., "Skeleton-based action recognition with multi-stream adaptive graph convolutional
+    networks", TIP 2020 (its STC attention). Frames and channels start evenly weighed.
+
+    Args:
+        channels: C.
+        n_joints: V; the convolution over joints spans all of them (one fewer where V is even).
+        kernel: frames that the convolution over frames spans.
+        reduction: C / reduction channels between the two layers of the channels' weights.
+    """
+
+    def __init__(self, channels: int, n_joints: int, kernel: int = 9, reduction: int = 2) -> None:
+        super().__init__()
+        joints = n_joints - 1 + n_joints % 2
+        self.joint = nn.Conv1d(channels, 1, joints, padding=joints // 2)
+        self.frame = nn.Conv1d(channels, 1, kernel, padding=kernel // 2)
+        self.squeeze = nn.Linear(channels, max(1, channels // reduction))
+        self.excite = nn.Linear(max(1, channels // reduction), channels)
+        self.reset()
+
+    def reset(self) -> None:
+        """Start as released: joints at random, frames and channels evenly."""
+        nn.init.xavier_normal_(self.joint.weight)
+        nn.init.kaiming_normal_(self.squeeze.weight)
+        for zero in (self.frame.weight, self.excite.weight):
+            nn.init.zeros_(zero)
+        for layer in (self.joint, self.frame, self.squeeze, self.excite):
+            assert layer.bias is not None
+            nn.init.zeros_(layer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        weight, channel = joint_frame_channel_weights(
+            x, (self.joint.weight, self.joint.bias), (self.frame.weight, self.frame.bias),
+            (self.squeeze.weight, self.squeeze.bias), (self.excite.weight, self.excite.bias),
+        )  # fmt: skip
+        return x * weight * channel
+
+    def folded(self, dtype: torch.dtype) -> FoldedJointFrameChannelAttention:
+        """The inference form."""
+        return FoldedJointFrameChannelAttention(self, dtype)
+
+
+Layer = tuple[Tensor, Tensor | None]
+
+
+def joint_frame_channel_weights(
+    x: Tensor, joint: Layer, frame: Layer, squeeze: Layer, excite: Layer
+) -> tuple[Tensor, Tensor]:
+    """``([V, P, T, 1], [P, 1, C])``: the weights of joints times frames, and of channels.
+
+    The frames' mean is of features whose joints are weighed already, and the channels' mean of features
+    whose joints and frames are: both are weighted means of ``x``, so nothing of its size is made.
+    """
+    v, p, t, c = x.shape
+    joints = 1 + functional.conv1d(x.mean(2).permute(1, 2, 0), *joint, padding=joint[0].shape[2] // 2).sigmoid()
+    weighed = torch.bmm(joints / v, x.permute(1, 0, 2, 3).reshape(p, v, t * c)).view(p, t, c)
+    frames = 1 + functional.conv1d(weighed.transpose(1, 2), *frame, padding=frame[0].shape[2] // 2).sigmoid()
+    pooled = torch.bmm(frames / t, weighed).squeeze(1)
+    channels = 1 + functional.linear(functional.linear(pooled, *squeeze).relu(), *excite).sigmoid()
+    return (joints.permute(2, 0, 1) * frames.transpose(0, 1)).unsqueeze(-1), channels.unsqueeze(1)
+
+
+class FoldedJointFrameChannelAttention:
+    """`JointFrameChannelAttention` on features that it may overwrite."""
+
+    def __init__(self, module: JointFrameChannelAttention, dtype: torch.dtype) -> None:
+        self.layers: list[Layer] = [
+            (layer.weight.detach().to(dtype, copy=True), layer.bias.detach().to(dtype, copy=True))  # type: ignore[union-attr]
+            for layer in (module.joint, module.frame, module.squeeze, module.excite)
+        ]
+
+    def __call__(self, x: Tensor) -> Tensor:
+        weight, channel = joint_frame_channel_weights(x, *self.layers)
+        return x.mul_(weight).mul_(channel)

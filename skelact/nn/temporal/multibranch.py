@@ -1,0 +1,136 @@
+"""Convolution over time in several branches: different dilations, a maximum, and the frame itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from skelact.errors import ConfigError
+from skelact.nn.norm import ChannelNorm, scale_shift
+from skelact.nn.temporal.conv import FoldedPointConv, PointConv, TemporalConv
+
+
+class MultiBranchConv(nn.Module):
+    """Branches of a 1×1 convolution, norm, ReLU and a temporal convolution, a maximum, or nothing more.
+
+    Sources: Liu et al., CVPR 2020 (MS-G3D); Chen et al., ICCV 2021 (CTR-GCN); Duan et al., ACM MM 2022
+    (ST-GCN++); Duan et al., arXiv 2210.05895 (DG-STGCN). The branches' 1×1 convolutions are one product, and
+    so are their norms. The last branch is its 1×1 convolution alone, the one before takes the maximum of
+    three frames.
+
+    Args:
+        channels: D of the output. Branches share them equally, the first takes what is left over.
+        stride: frames per output frame.
+        kernels: ``(frames, dilation)`` of each convolution branch.
+        transform: norm, ReLU and a 1×1 convolution after the branches.
+        n_joints: V; with it, every joint also hears the mean over joints, which runs through the same
+            branches, with a learned coefficient per joint that starts at 0 (DG-STGCN). 0: it does not.
+        channels_in: C of the input; None: as many as of the output.
+
+    Raises:
+        ConfigError: if there are fewer channels than branches, or a kernel is even.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        stride: int = 1,
+        kernels: Sequence[tuple[int, int]] = ((3, 1), (3, 2), (3, 3), (3, 4)),
+        transform: bool = True,
+        n_joints: int = 0,
+        channels_in: int | None = None,
+    ) -> None:
+        super().__init__()
+        n_branches = len(kernels) + 2
+        if channels < n_branches:
+            raise ConfigError(f"{n_branches} temporal branches need at least as many channels, got {channels}")
+        if any(kernel % 2 == 0 for kernel, _ in kernels):
+            raise ConfigError(f"kernels must be odd so that frames stay centred, got {tuple(kernels)}")
+        width = channels // n_branches
+        self.widths = [channels - width * (n_branches - 1)] + [width] * (n_branches - 1)
+        self.stride = stride
+        self.point = PointConv(channels_in or channels, channels)
+        self.norm = ChannelNorm(channels - width)
+        self.convs = nn.ModuleList(
+            TemporalConv(w, w, kernel, stride, dilation)
+            for w, (kernel, dilation) in zip(self.widths, kernels, strict=False)
+        )
+        self.joint_mean = nn.Parameter(torch.zeros(n_joints)) if n_joints else None
+        self.transform_norm = ChannelNorm(channels) if transform else None
+        self.transform = PointConv(channels, channels) if transform else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.joint_mean is not None:
+            x = torch.cat([x, x.mean(0, keepdim=True)])
+        split = sum(self.widths[:-1])
+        weight, bias = self.point.weight, self.point.bias
+        mixed = functional.linear(x, weight[:split], bias[:split])
+        *narrow, peaks = self.norm(mixed).relu_().split(self.widths[:-1], dim=-1)
+        branches = [conv(part) for conv, part in zip(self.convs, narrow, strict=True)]
+        branches.append(max_of_three(peaks, self.stride))
+        branches.append(functional.linear(x[:, :, :: self.stride], weight[split:], bias[split:]))
+        out = torch.cat(branches, -1)
+        if self.joint_mean is not None:
+            out = torch.addcmul(out[:-1], out[-1:], self.joint_mean.to(out.dtype)[:, None, None, None])
+        if self.transform is not None and self.transform_norm is not None:
+            out = self.transform(self.transform_norm(out).relu_())
+        return out
+
+    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedMultiBranchConv:
+        """The inference form, with the norm that follows."""
+        return FoldedMultiBranchConv(self, norm, dtype)
+
+
+def max_of_three(x: Tensor, stride: int = 1) -> Tensor:
+    """Maximum over a frame and its neighbours of features that are nowhere negative, ``[V, P, T, C]``.
+
+    As slices, which is many times faster than a pooling layer; frames beyond the ends count as 0.
+    """
+    frames = x.shape[2]
+    x = functional.pad(x, (0, 0, 1, 1))
+    before, here, after = (x[:, :, i : i + frames : stride] for i in range(3))
+    return torch.maximum(torch.maximum(before, here), after)
+
+
+class FoldedMultiBranchConv:
+    """`MultiBranchConv` and the norm that follows it."""
+
+    def __init__(self, conv: MultiBranchConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
+        self.widths, self.stride = conv.widths, conv.stride
+        closing = conv.transform_norm if conv.transform is not None else norm
+        like = conv.point.weight
+        scale, shift = scale_shift(conv.norm, like)
+        assert isinstance(scale, Tensor) and isinstance(shift, Tensor)
+        one = like.new_ones(self.widths[-1])
+        scale, shift = torch.cat([scale, one]), torch.cat([shift, 0 * one])
+        self.weight = (conv.point.weight * scale[:, None]).detach().to(dtype)
+        self.bias = (conv.point.bias * scale + shift).detach().to(dtype)
+        closing_scale, closing_shift = scale_shift(closing, like)
+        ones = like.new_ones(sum(self.widths))
+        self.scale = (closing_scale * ones).detach().to(dtype)
+        self.shift = (closing_shift * ones).detach().to(dtype)
+        self.convs = [c.folded(None, dtype) for c in conv.convs]  # type: ignore[operator]
+        self.joint_mean = None
+        if conv.joint_mean is not None:
+            self.joint_mean = conv.joint_mean.detach().to(dtype)[:, None, None, None].clone()
+        self.transform: FoldedPointConv | None = None
+        if conv.transform is not None:
+            self.transform = conv.transform.folded(norm, dtype)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self.joint_mean is not None:
+            x = torch.cat([x, x.mean(0, keepdim=True)])
+        split = sum(self.widths[:-1])
+        mixed = functional.linear(x, self.weight[:split], self.bias[:split]).relu_()
+        *narrow, peaks = mixed.split(self.widths[:-1], dim=-1)
+        branches = [conv(part) for conv, part in zip(self.convs, narrow, strict=True)]
+        branches.append(max_of_three(peaks, self.stride))
+        branches.append(functional.linear(x[:, :, :: self.stride], self.weight[split:], self.bias[split:]))
+        out = torch.cat(branches, -1)
+        if self.joint_mean is not None:
+            out = torch.addcmul(out[:-1], out[-1:], self.joint_mean)
+        out.mul_(self.scale).add_(self.shift)
+        return out if self.transform is None else self.transform(out.relu_())

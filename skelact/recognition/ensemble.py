@@ -1,0 +1,184 @@
+"""`Ensemble`: one or several trained networks whose scores are joined, and the file that holds them.
+
+A fused checkpoint is one file: the members' weights under ``0.``, ``1.``, ..., and a card whose ``model``
+lists each member's network, pipeline and weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from skelact.config import from_plain
+from skelact.datasets.pipeline import Pipeline
+from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.errors import CheckpointError
+from skelact.models import ModelSettings
+from skelact.training.checkpoint import Card, find_checkpoint, load_checkpoint, load_weights, save_checkpoint
+from skelact.training.loop import predict_logits
+
+FUSED = "fused"  # the name of the model in a fused checkpoint's card
+
+
+@dataclass
+class Member:
+    """One trained network of an ensemble.
+
+    Args:
+        name: where it comes from.
+        model: the network.
+        card: its own card.
+        pipeline: what it sees.
+        network: its inference form.
+    """
+
+    name: str
+    model: Any
+    card: Card
+    pipeline: Pipeline
+    network: Callable[..., Tensor]
+
+
+@dataclass
+class Ensemble:
+    """Trained networks that answer together; a single one is an ensemble too.
+
+    Args:
+        members: the networks.
+        weights: one per member, of its log-probabilities.
+        card: what all of them are for.
+    """
+
+    members: list[Member]
+    weights: list[float]
+    card: Card
+
+    def combine(self, logits: Sequence[Tensor]) -> Tensor:
+        """Joint logits of the members' logits (any shape, classes last): their own if there is one."""
+        if len(logits) == 1:
+            return logits[0]
+        return torch.stack([w * z.log_softmax(-1) for w, z in zip(self.weights, logits, strict=True)]).sum(0)
+
+    def member_logits(
+        self,
+        data: SkeletonSet,
+        clips: Tensor,
+        batch_size: int = 64,
+        views: int = 1,
+        progress: Callable[[int, int, str], None] | None = None,
+    ) -> list[Tensor]:
+        """Logits ``[N, views, K]`` of every member for clips of a set."""
+        total = len(clips) * len(self.members)
+        results = []
+        for i, member in enumerate(self.members):
+
+            def shifted(done: int, _: int, what: str, before: int = i * len(clips)) -> None:
+                if progress:
+                    progress(before + done, total, what)
+
+            results.append(
+                predict_logits(member.network, data, clips, member.pipeline, batch_size, views, shifted)
+            )
+        return results
+
+    @property
+    def streams(self) -> str:
+        """The members' streams, in words."""
+        return " | ".join(", ".join(m.pipeline.streams) for m in self.members)
+
+
+def load_model(path: str | Path) -> tuple[Any, Card, Pipeline]:
+    """Rebuild the network of a checkpoint in evaluation mode, with its card and pipeline.
+
+    Raises:
+        CheckpointError, ConfigError: if the checkpoint cannot be used, or holds several networks.
+    """
+    state, card = load_checkpoint(path)
+    if card.model.get("name") == FUSED:
+        raise CheckpointError(f"{path} holds several networks; use load_ensemble, or one of its members")
+    return _build(state, card, str(path))
+
+
+def _build(state: dict[str, Tensor], card: Card, where: str) -> tuple[Any, Card, Pipeline]:
+    pipeline = from_plain(Pipeline, card.pipeline, f"{where}: pipeline")
+    settings = from_plain(ModelSettings, card.model, f"{where}: model")
+    model = settings.build(card.skeleton_layout, len(card.label_names), pipeline.channels(card.dims))
+    load_weights(model, state, where)
+    return model.eval(), card, pipeline
+
+
+def load_ensemble(path: str | Path, dtype: torch.dtype = torch.float32) -> Ensemble:
+    """The networks of a checkpoint, one or several fused, in their inference form.
+
+    Args:
+        path: checkpoint file or run folder.
+        dtype: of the arithmetic.
+
+    Raises:
+        CheckpointError, ConfigError: if the checkpoint cannot be used.
+    """
+    path = find_checkpoint(path)
+    state, card = load_checkpoint(path)
+    if card.model.get("name") != FUSED:
+        model, card, pipeline = _build(state, card, str(path))
+        return Ensemble([Member(path.parent.name, model, card, pipeline, model.folded(dtype))], [1.0], card)
+    members, weights = [], []
+    for i, part in enumerate(card.model["members"]):
+        own = {k.removeprefix(f"{i}."): v for k, v in state.items() if k.startswith(f"{i}.")}
+        mine = replace(card, model=part["model"], pipeline=part["pipeline"])
+        model, mine, pipeline = _build(own, mine, f"{path}: member {i} ({part['from']})")
+        members.append(Member(part["from"], model, mine, pipeline, model.folded(dtype)))
+        weights.append(float(part["weight"]))
+    return Ensemble(members, weights, card)
+
+
+def join_checkpoints(paths: Sequence[str | Path], dtype: torch.dtype = torch.float32) -> Ensemble:
+    """An ensemble, equally weighted, of the networks of several checkpoints.
+
+    Raises:
+        CheckpointError: if they disagree on layout, coordinates, unit or classes.
+    """
+    parts = [load_ensemble(path, dtype) for path in paths]
+    first = parts[0]
+    for path, part in zip(paths[1:], parts[1:], strict=True):
+        theirs, ours = part.card, first.card
+        differences = []
+        if theirs.skeleton_layout != ours.skeleton_layout:
+            differences.append(f"layout '{theirs.layout['name']}' against '{ours.layout['name']}'")
+        if (theirs.dims, theirs.unit) != (ours.dims, ours.unit):
+            differences.append(
+                f"{theirs.dims} coordinates in '{theirs.unit}' against {ours.dims} in '{ours.unit}'"
+            )
+        if theirs.label_names != ours.label_names:
+            only = sorted(set(theirs.label_names) ^ set(ours.label_names))
+            differences.append(
+                f"{len(theirs.label_names)} classes against {len(ours.label_names)}"
+                + (f" (not in both: {', '.join(only[:6])})" if only else ", in another order")
+            )
+        if differences:
+            raise CheckpointError(
+                f"{path} and {paths[0]} cannot be fused: {'; '.join(differences)}. Fuse networks that were trained on "
+                "the same set."
+            )
+    members = [m for part in parts for m in part.members]
+    return Ensemble(members, [1.0] * len(members), first.card)
+
+
+def save_ensemble(path: str | Path, ensemble: Ensemble) -> Path:
+    """Write a fused checkpoint as one file, atomically."""
+    state = {
+        f"{i}.{key}": value
+        for i, member in enumerate(ensemble.members)
+        for key, value in member.model.state_dict().items()
+    }
+    members = [
+        {"from": m.name, "weight": w, "model": m.card.model, "pipeline": m.card.pipeline}
+        for m, w in zip(ensemble.members, ensemble.weights, strict=True)
+    ]
+    card = replace(ensemble.card, model={"name": FUSED, "members": members})
+    return save_checkpoint(path, state, card)

@@ -1,0 +1,71 @@
+"""Making a recording fit a checkpoint, or saying why it cannot."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skelact.datasets.pipeline import Pipeline
+from skelact.errors import DataError, LayoutError
+from skelact.layouts import conversion
+from skelact.skeleton import Skeleton
+from skelact.training.checkpoint import Card
+
+
+def fit_input(skeleton: Skeleton, card: Card, pipeline: Pipeline) -> tuple[Skeleton, list[str]]:
+    """Make a recording fit a checkpoint, or say why it cannot.
+
+    A layout that can be converted is converted by joint name. Picture fractions become pixels where the
+    size of the picture is known. A third coordinate that the network does not use is dropped.
+
+    Returns:
+        (the recording, what was changed in words).
+
+    Raises:
+        LayoutError: if the layouts share no joint, or less than half of what the network needs is there.
+        DataError: if coordinates or units do not fit.
+    """
+    notes = []
+    layout = card.skeleton_layout
+    where = f"recording '{skeleton.id}'" if skeleton.id else "the recording"
+    if skeleton.layout != layout:
+        plan = conversion(skeleton.layout, layout)
+        if len(plan.missing) > len(layout) / 2:
+            raise LayoutError(
+                f"{where} has layout '{skeleton.layout.name}', the checkpoint was trained on '{layout.name}', and "
+                f"only {len(layout) - len(plan.missing)} of its {len(layout)} joints can be made; missing: "
+                f"{', '.join(plan.missing)}. Train on a layout that the recordings have."
+            )
+        skeleton = skeleton.converted(layout)
+        lacks = f"; missing: {', '.join(plan.missing)}" if plan.missing else ""
+        notes.append(f"converted from {plan.source.name} to {layout.name} by joint name{lacks}")
+    dims = skeleton.xyz.shape[3]
+    if dims < card.dims:
+        raise DataError(
+            f"{where} has {dims} coordinates per joint, the checkpoint needs {card.dims}; extract 3D skeletons "
+            "(--coordinates world) or train on 2D"
+        )
+    if dims > card.dims:
+        skeleton = skeleton.with_(xyz=skeleton.xyz[..., : card.dims])
+        notes.append(f"only the first {card.dims} coordinates are used")
+    if skeleton.unit == "image" and card.unit != "image":
+        try:
+            size = float(skeleton.info["width"]), float(skeleton.info["height"])
+        except KeyError:
+            raise DataError(
+                f"{where} is in fractions of the picture, the checkpoint in '{card.unit}', and the picture's "
+                "width and height are not known; extract it again with --coordinates world"
+            ) from None
+        factor = np.array([size[0], size[1], size[0]][: card.dims], np.float32)
+        skeleton = skeleton.with_(xyz=skeleton.xyz * factor, unit="px")
+        notes.append("picture fractions turned into pixels")
+    if skeleton.unit != card.unit:
+        if pipeline.normalise.scale == "none" or "image" in (skeleton.unit, card.unit):
+            raise DataError(
+                f"{where} is in '{skeleton.unit}', the checkpoint was trained in '{card.unit}' without a scale that "
+                "makes them comparable (normalise.scale: body)"
+            )
+        if {skeleton.unit, card.unit} == {"px", "m"} and card.dims == 3:
+            notes.append(
+                f"'{skeleton.unit}' input for a network trained in '{card.unit}': made comparable by body size"
+            )
+    return skeleton, notes

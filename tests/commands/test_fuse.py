@@ -1,0 +1,117 @@
+"""``skelact fuse``: members that agree become one checkpoint; what disagrees is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from cli_helpers import skelact
+
+from skelact.config import Experiment, dump_config
+from skelact.datasets.gather import Sampling
+from skelact.datasets.pipeline import Pipeline
+from skelact.datasets.synthetic import make_set
+from skelact.io.store import StoreWriter
+from skelact.models import STGCNSettings
+from skelact.recognition import Recogniser, load_ensemble, load_model
+from skelact.skeleton import Skeleton
+from skelact.training.checkpoint import load_checkpoint, save_checkpoint
+from skelact.training.settings import TrainSettings
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A joint and a bone network, trained for a moment on one synthetic set."""
+    folder = tmp_path_factory.mktemp("fuse")
+    with StoreWriter(folder / "set.h5", layout="ntu25") as writer:
+        for clip in make_set(48, subjects=range(1, 5), seed=0):
+            writer.append(clip)
+    for stream in ("joint", "bone"):
+        experiment = Experiment(
+            name=stream,
+            pipeline=Pipeline(Sampling(n_frames=16), streams=[stream]),
+            model=STGCNSettings(channels=(8, 16), strided=(1,)),
+            train=TrainSettings(epochs=2, batch_size=16),
+            out=str(folder),
+        )
+        (folder / f"{stream}.yaml").write_text(dump_config(experiment))
+        done = skelact("train", folder / f"{stream}.yaml", "--data", folder / "set.h5", "--quiet")
+        assert done.code == 0, done.err
+    return folder
+
+
+def test_a_fused_checkpoint_answers_for_both(runs: Path) -> None:
+    out = runs / "fused"
+    done = skelact("fuse", runs / "joint", runs / "bone", "--out", out, "--json")
+    assert done.code == 0, done.err
+    weights = done.json["weights"]
+    assert len(weights) == 2 and min(weights) > 0 and len(done.json["alone"]) == 2
+    ensemble = load_ensemble(out)
+    assert ensemble.streams == "joint | bone" and ensemble.weights == weights
+
+    from skelact.datasets.skeleton_set import SkeletonSet
+
+    data = SkeletonSet.open(str(runs / "set.h5"))
+    clips = torch.arange(5)
+    each = ensemble.member_logits(data, clips)
+    for stream, logits in zip(("joint", "bone"), each, strict=True):
+        assert torch.equal(load_ensemble(runs / stream).member_logits(data, clips)[0], logits)
+    expected = sum(w * z.log_softmax(-1) for w, z in zip(weights, each, strict=True))
+    assert torch.allclose(ensemble.combine(each), expected)
+
+
+def test_evaluate_and_predict_take_it(runs: Path) -> None:
+    out = runs / "fused_equal"
+    assert skelact("fuse", runs / "joint", runs / "bone", "--out", out, "--equal").code == 0
+    done = skelact("evaluate", out, runs / "set.h5", "--json")
+    assert done.code == 0, done.err
+    assert [m["streams"] for m in done.json["members"]] == ["joint", "bone"]
+    assert all(m["weight"] == 0.5 for m in done.json["members"])
+    recogniser = Recogniser(out)
+    layout = recogniser.card.skeleton_layout
+    clip = Skeleton(np.random.default_rng(0).normal(size=(1, 30, len(layout), 3)), None, layout, 30.0, "m")
+    found = recogniser.recognise(clip)
+    assert np.allclose(found.probabilities[0].sum(1), 1, atol=1e-5)
+
+
+def change(source: Path, target: Path, **changes) -> Path:
+    state, card = load_checkpoint(source)
+    for key, value in changes.items():
+        setattr(card, key, value)
+    target.mkdir(exist_ok=True)
+    save_checkpoint(target / "best.safetensors", state, card)
+    return target
+
+
+def test_members_that_disagree_are_refused(runs: Path) -> None:
+    _, card = load_checkpoint(runs / "bone")
+    names = list(card.label_names)
+    cases = [
+        ({"label_names": [*names[1:], names[0]]}, "in another order"),
+        ({"label_names": ["unheard", *names[1:]]}, "unheard"),
+        ({"unit": "px"}, "in 'px' against 3 in 'm'"),
+    ]
+    for i, (changes, hint) in enumerate(cases):
+        other = change(runs / "bone", runs / f"other{i}", **changes)
+        done = skelact("fuse", runs / "joint", other, "--out", runs / "no")
+        assert done.code == 3 and hint in done.err, done.err
+    assert not (runs / "no").exists()
+
+
+def test_without_common_validation_clips(runs: Path) -> None:
+    _, card = load_checkpoint(runs / "bone")
+    config = {**card.config, "data": {**card.config["data"], "val": 0.0}}
+    other = change(runs / "bone", runs / "noval", config=config)
+    done = skelact("fuse", runs / "joint", other, "--out", runs / "no")
+    assert done.code == 2 and "without validation clips" in done.err and "--equal" in done.err
+    assert skelact("fuse", runs / "joint").code == 2
+
+
+def test_a_fused_checkpoint_is_no_single_network(runs: Path) -> None:
+    from skelact.errors import CheckpointError
+
+    skelact("fuse", runs / "joint", runs / "bone", "--out", runs / "two", "--equal")
+    with pytest.raises(CheckpointError, match="several networks"):
+        load_model(runs / "two")
