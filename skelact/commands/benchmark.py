@@ -20,6 +20,7 @@ PARTS = {
     "import": "import and --help",
     "convert": "reading NTU files (needs --files FOLDER)",
     "extract": "MediaPipe extraction (needs --video FILE)",
+    "ntu-scale": "training on a set of NTU-60's size (--ntu-scale)",
 }
 
 HELP = """Measure speed on this machine. Figures are ratios of runs in turn; give it a quiet machine.
@@ -28,6 +29,7 @@ HELP = """Measure speed on this machine. Figures are ratios of runs in turn; giv
   skelact benchmark stgcn propagate
   skelact benchmark convert --files nturgb+d_skeletons
   skelact benchmark extract --video clip.mp4
+  skelact benchmark --ntu-scale --seconds 60 --model ctrgcn --set ntu_like.h5
 
 parts: """ + ", ".join(f"{name} ({text})" for name, text in PARTS.items())
 
@@ -39,16 +41,28 @@ class Options:
     Args:
         parts: what to measure; everything that needs no files if not given.
         threads: of the arithmetic.
-        seconds: for each measurement.
+        seconds: for each measurement, 6 if not given; with --ntu-scale a whole epoch if not given.
         files: folder of .skeleton files.
         video: a video with one person.
+        ntu_scale: make a set of NTU-60's size and train on it, end to end.
+        clips: of that set.
+        set: where that set is kept and found again; a temporary folder if not given.
+        model: the network that is trained on it.
+        batch_size: clips per step of that training.
+        accelerator: auto, cpu or cuda, for that training.
     """
 
     parts: Annotated[tuple[str, ...], tyro.conf.Positional, named("PART")] = ()
     threads: int = 1
-    seconds: float = 6.0
+    seconds: float | None = None
     files: Annotated[str, named("FOLDER")] = ""
     video: Annotated[str, named("FILE")] = ""
+    ntu_scale: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    clips: int = 56_578
+    set: Annotated[str, named("FILE")] = ""
+    model: str = "ctrgcn"
+    batch_size: int = 64
+    accelerator: str = "auto"
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -57,9 +71,11 @@ def main(arguments: list[str], ui: UI) -> int:
     for part in options.parts:
         if part not in PARTS:
             raise ConfigError(choices(part, PARTS, "part"))
-    chosen = options.parts or tuple(
-        p for p in PARTS if (p != "convert" or options.files) and (p != "extract" or options.video)
-    )
+    needs = {"convert": options.files, "extract": options.video, "ntu-scale": options.ntu_scale}
+    chosen = tuple(options.parts)
+    if options.ntu_scale and "ntu-scale" not in chosen:
+        chosen = (*chosen, "ntu-scale")
+    chosen = chosen or tuple(p for p in PARTS if needs.get(p, True))
     import torch
 
     threads = torch.get_num_threads()
@@ -82,7 +98,7 @@ def run_parts(chosen: tuple[str, ...], options: Options, ui: UI) -> None:
     results: dict[str, Any] = {"machine": machine}
     for part in chosen:
         ui.say()
-        rows = measure(part, options)
+        rows = measure(part, options, ui)
         columns = list(dict.fromkeys(k for row in rows for k in row))
         ui.table(columns, [[_shown(row.get(c, "")) for c in columns] for row in rows], title=PARTS[part])
         results[part] = rows
@@ -95,18 +111,27 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def measure(part: str, options: Options) -> list[dict[str, Any]]:
+def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
     """Run one part."""
     from skelact.benchmark import data, kernels
 
+    if part == "ntu-scale":
+        from skelact.benchmark.scale import measure_ntu_scale
+
+        with ui.progress("") as update:
+            return measure_ntu_scale(
+                options.set, options.clips, options.model, options.seconds, options.batch_size,
+                options.accelerator, update,
+            )  # fmt: skip
+    seconds = 6.0 if options.seconds is None else options.seconds
     if part == "stgcn":
-        return kernels.measure_stgcn(options.seconds)
+        return kernels.measure_stgcn(seconds)
     if part == "block":
-        return kernels.measure_block(options.seconds / 2)
+        return kernels.measure_block(seconds / 2)
     if part == "propagate":
-        return kernels.measure_propagate(options.seconds / 2)
+        return kernels.measure_propagate(seconds / 2)
     if part == "gather":
-        return data.measure_gather(options.seconds)
+        return data.measure_gather(seconds)
     if part == "import":
         return data.measure_import()
     if part == "convert":

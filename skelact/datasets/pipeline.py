@@ -23,6 +23,7 @@ class Normalise:
         centre: ``mean`` or ``first_frame`` puts the people's common centre (hips, over all frames or in the
             first) at the origin; ``none``.
         scale: ``body`` divides a clip by its mean bone length; ``none``.
+        level: turn each clip so that people stand upright, however the camera was tilted (3D only).
         align_view: turn each clip so that the first person faces the camera (3D only).
     """
 
@@ -30,6 +31,7 @@ class Normalise:
 
     centre: str = "mean"
     scale: str = "body"
+    level: bool = False
     align_view: bool = False
 
     def __post_init__(self) -> None:
@@ -127,6 +129,10 @@ class Pipeline:
         x, score, owner, n, layout = batch.x, batch.score, batch.owner, batch.n_clips, batch.layout
         if self.normalise.centre != "none":
             x = normalise.centre(x, score, owner, n, layout, self.normalise.centre)
+        if self.normalise.level:
+            if x.shape[3] != 3:
+                raise ConfigError("normalise.level needs 3D joints; these are 2D: turn it off")
+            x = normalise.level(x, score, owner, n, layout)
         if self.normalise.align_view:
             if x.shape[3] != 3:
                 raise ConfigError("normalise.align_view needs 3D joints; these are 2D: turn it off")

@@ -14,12 +14,14 @@ from skelact.models.msg3d import MSG3D, MSG3DSettings
 from skelact.models.posec3d import PoseC3DSettings
 from skelact.models.sequence import GRUSettings, LSTMSettings, TCNSettings
 from skelact.models.shiftgcn import ShiftGCNSettings
+from skelact.models.skelactnet import SkelactNetSettings
 from skelact.models.skateformer import SkateFormerSettings
 from skelact.models.stalstm import STALSTMSettings
 from skelact.models.stgcn import STGCN, STGCNSettings
 from skelact.models.stgcnpp import STGCNPlusPlusSettings
 
 MODELS = {
+    "skelactnet": SkelactNetSettings,
     "stgcn": STGCNSettings,
     "agcn": AGCNSettings,
     "aagcn": AAGCNSettings,
@@ -38,7 +40,8 @@ MODELS = {
     "tcn": TCNSettings,
 }
 ModelSettings = (
-    STGCNSettings
+    SkelactNetSettings
+    | STGCNSettings
     | AGCNSettings
     | AAGCNSettings
     | MSG3DSettings

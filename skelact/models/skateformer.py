@@ -66,7 +66,9 @@ class SkateFormer(GraphModel):
         largest_part: int = 6,
     ) -> None:
         if not channels or min(channels) < 1 or depth < 1:
-            raise ConfigError(f"SkateFormer needs channels and depth of at least 1, got {channels} and {depth}")
+            raise ConfigError(
+                f"SkateFormer needs channels and depth of at least 1, got {channels} and {depth}"
+            )
         if kernel % 2 == 0:
             raise ConfigError(f"kernel must be odd so that frames stay centred, got {kernel}")
         if window < 1:
@@ -109,8 +111,8 @@ class FoldedPartitionBlock:
     def __init__(self, block: PartitionBlock, dtype: torch.dtype) -> None:
         exact = copy.deepcopy(block).eval().requires_grad_(False)
         for norm, linear in ((exact.norm_mix, exact.mapping), (exact.norm_mlp, exact.widen)):
-            linear.bias += linear.weight @ norm.bias
-            linear.weight *= norm.weight
+            linear.bias.add_(linear.weight @ norm.bias)
+            linear.weight.mul_(norm.weight)
             norm.register_parameter("weight", None)
             norm.register_parameter("bias", None)
         self.block = exact.to(dtype)

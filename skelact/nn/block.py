@@ -24,7 +24,7 @@ class Block(nn.Module):
             the shape changes.
         inner_residual: the same around the spatial module alone.
         spatial_norm, temporal_norm: a norm after the module.
-        dropout: after the temporal module.
+        dropout: after the temporal module; a probability, or a module.
         attention: keeps the shape; offers ``folded(dtype)``.
     """
 
@@ -36,7 +36,7 @@ class Block(nn.Module):
         channels_out: int,
         stride: int = 1,
         residual: bool = True,
-        dropout: float = 0.0,
+        dropout: float | nn.Module = 0.0,
         inner_residual: bool = False,
         spatial_norm: bool = True,
         temporal_norm: bool = True,
@@ -46,7 +46,7 @@ class Block(nn.Module):
         self.spatial, self.temporal, self.attention = spatial, temporal, attention
         self.spatial_norm = ChannelNorm(channels_out) if spatial_norm else None
         self.temporal_norm = ChannelNorm(channels_out) if temporal_norm else None
-        self.dropout = nn.Dropout(dropout, inplace=True)
+        self.dropout = dropout if isinstance(dropout, nn.Module) else nn.Dropout(dropout, inplace=True)
         self.inner, self.outer = inner_residual, residual
         self.inner_residual = shortcut(channels_in, channels_out, 1) if inner_residual else None
         self.residual = shortcut(channels_in, channels_out, stride) if residual else None

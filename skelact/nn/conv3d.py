@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 
-import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -60,7 +59,9 @@ class Bottleneck3d(nn.Module):
         self.expand = ConvNorm3d(inner, channels_out, (1, 1), activate=False)
         nn.init.constant_(self.expand[1].weight, 1e-3)  # type: ignore[arg-type]  # starts near its shortcut
         same = channels_in == channels_out and stride == (1, 1)
-        self.shortcut = None if same else ConvNorm3d(channels_in, channels_out, (1, 1), stride, activate=False)
+        self.shortcut = (
+            None if same else ConvNorm3d(channels_in, channels_out, (1, 1), stride, activate=False)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.expand(self.spread(self.reduce(x)))

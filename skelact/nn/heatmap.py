@@ -30,14 +30,15 @@ def crop_to_people(
     low = torch.where(seen, xy, far).amin((1, 2))
     high = torch.where(seen, xy, -far).amax((1, 2))
     index = owner[:, None].expand(-1, 2)
-    low = torch.full((n_clips, 2), far, dtype=xy.dtype, device=xy.device).scatter_reduce(0, index, low, "amin")
+    low = torch.full((n_clips, 2), far, dtype=xy.dtype, device=xy.device).scatter_reduce(
+        0, index, low, "amin"
+    )
     high = torch.full_like(low, -far).scatter_reduce(0, index, high, "amax")
     nobody = low > high  # then any picture will do
     low, high = torch.where(nobody, 0.0, low), torch.where(nobody, 1.0, high)
     side = ((high - low).amax(1) * (1 + 2 * margin)).clamp_min(SMALLEST_BOX)
-    corner = (low + high) / 2 - side[:, None] / 2
-    scale = (size / side)[owner]
-    return (xy - corner[owner][:, None, None]) * scale[:, None, None, None] - 0.5
+    centre, scale = ((low + high) / 2)[owner], (size / side)[owner]
+    return (xy - centre[:, None, None]) * scale[:, None, None, None] + (size - 1) / 2
 
 
 @torch.no_grad()
@@ -61,7 +62,7 @@ def make_heatmaps(
     Returns:
         ``[N, V, T, size, size]``, rows downwards in the direction in which the second coordinate grows.
     """
-    p, t, v, _ = pixels.shape
+    t, v = pixels.shape[1:3]
     device, dtype = pixels.device, pixels.dtype
     # Far outside the picture nothing is drawn, and whole numbers stay exact.
     pixels = torch.nan_to_num(pixels).clamp(-2.0 * size - 9 * sigma, 3.0 * size + 9 * sigma)

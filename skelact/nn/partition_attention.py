@@ -211,9 +211,7 @@ class PartitionBlock(nn.Module):
         self.norm_mix = nn.LayerNorm(channels)
         self.mapping = nn.Linear(channels, 2 * channels)
         self.joint_mix = JointMix(quarter, heads // 4, n_joints)
-        self.time_mix = nn.Conv2d(
-            quarter, quarter, (1, kernel), padding=(0, kernel // 2), groups=heads // 4
-        )
+        self.time_mix = nn.Conv2d(quarter, quarter, (1, kernel), padding=(0, kernel // 2), groups=heads // 4)
         self.attentions = nn.ModuleList(
             PartitionAttention(eighth, heads // 8, table, window, same_limb, near, attention_dropout)
             for near in (True, False)

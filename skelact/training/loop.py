@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from skelact.datasets.batch import SkeletonBatch
 from skelact.datasets.pipeline import Pipeline
+from skelact.datasets.prefetch import Prefetcher
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import CheckpointError, ConfigError, SkelactError
 from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save_resume
@@ -39,12 +40,14 @@ class FitResult:
         best: path of the best checkpoint (by validation; without one, the last).
         best_epoch: its epoch, from 1.
         seconds: of training.
+        waited: seconds of these in which no batch was ready; of this call alone.
     """
 
     history: list[dict[str, float]] = field(default_factory=list)
     best: Path | None = None
     best_epoch: int = 0
     seconds: float = 0.0
+    waited: float = 0.0
 
 
 def call_model(model: Callable[..., Tensor], batch: SkeletonBatch) -> Tensor:
@@ -224,6 +227,7 @@ def fit(
     card: Card,
     *,
     restart: bool = False,
+    ahead: int = 2,
     on_step: Callable[[int, int, int, float], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     on_continue: Callable[[int], None] | None = None,
@@ -242,6 +246,7 @@ def fit(
         folder: gets ``last.pt``, ``best.safetensors``, ``metrics.csv`` and TensorBoard logs.
         card: saved in the checkpoint.
         restart: begin again even if the folder holds an unfinished run.
+        ahead: batches made ahead of their use, in a thread of its own; 0: none. The result is the same.
         on_step: called with (epoch, step, steps, loss).
         on_epoch: called with the epoch's record.
         on_continue: called with the epochs that are done, if an unfinished run is continued.
@@ -280,7 +285,7 @@ def fit(
         history.write(run.result.history)  # a kill may have come between the state and this
         for epoch in range(done, settings.epochs):
             begin = time.perf_counter()
-            record = _train_epoch(run, data, train, labels, pipeline, epoch, weight, on_step)
+            record = _train_epoch(run, data, train, labels, pipeline, epoch, weight, ahead, on_step)
             if (
                 val is not None
                 and len(val)
@@ -318,6 +323,7 @@ def _train_epoch(
     pipeline: Pipeline,
     epoch: int,
     weight: Tensor | None,
+    ahead: int,
     on_step: Callable[[int, int, int, float], None] | None,
 ) -> dict[str, float]:
     fabric, settings = run.fabric, run.settings
@@ -330,14 +336,20 @@ def _train_epoch(
     freeze_stages(run.frozen)
     if hasattr(run.plain, "set_progress"):
         run.plain.set_progress(epoch / settings.epochs)  # type: ignore[operator]
-    n_steps = max(1, math.ceil(len(order) / settings.batch_size))
+    parts = order.split(settings.batch_size)
+    n_steps = len(parts)
+    batches = Prefetcher(
+        lambda step: pipeline(data, parts[step], training=True, generator=generator).to(fabric.device),
+        n_steps,
+        # In double precision the whole process's default type changes while the network runs.
+        0 if settings.precision == "64-true" else ahead,
+        fabric.device,
+    )
     sums = torch.zeros(3, device=fabric.device)
-    for step in range(n_steps):
+    for step, batch in enumerate(batches):
         rate = learning_rate(settings, epoch + step / n_steps)
         for group in run.optimiser.param_groups:
             group["lr"] = rate * group.get("scale", 1.0)
-        part = order[step * settings.batch_size : (step + 1) * settings.batch_size]
-        batch = pipeline(data, part, training=True, generator=generator).to(fabric.device)
         logits = call_model(run.model, batch)
         loss = functional.cross_entropy(
             logits, batch.label, weight=weight, label_smoothing=settings.label_smoothing
@@ -360,9 +372,10 @@ def _train_epoch(
         if run.average:
             run.average.update(run.plain)
         right = (logits.detach().argmax(1) == batch.label).sum()
-        sums += torch.stack([loss.detach() * len(part), right, torch.tensor(len(part), device=sums.device)])
+        sums += torch.stack([loss.detach() * batch.n_clips, right, torch.tensor(batch.n_clips, device=sums.device)])
         if on_step and fabric.is_global_zero:
             on_step(epoch + 1, step + 1, n_steps, float(loss.detach()))
+    run.result.waited += batches.waited
     sums = fabric.all_reduce(sums, reduce_op="sum")
     total = float(sums[2])
     return {

@@ -122,6 +122,36 @@ def align_view(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: Sk
     return apply_matrices(x, owner, matrices)
 
 
+def level(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: SkeletonLayout) -> Tensor:
+    """Take out a camera's tilt: turn each clip so that its people stand upright (3D only).
+
+    Up is where the head lies from the feet in the frames in which that way is longest, that is in which
+    people stand straight; it becomes the second axis. One turn a clip, so bending stays visible. Clips that
+    never show head and feet are left as they are. Not for people who lie all the time.
+    """
+    top = [n for n in ("head", "neck", "mid_shoulder", "nose") if n in layout.index][:1]
+    bottom = [n for n in ("left_ankle", "right_ankle") if n in layout.index]
+    if not top or len(bottom) < 2:
+        return x
+    head, feet = layout.positions(*top), layout.positions(*bottom)
+    seen = (score[:, :, head + feet] > 0).all(2).to(x.dtype)
+    up = (x[:, :, head].mean(2) - x[:, :, feet].mean(2)) * seen[..., None]
+    length = up.norm(dim=2)
+    weight = (length / length.amax(1, keepdim=True).clamp_min(1e-6)) ** 16
+    total = torch.zeros(n_clips, 3, device=x.device, dtype=x.dtype).index_add(
+        0, owner, (up * weight[..., None]).sum(1)
+    )
+    size = total.norm(dim=1, keepdim=True)
+    y = torch.where(size > 1e-6, total / size.clamp_min(1e-6), x.new_tensor([0.0, 1.0, 0.0]))
+    # the smallest turn that brings y to the second axis (Rodrigues)
+    vx, vz, cos = -y[:, 2], y[:, 0], y[:, 1]
+    factor = 1 / (1 + cos).clamp_min(1e-3)
+    zero = torch.zeros_like(cos)
+    cross = torch.stack([zero, -vz, zero, vz, zero, -vx, zero, vx, zero], 1).view(-1, 3, 3)
+    matrices = torch.eye(3, device=x.device, dtype=x.dtype) + cross + cross @ cross * factor[:, None, None]
+    return apply_matrices(x, owner, matrices)
+
+
 def hide_missing(x: Tensor, score: Tensor) -> Tensor:
     """Set missing joints to 0, the centre."""
     return x * (score > 0).unsqueeze(-1).to(x.dtype)

@@ -13,6 +13,7 @@ from skelact.models import __path__ as models_path
 
 ROWS = {"channels": (8, 16, 16), "strided": (1,)}
 SMALL = {
+    "skelactnet": ROWS,
     "stgcn": ROWS,
     "ctrgcn": ROWS,
     "stgcnpp": ROWS,

@@ -1,0 +1,170 @@
+"""Training at the scale of NTU RGB+D: end to end, on a set of its size that is made for it."""
+
+from __future__ import annotations
+
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from skelact.datasets.gather import Sampling
+from skelact.datasets.pipeline import Augment, Normalise, Pipeline
+from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.datasets.synthetic.scale import NTU60_CLIPS, write_ntu_like
+from skelact.errors import ConfigError, DataError, choices
+from skelact.models import MODELS
+from skelact.training.checkpoint import Card
+from skelact.training.loop import FitResult, fit
+from skelact.training.settings import TrainSettings
+
+Progress = Callable[[int, int, str], None]
+N_FRAMES, BATCH_SIZE = 64, 64
+
+
+def measure_ntu_scale(
+    path: str | Path = "",
+    clips: int = NTU60_CLIPS,
+    model: str = "ctrgcn",
+    seconds: float | None = None,
+    batch_size: int = BATCH_SIZE,
+    accelerator: str = "auto",
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Make a set like NTU RGB+D 60, then train on it with the loop, the loader and the pipeline of training.
+
+    Training is that of `skelact.training.loop.fit`: CTR-GCN's recipe (a cropped window resampled to 64
+    frames, rotated), in bfloat16 on a GPU. It runs twice: with batches made ahead and with batches made when
+    they are asked for.
+
+    Args:
+        path: the set; made there if there is none, and used again if there is one. Empty: made in a temporary
+            folder and removed afterwards.
+        clips: of the set.
+        model: a family of `skelact.models.MODELS`, with its default settings.
+        seconds: about how long each run trains; None: an epoch of the cross-subject training part, once, with
+            batches made ahead.
+        batch_size: clips per step.
+        accelerator: ``auto``, ``cpu`` or ``cuda``.
+        progress: called with (done, total, what).
+
+    Returns:
+        rows with ``what`` and: ``clips``, ``seconds``, ``clips/s``, ``waiting %`` (share of the time in which
+        no batch was ready), ``peak MB`` of this process while training, ``device MB`` on a GPU.
+
+    Raises:
+        ConfigError: for an unknown model or sizes that make no set.
+        DataError: if the file is another set, or cannot be written.
+    """
+    if model not in MODELS:
+        raise ConfigError(choices(model, MODELS, "model"))
+    with tempfile.TemporaryDirectory(prefix="skelact-scale-") as folder:
+        file = Path(path) if str(path) else Path(folder) / "ntu_like.h5"
+        rows = [_make(file, clips, progress)]
+        begin = time.perf_counter()
+        data = SkeletonSet.open(file)
+        if len(data) != clips:
+            raise DataError(
+                f"{file} holds {len(data)} clips, not {clips}; give its number with --clips, or another file"
+            )
+        rows.append({"what": "opening it", "clips": clips, "seconds": time.perf_counter() - begin})
+        for name, limit, ahead in _runs(seconds):
+            rows.append(
+                {"what": f"training {model}, {name}"}
+                | _train(data, model, limit, ahead, batch_size, accelerator, Path(folder), progress)
+            )
+    return rows
+
+
+def _runs(seconds: float | None) -> list[tuple[str, float | None, int]]:
+    if seconds is None:
+        return [("an epoch, batches made ahead", None, 2)]
+    return [("batches made ahead", seconds, 2), ("batches made on demand", seconds, 0)]
+
+
+def _make(file: Path, clips: int, progress: Progress | None) -> dict[str, Any]:
+    if file.exists():
+        return {"what": f"set: {file.name} was there", "MB": file.stat().st_size / 1e6}
+    begin = time.perf_counter()
+    write_ntu_like(file, clips, progress=progress)
+    seconds = time.perf_counter() - begin
+    return {
+        "what": "making the set",
+        "clips": clips,
+        "seconds": seconds,
+        "clips/s": clips / seconds,
+        "MB": file.stat().st_size / 1e6,
+    }
+
+
+def _train(
+    data: SkeletonSet,
+    name: str,
+    limit: float | None,
+    ahead: int,
+    batch_size: int,
+    accelerator: str,
+    folder: Path,
+    progress: Progress | None,
+) -> dict[str, Any]:
+    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    settings = TrainSettings(
+        epochs=1, batch_size=batch_size, lr=0.01, ema=0.0, warmup_epochs=0.0, accelerator=accelerator,  # type: ignore[arg-type]
+        precision="bf16-mixed" if on_gpu else "32-true",
+    )  # fmt: skip
+    pipeline = Pipeline(Sampling("resize", N_FRAMES, (0.5, 1.0)), Normalise(), Augment(rotate=0.3), ["joint"])
+    part = data.split("xsub/train")
+
+    def run(clips: torch.Tensor) -> FitResult:
+        torch.manual_seed(0)
+        network = MODELS[name]().build(data.layout, len(data.label_names), pipeline.channels(data.dims))
+        card = Card(data.layout.to_dict(), data.dims, data.unit, data.label_names, 30.0, {}, {})
+        on_step = None
+        if progress:
+            on_step = lambda epoch, step, steps, loss: progress(step, steps, f"training {name}")  # noqa: E731
+        return fit(
+            network, data, clips, None, pipeline, settings, folder / f"run{ahead}", card,
+            restart=True, ahead=ahead, on_step=on_step,
+        )  # fmt: skip
+
+    generator = torch.Generator().manual_seed(0)
+    mixed = part[torch.randperm(len(part), generator=generator)]
+    if limit is not None:
+        run(mixed[: 2 * batch_size])  # the first steps set things up
+        begun = run(mixed[: 3 * batch_size])
+        rate = min(3 * batch_size, len(mixed)) / begun.seconds
+        mixed = mixed[: max(batch_size, round(rate * limit / batch_size) * batch_size)]
+    _forget_peak()
+    result = run(mixed)
+    row = {
+        "clips": len(mixed),
+        "seconds": result.seconds,
+        "clips/s": len(mixed) / result.seconds,
+        "waiting %": 100 * result.waited / result.seconds,
+        "peak MB": _peak_megabytes(),
+    }
+    if on_gpu:
+        row["device MB"] = torch.cuda.max_memory_allocated() / 1e6
+    return row
+
+
+def _forget_peak() -> None:
+    """Start measuring the peak of memory anew, where the system can."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return
+
+
+def _peak_megabytes() -> float:
+    """Peak resident memory of this process."""
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1e3
+    except (OSError, StopIteration):
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3

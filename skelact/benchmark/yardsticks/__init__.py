@@ -1,0 +1,22 @@
+"""Yardsticks: networks in the field's usual form, with the weights of ours, kept only to be measured against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import nn
+
+from skelact.benchmark.yardsticks.ctrgcn import usual_ctrgcn
+from skelact.benchmark.yardsticks.dgstgcn import usual_dgstgcn
+from skelact.benchmark.yardsticks.protogcn import usual_protogcn
+from skelact.benchmark.yardsticks.stgcn import usual_stgcn
+from skelact.benchmark.yardsticks.stgcnpp import usual_stgcnpp
+
+# Name in `skelact.models.MODELS`: makes, of the network, one that takes [N, C, T, V, M].
+YARDSTICKS: dict[str, Callable[..., nn.Module]] = {
+    "stgcn": usual_stgcn,
+    "stgcnpp": usual_stgcnpp,
+    "ctrgcn": usual_ctrgcn,
+    "dgstgcn": usual_dgstgcn,
+    "protogcn": usual_protogcn,
+}

@@ -1,0 +1,102 @@
+"""`Prefetcher`: batches made ahead, so that whoever computes on them need not wait."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator
+
+import torch
+
+from skelact.datasets.batch import SkeletonBatch
+
+
+class Prefetcher:
+    """Makes batches one after another in a thread of its own, a few ahead of their use.
+
+    They are made in order and by one thread, so whatever draws from a generator draws the same numbers as
+    without. On a GPU the thread has a stream of its own: batches are made while the network computes.
+
+    Args:
+        make: batch number → batch.
+        n_batches: how many.
+        ahead: batches that may lie ready; 0: none, every batch is made when it is asked for.
+        device: where ``make`` computes.
+
+    Attributes: ``waited``, seconds that iterating has waited for batches so far.
+
+    Raises (on iterating): whatever ``make`` raised, in its turn.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[int], SkeletonBatch],
+        n_batches: int,
+        ahead: int = 2,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.make, self.n_batches, self.ahead = make, n_batches, ahead
+        self.device = torch.device(device)
+        self.waited = 0.0
+
+    def __len__(self) -> int:
+        return self.n_batches
+
+    def __iter__(self) -> Iterator[SkeletonBatch]:
+        with contextlib.closing(self._from_thread() if self.ahead > 0 else self._one_by_one()) as batches:
+            for _ in range(self.n_batches):
+                begin = time.perf_counter()
+                batch = next(batches)
+                self.waited += time.perf_counter() - begin
+                yield batch
+
+    def _one_by_one(self) -> Generator[SkeletonBatch, None, None]:
+        for i in range(self.n_batches):
+            yield self.make(i)
+
+    def _from_thread(self) -> Generator[SkeletonBatch, None, None]:
+        ready: queue.Queue[SkeletonBatch | BaseException] = queue.Queue(self.ahead)
+        stopped = threading.Event()
+
+        def hand_over(result: SkeletonBatch | BaseException) -> bool:
+            while not stopped.is_set():
+                try:
+                    ready.put(result, timeout=0.1)
+                    return True
+                except queue.Full:
+                    continue
+            return False
+
+        def work() -> None:
+            try:
+                stream = torch.cuda.Stream(self.device) if self.device.type == "cuda" else None
+                if stream is not None:  # the set may still be on its way to the device
+                    stream.wait_stream(torch.cuda.default_stream(self.device))
+                for i in range(self.n_batches):
+                    with torch.cuda.stream(stream):
+                        batch = self.make(i)
+                    if stream is not None:
+                        stream.synchronize()  # what is handed over is finished
+                    if not hand_over(batch):
+                        return
+            except BaseException as error:  # it belongs to whoever iterates
+                hand_over(error)
+
+        thread = threading.Thread(target=work, name="skelact-prefetch", daemon=True)
+        thread.start()
+        try:
+            for _ in range(self.n_batches):
+                result = ready.get()
+                if isinstance(result, BaseException):
+                    raise result
+                if self.device.type == "cuda":
+                    current = torch.cuda.current_stream(self.device)
+                    for tensor in vars(result).values():
+                        if isinstance(tensor, torch.Tensor):
+                            tensor.record_stream(current)  # its memory is in use until that stream is done
+                yield result
+        finally:
+            stopped.set()
+            thread.join()

@@ -1,0 +1,30 @@
+"""Dropout of whole channels."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class ChannelDropout(nn.Module):
+    """Leave out whole channels of a person, in all joints and frames at once (Tompson et al., CVPR 2015).
+
+    Neighbouring joints and frames say nearly the same, so single values that are left out are not missed;
+    and a mask of ``[P, C]`` costs next to nothing.
+
+    Args:
+        probability: of each channel.
+    """
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.probability == 0:
+            return x
+        drawn = torch.rand(1, x.shape[1], 1, x.shape[3], dtype=x.dtype, device=x.device)
+        return x * ((drawn >= self.probability).to(x.dtype) / (1 - self.probability))
+
+    def extra_repr(self) -> str:
+        return f"probability={self.probability}"

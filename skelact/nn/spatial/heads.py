@@ -1,0 +1,131 @@
+"""Graph convolution in heads: each passes its own channels along a topology of its own (skelact's own)."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skelact.errors import ConfigError, choices
+from skelact.nn.norm import ChannelNorm, scale_shift
+
+TOPOLOGIES = ("learned", "clip", "frame")
+
+
+class HeadGraphConv(nn.Module):
+    """``out_h = (A_h + g_h softmax_v(q_h k_hᵀ)) x W_h``, for H heads of D / H channels each.
+
+    One 1×1 convolution gives all heads their channels, so the cost is a third of a partitioned graph
+    convolution's; the topologies A are learned freely and start from the skeleton's neighbourhoods. What the
+    input adds to them (after 2s-AGCN and DG-STGCN, with attention in place of embedded similarity) starts
+    at nothing, as g is 0.
+
+    Args:
+        channels_in, channels_out: C and D; D a multiple of the heads.
+        adjacency: ``[K, V, V]``, index order [source, target], as `skelact.layouts.partition` returns it;
+            head h starts from partition h mod K, the last quarter of the heads from nothing.
+        n_heads: H.
+        topology: ``learned`` alone; bent by each ``clip`` (queries and keys are means over time); bent
+            anew in each ``frame``, which uses nothing of the future.
+        rank: channels of a head's queries and keys.
+
+    Raises:
+        ConfigError: for an unknown topology, or channels that the heads cannot share.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        adjacency: np.ndarray,
+        n_heads: int = 8,
+        topology: str = "clip",
+        rank: int = 8,
+    ) -> None:
+        super().__init__()
+        if topology not in TOPOLOGIES:
+            raise ConfigError(choices(topology, TOPOLOGIES, "topology"))
+        if n_heads < 1 or channels_out % n_heads:
+            raise ConfigError(f"{channels_out} channels cannot be shared by {n_heads} heads; use a multiple")
+        self.n_heads, self.topology, self.rank = n_heads, topology, rank
+        start = torch.as_tensor(adjacency).transpose(1, 2).to(torch.get_default_dtype())
+        with_start = n_heads - n_heads // 4
+        heads = [start[h % len(start)] if h < with_start else torch.zeros_like(start[0]) for h in range(n_heads)]
+        self.adjacency = nn.Parameter(torch.stack(heads) + 0.02 * torch.randn(n_heads, *start.shape[1:]))
+        self.value = nn.Linear(channels_in, channels_out)
+        nn.init.normal_(self.value.weight, 0, math.sqrt(2 / channels_out))
+        nn.init.zeros_(self.value.bias)
+        if topology != "learned":
+            self.pair = nn.Linear(channels_in, 2 * n_heads * rank)  # queries, then keys
+            self.gain = nn.Parameter(torch.zeros(n_heads))
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = self.value(x)
+        if self.topology == "learned":
+            return aggregate_heads(values, self.adjacency)
+        return aggregate_heads(
+            values, bend(x, self.adjacency, self.pair.weight, self.pair.bias, self.gain, self.topology)
+        )
+
+    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedHeadGraphConv:
+        """The inference form, with the norm that follows."""
+        return FoldedHeadGraphConv(self, norm, dtype)
+
+
+def bend(x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor, gain: Tensor, topology: str) -> Tensor:
+    """What the input makes of the learned topologies: ``[P, H, V, V]`` (target, source), or with a frame axis
+    after P."""
+    n_heads = len(adjacency)
+    seen = x.mean(2, keepdim=True) if topology == "clip" else x
+    v, p, t, _ = seen.shape
+    pairs = torch.nn.functional.linear(seen, weight, bias).view(v, p, t, 2, n_heads, -1)
+    queries, keys = pairs.permute(3, 1, 2, 4, 0, 5)  # [P, T, H, V, rank]
+    attention = (queries @ keys.transpose(3, 4) * queries.shape[-1] ** -0.5).softmax(-1)
+    bent = adjacency + gain[:, None, None] * attention
+    return bent.squeeze(1) if topology == "clip" else bent
+
+
+def aggregate_heads(x: Tensor, topology: Tensor) -> Tensor:
+    """Mix joints: ``[V, P, T, D]`` along ``[H, V, V]``, ``[P, H, V, V]`` or ``[P, T, H, V, V]``."""
+    v, p, t, d = x.shape
+    n_heads = topology.shape[-3]
+    parts = x.view(v, p, t, n_heads, -1)
+    if topology.ndim == 3:
+        flat = parts.permute(3, 0, 1, 2, 4).reshape(n_heads, v, -1)
+        return torch.bmm(topology, flat).view(n_heads, v, p, t, -1).permute(1, 2, 3, 0, 4).reshape(v, p, t, d)
+    if topology.ndim == 4:
+        flat = parts.permute(1, 3, 0, 2, 4).reshape(p, n_heads, v, -1)
+        out = (topology @ flat).view(p, n_heads, v, t, -1)
+        return out.permute(2, 0, 3, 1, 4).reshape(v, p, t, d)
+    out = topology @ parts.permute(1, 2, 3, 0, 4)
+    return out.permute(3, 0, 1, 2, 4).reshape(v, p, t, d)
+
+
+class FoldedHeadGraphConv:
+    """`HeadGraphConv` and the norm that follows it.
+
+    The norm's factor goes into the values' weights, and its shift is added at the end, with what the
+    values' bias becomes on its way along the topologies.
+    """
+
+    def __init__(self, conv: HeadGraphConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
+        scale, shift = scale_shift(norm, conv.value.weight)
+        ones = torch.ones_like(conv.value.bias)
+        self.weight = (conv.value.weight * (scale * ones)[:, None]).detach().to(dtype)
+        self.bias = (conv.value.bias * scale).detach().to(dtype)
+        self.shift = (shift * ones).detach().to(dtype)
+        self.adjacency = conv.adjacency.detach().to(dtype, copy=True)
+        self.topology = conv.topology
+        if conv.topology != "learned":
+            self.pair_weight, self.pair_bias, self.gain = (
+                p.detach().to(dtype, copy=True) for p in (conv.pair.weight, conv.pair.bias, conv.gain)
+            )
+
+    def __call__(self, x: Tensor) -> Tensor:
+        values = torch.nn.functional.linear(x, self.weight, self.bias)
+        topology = self.adjacency
+        if self.topology != "learned":
+            topology = bend(x, topology, self.pair_weight, self.pair_bias, self.gain, self.topology)
+        return aggregate_heads(values, topology).add_(self.shift)
