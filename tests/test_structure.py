@@ -20,7 +20,7 @@ LEVELS = [
     ["pose", "datasets", "models"],
     ["training", "evaluate", "monitor"],
     ["config"],
-    ["recognition", "benchmark"],
+    ["recognition", "benchmark", "recipes"],
     ["commands"],
     ["cli"],
 ]

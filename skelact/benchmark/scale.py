@@ -14,7 +14,7 @@ import torch
 from skelact.datasets.gather import Sampling
 from skelact.datasets.pipeline import Augment, Normalise, Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
-from skelact.datasets.synthetic.scale import NTU60_CLIPS, write_ntu_like
+from skelact.datasets.synthetic.scale import NTU60_CLIPS, ntu_like_names, write_ntu_like
 from skelact.errors import ConfigError, DataError, choices
 from skelact.models import MODELS
 from skelact.training.checkpoint import Card
@@ -59,8 +59,7 @@ def measure_ntu_scale(
         ConfigError: for an unknown model or sizes that make no set.
         DataError: if the file is another set, or cannot be written.
     """
-    if model not in MODELS:
-        raise ConfigError(choices(model, MODELS, "model"))
+    check_scale(model, clips)
     with tempfile.TemporaryDirectory(prefix="skelact-scale-") as folder:
         file = Path(path) if str(path) else Path(folder) / "ntu_like.h5"
         rows = [_make(file, clips, progress)]
@@ -77,6 +76,13 @@ def measure_ntu_scale(
                 | _train(data, model, limit, ahead, batch_size, accelerator, Path(folder), progress)
             )
     return rows
+
+
+def check_scale(model: str, clips: int) -> None:
+    """Raise `ConfigError` for an unknown model or a number of clips that makes no set."""
+    if model not in MODELS:
+        raise ConfigError(choices(model, MODELS, "model"))
+    ntu_like_names(clips)
 
 
 def _runs(seconds: float | None) -> list[tuple[str, float | None, int]]:
@@ -122,9 +128,11 @@ def _train(
         torch.manual_seed(0)
         network = MODELS[name]().build(data.layout, len(data.label_names), pipeline.channels(data.dims))
         card = Card(data.layout.to_dict(), data.dims, data.unit, data.label_names, 30.0, {}, {})
-        on_step = None
-        if progress:
-            on_step = lambda epoch, step, steps, loss: progress(step, steps, f"training {name}")  # noqa: E731
+
+        def on_step(epoch: int, step: int, steps: int, loss: float) -> None:
+            if progress:
+                progress(step, steps, f"training {name}")
+
         return fit(
             network, data, clips, None, pipeline, settings, folder / f"run{ahead}", card,
             restart=True, ahead=ahead, on_step=on_step,

@@ -76,6 +76,10 @@ def main(arguments: list[str], ui: UI) -> int:
     if options.ntu_scale and "ntu-scale" not in chosen:
         chosen = (*chosen, "ntu-scale")
     chosen = chosen or tuple(p for p in PARTS if needs.get(p, True))
+    if "ntu-scale" in chosen:
+        from skelact.benchmark.scale import check_scale
+
+        check_scale(options.model, options.clips)
     import torch
 
     threads = torch.get_num_threads()

@@ -13,6 +13,7 @@ from skelact.errors import ConfigError, DataError, choices
 
 HELP = """Train a network from a configuration file; every setting below can be changed on the command line.
 
+  skelact train --data mine.h5                          the default for a set of its size
   skelact train configs/default_small.yaml --data mine.h5
   skelact train CONFIG.yaml --overfit 8                 first: can it learn 8 clips by heart?
   skelact train CONFIG.yaml --train.lr 0.02 --name slow
@@ -52,11 +53,13 @@ def main(arguments: list[str], ui: UI) -> int:
     files = _config_files(arguments)
     if len(files) > 1:
         raise ConfigError(f"one configuration file is needed, got {len(files)}: {', '.join(files)}")
-    if not files and not any(a in arguments for a in ("-h", "--help")):
+    asks = any(a in arguments for a in ("-h", "--help"))
+    if not files and not options.data_file and not asks:
         raise ConfigError(
-            "name a configuration file: skelact train configs/NAME.yaml (see the folder configs)"
+            "name the data, a configuration file, or both: skelact train --data FILE.h5, skelact train "
+            "configs/NAME.yaml --data FILE.h5"
         )
-    experiment = load_config(files[0]) if files else Experiment()
+    experiment = load_config(files[0]) if files else Experiment() if asks else choose_recipe(options.data_file, ui)
     choose_family(experiment, arguments)
     experiment = parse(Experiment, arguments, "train CONFIG.yaml", HELP, default=experiment)
     if options.data_file:
@@ -108,6 +111,21 @@ def _config_files(arguments: list[str]) -> list[str]:
         if arguments[place].endswith((".yaml", ".yml")) and not arguments[place - 1].startswith("--"):
             files.append(arguments.pop(place))
     return files
+
+
+def choose_recipe(path: str, ui: UI) -> Any:
+    """The default recipe for a set of this size."""
+    from skelact.config import Experiment, resolve_parts
+    from skelact.recipes import default_recipe
+
+    experiment = Experiment()
+    experiment.data.path = path
+    data = open_data(experiment)
+    n_clips = len(data.split(resolve_parts(data, experiment.data).train))
+    chosen = default_recipe(n_clips, data.dims)
+    ui.say(f"no configuration is named; {n_clips} clips to train on: configs/{chosen.name}.yaml is used")
+    chosen.name = f"{Path(path).stem}_{chosen.name}"
+    return chosen
 
 
 def choose_family(experiment: Any, arguments: list[str]) -> None:

@@ -263,10 +263,14 @@ class SkateEmbedding(nn.Module):
         nn.init.trunc_normal_(self.joint, std=0.02)
 
     def waves(self, n_frames: int) -> Tensor:
-        """``[T, D]`` sines (even channels) and cosines (odd) of falling frequency (Vaswani et al., 2017)."""
+        """``[T, D]`` sines (even channels) and cosines (odd) of falling frequency (Vaswani et al., 2017).
+
+        Of a frame's place in the clip, -1 at its begin and 1 at its end, whatever the number of frames.
+        """
         d = self.joint.shape[1]
         even = torch.arange(0, d, 2, device=self.joint.device, dtype=self.joint.dtype)
-        angle = torch.arange(n_frames, device=even.device)[:, None] * torch.exp(even * (-math.log(1e4) / d))
+        place = torch.arange(n_frames, device=even.device, dtype=even.dtype) * (2 / n_frames) - 1
+        angle = place[:, None] * torch.exp(even * (-math.log(1e4) / d))
         return torch.stack([angle.sin(), angle.cos()], -1).flatten(1)
 
     def forward(self, x: Tensor) -> Tensor:

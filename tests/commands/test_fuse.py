@@ -115,3 +115,11 @@ def test_a_fused_checkpoint_is_no_single_network(runs: Path) -> None:
     skelact("fuse", runs / "joint", runs / "bone", "--out", runs / "two", "--equal")
     with pytest.raises(CheckpointError, match="several networks"):
         load_model(runs / "two")
+
+
+def test_without_a_configuration_the_size_decides(runs: Path) -> None:
+    done = skelact("train", "--data", runs / "set.h5", "--out", runs / "default", "--train.epochs", 1, "--train.repeat", 1)
+    assert done.code == 0, done.err
+    assert "configs/default_small.yaml is used" in done.out + done.err
+    assert (runs / "default" / "set_default_small" / "best.safetensors").is_file()
+    assert skelact("train").code == 2

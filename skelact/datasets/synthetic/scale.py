@@ -41,9 +41,7 @@ def ntu_like_names(n_clips: int = NTU60_CLIPS, seed: int = 0) -> list[str]:
         setup, rest = divmod(int(take), _CAMERAS * _SUBJECTS * _REPETITIONS)
         camera, rest = divmod(rest, _SUBJECTS * _REPETITIONS)
         subject, repetition = divmod(rest, _REPETITIONS)
-        names.append(
-            f"S{setup + 1:03d}C{camera + 1:03d}P{subject + 1:03d}R{repetition + 1:03d}A{action:03d}"
-        )
+        names.append(f"S{setup + 1:03d}C{camera + 1:03d}P{subject + 1:03d}R{repetition + 1:03d}A{action:03d}")
     return names
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from skelact.nn.channel_major import JointsFirst, product
 from skelact.nn.norm import ChannelNorm, scale_shift
-from skelact.nn.spatial.pairs import channel_major, differences, joints_first, people_first
+from skelact.nn.spatial.pairs import channel_major, differences, people_first
 
 
 class ChannelwiseGraphConv(nn.Module):
@@ -69,41 +69,48 @@ class ChannelwiseGraphConv(nn.Module):
         out = topology.transpose(2, 3) @ values.to(topology.dtype)  # [P, D, V, T]
         return out.permute(2, 0, 3, 1).contiguous()
 
-    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedChannelwiseGraphConv:
+    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> JointsFirst:
         """The inference form, with the norm that follows."""
+        return JointsFirst(self.folded_major(norm, dtype), dtype)
+
+    def folded_major(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedChannelwiseGraphConv:
+        """The channel-major inference form, with the norm that follows (see `channel_major`)."""
         return FoldedChannelwiseGraphConv(self, norm, dtype)
 
 
 class FoldedChannelwiseGraphConv:
-    """`ChannelwiseGraphConv` and the norm that follows it.
+    """`ChannelwiseGraphConv` and the norm that follows it, channel-major.
 
-    The shared topology and the bias are two more relations, so that one product makes the topology.
+    The shared topology and the bias are two more relations, so that one product makes a topology.
     """
 
     def __init__(self, conv: ChannelwiseGraphConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
-        scale, shift = scale_shift(norm, conv.relation)
-        k, d, r = conv.relation.shape
+        def fixed(value: Tensor) -> Tensor:
+            return value.detach().to(dtype, copy=True)
+
+        k, d, _ = conv.relation.shape
         v = conv.adjacency.shape[1]
-        scale = scale * conv.relation.new_ones(d)
+        scale, shift = (s.expand(d) for s in scale_shift(norm, conv.relation))
         refine = -conv.alpha * conv.relation * scale[:, None]
         extra = torch.stack([scale.expand(k, d), conv.alpha * conv.relation_bias * scale], -1)
-        self.relation = torch.cat([refine, extra], -1).detach().to(dtype)  # [K, D, R + 2]
+        self.relation = fixed(torch.cat([refine, extra], -1))  # [K, D, R + 2]
         shared = conv.adjacency.transpose(1, 2).reshape(k, 1, v * v)
-        self.shared = torch.cat([shared, torch.ones_like(shared)], 1).detach().to(dtype)
-        self.pair_weight = conv.pair.weight.detach().to(dtype, copy=True)
-        self.pair_bias = conv.pair.bias.detach().to(dtype, copy=True)
-        self.value_weight = conv.value.weight.detach().to(dtype, copy=True)
-        self.value_bias = conv.value.bias.detach().to(dtype, copy=True)
-        self.shift = (shift * torch.ones_like(scale)).detach().to(dtype)
+        self.shared = fixed(torch.cat([shared, torch.ones_like(shared)], 1))
+        self.pair_weight, self.pair_bias = fixed(conv.pair.weight), fixed(conv.pair.bias)[:, None]
+        self.value_weight, self.value_bias = fixed(conv.value.weight), fixed(conv.value.bias)[:, None]
+        self.shift = fixed(shift)[:, None]
 
-    def __call__(self, x: Tensor) -> Tensor:
-        v, p, t, _ = x.shape
+    def accumulate(self, x: Tensor, out: Tensor) -> None:
+        """Add the convolution of ``x [P, C, V, T]`` to ``out [P, D, V*T]``."""
+        p, _, v, t = x.shape
         k, d, r = self.relation.shape
-        pair = functional.linear(x.mean(2), self.pair_weight, self.pair_bias)
-        target, source = pair.view(v, p, 2, k, r - 2).permute(1, 2, 3, 4, 0).unbind(1)
-        pairs = differences(source, target).flatten(3)
-        pairs = torch.cat([pairs, self.shared.expand(p, k, 2, v * v)], 2)
-        topology = (self.relation @ pairs).transpose(1, 2).reshape(p * d, k * v, v)
-        values = channel_major(self.value_weight, self.value_bias, people_first(x)).view(p * d, k * v, t)
-        out = torch.bmm(topology.transpose(1, 2), values).view(p, d, v * t)
-        return joints_first(out.transpose(1, 2).add(self.shift), v)
+        pair = product(self.pair_weight, x.mean(3), self.pair_bias).view(p, 2, k, r - 2, v)
+        pairs = x.new_empty(p, k, r, v * v)
+        pairs[:, :, -2:] = self.shared
+        inner = pairs[:, :, :-2].view(p, k, r - 2, v, v)
+        torch.sub(pair[:, 1].unsqueeze(-1), pair[:, 0].unsqueeze(-2), out=inner).tanh_()
+        topology = x.new_empty(p, d, k, v * v)  # index order [source, target]
+        for i in range(k):
+            torch.bmm(self.relation[i].expand(p, d, r), pairs[:, i], out=topology[:, :, i])
+        values = product(self.value_weight, x.flatten(2), self.value_bias).view(p * d, k * v, t)
+        out.view(p * d, v, t).baddbmm_(topology.view(p * d, k * v, v).transpose(1, 2), values)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from skelact.errors import ConfigError
+from skelact.nn.channel_major import JointsFirst, accumulate, product
 from skelact.nn.norm import ChannelNorm, scale_shift
 from skelact.nn.spatial.pairs import channel_last, channel_major, differences, joints_first, people_first
 
@@ -82,38 +82,41 @@ class DynamicGraphConv(nn.Module):
         out = topology.transpose(2, 3) @ features.view(p, -1, v, t).to(topology.dtype)
         return joints_first(channel_last(self.post.weight, self.post.bias, out.flatten(2)), v)
 
-    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedDynamicGraphConv:
+    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> JointsFirst:
         """The inference form, with the norm that follows."""
+        return JointsFirst(self.folded_major(norm, dtype), dtype)
+
+    def folded_major(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedDynamicGraphConv:
+        """The channel-major inference form, with the norm that follows (see `channel_major`)."""
         return FoldedDynamicGraphConv(self, norm, dtype)
 
 
 class FoldedDynamicGraphConv:
-    """`DynamicGraphConv` and the norm that follows it."""
+    """`DynamicGraphConv` and the norm that follows it, channel-major."""
 
     def __init__(self, conv: DynamicGraphConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
-        pre_scale, pre_shift = scale_shift(conv.pre_norm, conv.pre.weight)
-        scale, shift = scale_shift(norm, conv.post.weight)
-        assert isinstance(pre_scale, Tensor) and isinstance(scale, Tensor)
-        self.n_partitions = k = conv.n_partitions
-        self.adjacency = conv.adjacency.detach().to(dtype, copy=True)
-        alpha, beta = (a if conv.subset_wise else a[:1].expand(k) for a in (conv.alpha, conv.beta))
-        self.alpha = alpha.detach().to(dtype, copy=True)[:, None, None, None]
-        self.beta = beta.detach().to(dtype, copy=True)[:, None, None]
-        self.pre_weight = (conv.pre.weight * pre_scale[:, None]).detach().to(dtype)
-        self.pre_bias = (conv.pre.bias * pre_scale + pre_shift).detach().to(dtype)
-        self.pair_weight = conv.pair.weight.detach().to(dtype, copy=True)
-        self.pair_bias = conv.pair.bias.detach().to(dtype, copy=True)
-        scale = scale * torch.ones_like(conv.post.bias)
-        self.post_weight = (conv.post.weight * scale[:, None]).detach().to(dtype)
-        self.post_bias = (conv.post.bias * scale + shift).detach().to(dtype)
+        def fixed(value: Tensor) -> Tensor:
+            return value.detach().to(dtype, copy=True)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        v, p, t, _ = x.shape
-        k = self.n_partitions
-        pair = functional.linear(x.mean(2), self.pair_weight, self.pair_bias)
-        source, target = pair.view(v, p, 2, k, -1).permute(1, 2, 3, 4, 0).unbind(1)
-        shared = (source.transpose(2, 3) @ target).softmax(-2).mul_(self.beta).add_(self.adjacency)
-        topology = torch.addcmul(shared.unsqueeze(2), differences(source, target), self.alpha)
-        features = channel_major(self.pre_weight, self.pre_bias, people_first(x)).relu_().view(-1, v, t)
-        out = torch.bmm(topology.reshape(-1, v, v).transpose(1, 2), features).view(p, -1, v * t)
-        return joints_first(channel_last(self.post_weight, self.post_bias, out), v)
+        self.n_partitions = k = conv.n_partitions
+        self.adjacency = fixed(conv.adjacency.transpose(1, 2))  # [target, source], as the topologies below
+        alpha, beta = (a if conv.subset_wise else a[:1].expand(k) for a in (conv.alpha, conv.beta))
+        self.alpha, self.beta = fixed(alpha)[:, None, None, None], fixed(beta)[:, None, None]
+        scale, shift = scale_shift(conv.pre_norm, conv.pre.weight)
+        self.pre_weight = fixed(conv.pre.weight * scale[:, None])
+        self.pre_bias = fixed(conv.pre.bias * scale + shift)[:, None]
+        self.pair_weight, self.pair_bias = fixed(conv.pair.weight), fixed(conv.pair.bias)[:, None]
+        scale, shift = (s.expand(len(conv.post.bias)) for s in scale_shift(norm, conv.post.weight))
+        self.post_weight = fixed(conv.post.weight * scale[:, None])
+        self.shift = fixed(conv.post.bias * scale + shift)[:, None]
+
+    def accumulate(self, x: Tensor, out: Tensor) -> None:
+        """Add the convolution of ``x [P, C, V, T]`` to ``out [P, D, V*T]``."""
+        p, _, v, t = x.shape
+        pair = product(self.pair_weight, x.mean(3), self.pair_bias).view(p, 2, self.n_partitions, -1, v)
+        source, target = pair.unbind(1)  # [P, K, C', V]
+        shared = (target.transpose(2, 3) @ source).softmax(-1).mul_(self.beta).add_(self.adjacency)
+        bent = (source.unsqueeze(-2) - target.unsqueeze(-1)).tanh_()
+        topology = torch.addcmul(shared.unsqueeze(2), bent, self.alpha, out=bent).view(-1, v, v)
+        features = product(self.pre_weight, x.flatten(2), self.pre_bias).relu_().view(-1, v, t)
+        accumulate(out, self.post_weight, torch.bmm(topology, features).view(p, -1, v * t))

@@ -7,14 +7,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skelact.nn.norm import ChannelNorm, scale_shift
-from skelact.nn.temporal.minimal import MinimalTemporalConv
+from skelact.nn.temporal.spectral import Geometry, SpectralConv, SpectralTemporalConv, spectral_block
 
 
 class TemporalConv(nn.Conv2d):
     """Convolution over time, ``kernel`` frames wide.
 
-    Runs as a ``1 × kernel`` convolution on the view ``[V, C, P, T]``: the same memory in channels-last
-    order, no copy.
+    Runs as a ``1 × kernel`` convolution on the view ``[V, C, P, T]`` (the same memory in channels-last
+    order, no copy), or on the processor, where that takes fewer operations, by way of frequencies.
 
     Args:
         channels_in, channels_out: C and D.
@@ -39,9 +39,20 @@ class TemporalConv(nn.Conv2d):
         self.before = reach if causal else 0  # frames of zeros that a causal convolution starts from
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        if self.dilation[1] == 1 and self.bias is not None and not torch.is_autocast_enabled(x.device.type):
+            v, p, t, c = x.shape
+            geometry = self.geometry()
+            block = spectral_block(x, geometry, c, len(self.weight), t)
+            if block is not None:
+                flat, weight = x.reshape(v * p, t, c), self.weight.squeeze(2)
+                return SpectralConv.apply(flat, weight, self.bias, geometry, block).view(v, p, -1, len(weight))  # type: ignore[union-attr]
         if self.before:
             x = functional.pad(x, (0, 0, self.before, 0))
         return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+
+    def geometry(self) -> Geometry:
+        """Taps, frames of zeros before the first, and stride."""
+        return Geometry(self.kernel_size[1], self.before or int(self.padding[1]), self.stride[1])
 
     def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedTemporalConv:
         """The inference form, with the norm that follows."""
@@ -76,20 +87,15 @@ class FoldedTemporalConv:
         self.bias = (bias * scale + shift).detach().to(dtype)
         self.stride, self.padding, self.dilation = conv.stride, conv.padding, conv.dilation
         self.before = conv.before
-        self._minimal: MinimalTemporalConv | None = None
-        self._plain_weight = weight.detach().to(dtype)[:, :, 0]
+        geometry = conv.geometry()
+        self.spectral = SpectralTemporalConv(weight.detach().to(dtype).squeeze(2), self.bias, geometry)
 
     def __call__(self, x: Tensor) -> Tensor:
         v, p, t, c = x.shape
-        taps, stride, dilation = self.weight.shape[3], self.stride[1], self.dilation[1]
-        if (
-            x.device.type == "cpu"
-            and x.dtype in (torch.float32, torch.float64)
-            and MinimalTemporalConv.fits(taps, stride, dilation, c, t)
-        ):
-            if self._minimal is None:
-                self._minimal = MinimalTemporalConv(self._plain_weight, self.bias, self.before or None)
-            return self._minimal(x.reshape(v * p, t, c)).view(v, p, t, -1)
+        if self.dilation[1] == 1:
+            block = spectral_block(x, self.spectral.geometry, c, len(self.bias), t)
+            if block is not None:
+                return self.spectral(x.reshape(v * p, t, c), block).view(v, p, -1, len(self.bias))
         if self.before:
             x = functional.pad(x, (0, 0, self.before, 0))
         view = x.permute(0, 3, 1, 2)

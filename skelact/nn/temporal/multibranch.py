@@ -9,8 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skelact.errors import ConfigError
+from skelact.nn.channel_major import JointsFirst, accumulate, product
 from skelact.nn.norm import ChannelNorm, scale_shift
-from skelact.nn.temporal.conv import FoldedPointConv, PointConv, TemporalConv
+from skelact.nn.temporal.conv import PointConv, TemporalConv
 
 
 class MultiBranchConv(nn.Module):
@@ -79,8 +80,12 @@ class MultiBranchConv(nn.Module):
             out = self.transform(self.transform_norm(out).relu_())
         return out
 
-    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedMultiBranchConv:
+    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> JointsFirst:
         """The inference form, with the norm that follows."""
+        return JointsFirst(self.folded_major(norm, dtype), dtype)
+
+    def folded_major(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedMultiBranchConv:
+        """The channel-major inference form, with the norm that follows (see `channel_major`)."""
         return FoldedMultiBranchConv(self, norm, dtype)
 
 
@@ -96,41 +101,98 @@ def max_of_three(x: Tensor, stride: int = 1) -> Tensor:
 
 
 class FoldedMultiBranchConv:
-    """`MultiBranchConv` and the norm that follows it."""
+    """`MultiBranchConv` and the norm that follows it, channel-major.
+
+    A joint's frames are followed by as many zeros as the widest branch reaches, which are those before the
+    next joint's, too. So a tap of a convolution is a matrix product with the same memory, moved by some
+    frames, and nothing is copied. With a stride, frames are dealt out to as many such buffers.
+    """
 
     def __init__(self, conv: MultiBranchConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
-        self.widths, self.stride = conv.widths, conv.stride
-        closing = conv.transform_norm if conv.transform is not None else norm
-        like = conv.point.weight
-        scale, shift = scale_shift(conv.norm, like)
-        assert isinstance(scale, Tensor) and isinstance(shift, Tensor)
-        one = like.new_ones(self.widths[-1])
-        scale, shift = torch.cat([scale, one]), torch.cat([shift, 0 * one])
-        self.weight = (conv.point.weight * scale[:, None]).detach().to(dtype)
-        self.bias = (conv.point.bias * scale + shift).detach().to(dtype)
-        closing_scale, closing_shift = scale_shift(closing, like)
-        ones = like.new_ones(sum(self.widths))
-        self.scale = (closing_scale * ones).detach().to(dtype)
-        self.shift = (closing_shift * ones).detach().to(dtype)
-        self.convs = [c.folded(None, dtype) for c in conv.convs]  # type: ignore[operator]
-        self.joint_mean = None
-        if conv.joint_mean is not None:
-            self.joint_mean = conv.joint_mean.detach().to(dtype)[:, None, None, None].clone()
-        self.transform: FoldedPointConv | None = None
-        if conv.transform is not None:
-            self.transform = conv.transform.folded(norm, dtype)
+        def fixed(value: Tensor) -> Tensor:
+            return value.detach().to(dtype, copy=True)
 
-    def __call__(self, x: Tensor) -> Tensor:
-        if self.joint_mean is not None:
-            x = torch.cat([x, x.mean(0, keepdim=True)])
-        split = sum(self.widths[:-1])
-        mixed = functional.linear(x, self.weight[:split], self.bias[:split]).relu_()
-        *narrow, peaks = mixed.split(self.widths[:-1], dim=-1)
-        branches = [conv(part) for conv, part in zip(self.convs, narrow, strict=True)]
-        branches.append(max_of_three(peaks, self.stride))
-        branches.append(functional.linear(x[:, :, :: self.stride], self.weight[split:], self.bias[split:]))
-        out = torch.cat(branches, -1)
-        if self.joint_mean is not None:
-            out = torch.addcmul(out[:-1], out[-1:], self.joint_mean)
-        out.mul_(self.scale).add_(self.shift)
-        return out if self.transform is None else self.transform(out.relu_())
+        self.widths, self.stride, like = conv.widths, conv.stride, conv.point.weight
+        n_all, n_last = sum(self.widths), self.widths[-1]
+        self.n_padded = n_all - n_last  # channels of the branches that mix frames
+        closing = norm if conv.transform is None else conv.transform_norm
+        scale, shift = (s.expand(n_all) for s in scale_shift(closing, like))
+        point_scale, point_shift = scale_shift(conv.norm, like)
+        point_scale = torch.cat([point_scale, scale[-n_last:]])
+        point_shift = torch.cat([point_shift, shift[-n_last:]])
+        self.weight = fixed(conv.point.weight * point_scale[:, None])
+        self.bias = fixed(conv.point.bias * point_scale + point_shift)[:, None]
+        self.taps, self.offsets, self.biases = [], [], []
+        start = 0
+        for module, width in zip(conv.convs, self.widths, strict=False):
+            rows = slice(start, start + width)
+            kernel = module.weight[:, :, 0] * scale[rows, None, None]  # type: ignore[index, operator]
+            self.taps.append(fixed(kernel.permute(2, 0, 1)).contiguous())
+            self.biases.append(fixed(module.bias * scale[rows] + shift[rows])[:, None])  # type: ignore[operator]
+            taps, dilation = module.kernel_size[1], module.dilation[1]  # type: ignore[index]
+            self.offsets.append([(i - taps // 2) * dilation for i in range(taps)])
+            start += width
+        self.peaks = slice(start, self.n_padded)
+        self.peak_scale, self.peak_shift = (fixed(s[self.peaks])[:, None] for s in (scale, shift))
+        self.reach = max(1, *(o[-1] for o in self.offsets)) if self.offsets else 1
+        self.room = 0
+        if conv.joint_mean is not None:
+            self.room = 1
+            self.joint_mean = fixed(conv.joint_mean)[:, None]
+            self.mean_shift = fixed(shift)[:, None]
+        self.transform_weight: Tensor | None = None
+        self.shift = torch.zeros_like(self.bias)
+        if conv.transform is not None:
+            scale, shift = (s.expand(n_all) for s in scale_shift(norm, like))
+            self.transform_weight = fixed(conv.transform.weight * scale[:, None])
+            self.shift = fixed(conv.transform.bias * scale + shift)[:, None]
+
+    def accumulate(self, x: Tensor, out: Tensor) -> None:
+        """Add the branches of ``x [P, C, V + room, T]`` to ``out [P, D, V, T']``."""
+        p, _, v, frames = out.shape
+        if self.room:
+            torch.mean(x[:, :, :v], 2, keepdim=True, out=x[:, :, v:])
+        joints = v + self.room
+        mixed = product(self.weight, x.flatten(2), self.bias).view(p, -1, joints, x.shape[3])
+        branches = self._branches(mixed, frames)
+        branches[:, self.n_padded :].copy_(mixed[:, self.n_padded :, :, :: self.stride])
+        if self.room:
+            heard = branches[:, :, v] - self.mean_shift
+            branches = torch.addcmul(branches[:, :, :v], heard.unsqueeze(2), self.joint_mean)
+        if self.transform_weight is None:
+            out.add_(branches)
+            return
+        features = branches.relu_() if branches.is_contiguous() else branches.clamp_min(0)
+        accumulate(out.flatten(2), self.transform_weight, features.reshape(p, -1, v * frames))
+
+    def _branches(self, mixed: Tensor, frames: int) -> Tensor:
+        """``[P, D, J, T']`` with the branches that mix frames filled in."""
+        p, n_all, joints, _ = mixed.shape
+        stride, gap = self.stride, -(-self.reach // self.stride)
+        length = joints * (frames + gap)
+        padded = mixed.new_zeros(stride, p, self.n_padded, gap + length)
+        for phase in range(stride):
+            part = mixed[:, : self.n_padded, :, phase::stride]
+            target = padded[phase, :, :, gap:].view(p, -1, joints, frames + gap)[..., : part.shape[3]]
+            torch.clamp_min(part, 0, out=target)
+
+        def moved(rows: slice, offset: int) -> Tensor:
+            begin = gap + offset // stride
+            return padded[offset % stride, :, rows, begin : begin + length - gap]
+
+        result = mixed.new_empty(p, n_all, length)
+        start = 0
+        for taps, offsets, bias in zip(self.taps, self.offsets, self.biases, strict=True):
+            rows = slice(start, start + len(bias))
+            target = result[:, rows, : length - gap]
+            for i, (tap, offset) in enumerate(zip(taps, offsets, strict=True)):
+                tap = tap.expand(p, *tap.shape)
+                if i == 0:
+                    torch.baddbmm(bias, tap, moved(rows, offset), out=target)
+                else:
+                    target.baddbmm_(tap, moved(rows, offset))
+            start += len(bias)
+        peaks = torch.maximum(moved(self.peaks, -1), moved(self.peaks, 0))
+        torch.maximum(peaks, moved(self.peaks, 1), out=peaks)
+        torch.addcmul(self.peak_shift, peaks, self.peak_scale, out=result[:, self.peaks, : length - gap])
+        return result.view(p, n_all, joints, frames + gap)[..., :frames]

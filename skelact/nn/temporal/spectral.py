@@ -1,0 +1,292 @@
+"""Long temporal convolutions by way of frequencies: fewer multiplications, and nothing but matrix products.
+
+A block of L output frames needs N = L + taps - 1 input frames. Their discrete Fourier transform turns the
+convolution into one product of channels per frequency; a complex product takes three real ones. So N = 24
+takes 35 products of channels for 16 frames, where nine taps take 144. Transforms are products with small
+constant matrices too (with the sums of the three-product form inside them), so no step touches features
+element by element; they are orthogonal, so single precision loses nothing to the direct form.
+
+Sources: Cooley and Tukey, 1965; Mathieu, Henaff and LeCun, "Fast training of convolutional networks through
+FFTs", ICLR 2014, where the transforms are fast ones; here blocks are so short that dense ones are faster.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+ROWS = 128  # of a matrix product, at least
+CALL_COST = 1e5  # operations in the time that it takes to begin a small product
+
+
+class Plan(NamedTuple):
+    """The constant matrices for blocks of ``block`` frames, R real products each.
+
+    Attributes:
+        block: output frames, L.
+        forward: ``[R, N]`` from input frames.
+        kernel: ``[R, taps]`` from taps.
+        inverse: ``[L, R]`` to output frames.
+    """
+
+    block: int
+    forward: Tensor
+    kernel: Tensor
+    inverse: Tensor
+
+
+@lru_cache(maxsize=256)
+def make_plan(block: int, taps: int, dtype: torch.dtype) -> Plan:
+    """The transforms for blocks of so many frames; row 0 is the mean, whose inverse is 1 / N."""
+    n = block + taps - 1
+    frames, taps_at, out = (torch.arange(m, dtype=torch.float64) for m in (n, taps, block))
+    forward, kernel, inverse = [], [], []
+    for frequency in range(n // 2 + 1):
+        angle = 2 * math.pi * frequency / n
+        real, imaginary = torch.cos(angle * frames), -torch.sin(angle * frames)
+        p, q = torch.cos(angle * taps_at), torch.sin(angle * taps_at)
+        cosine, sine = torch.cos(angle * out) / n, torch.sin(angle * out) / n
+        if frequency == 0 or 2 * frequency == n:
+            forward, kernel, inverse = [*forward, real], [*kernel, p], [*inverse, cosine]
+            continue
+        # (a + ib)(p + iq) = k1 - k3 + i (k1 + k2) with k1 = p (a + b), k2 = a (q - p), k3 = b (p + q)
+        forward += [real + imaginary, real, imaginary]
+        kernel += [p, q - p, p + q]
+        inverse += [2 * (cosine - sine), -2 * sine, -2 * cosine]
+    with torch.inference_mode(False):
+        return Plan(
+            block,
+            torch.stack(forward).to(dtype),
+            torch.stack(kernel).to(dtype),
+            torch.stack(inverse, 1).to(dtype),
+        )
+
+
+@lru_cache(maxsize=1024)
+def choose_block(taps: int, channels_in: int, channels_out: int, n_frames: int) -> int | None:
+    """The cheapest length of a block; None where the direct form is cheaper."""
+    best, cost = None, 0.8 * 2.0 * taps * channels_in * channels_out * n_frames
+    for n_blocks in range(1, n_frames // 8 + 1):
+        block = -(-n_frames // n_blocks)
+        n = block + taps - 1
+        rows = 3 * ((n - 1) // 2) + (1 if n % 2 else 2)
+        transforms = min(n, n_frames) * channels_in + block * channels_out
+        this = n_blocks * (rows * 2.0 * (channels_in * channels_out + transforms) + 2 * CALL_COST)
+        if this < cost:
+            best, cost = block, this
+    return best
+
+
+class Geometry(NamedTuple):
+    """A strided convolution as one of stride 1: ``stride`` frames side by side are one frame of more channels."""
+
+    taps: int
+    pad: int
+    stride: int
+
+    @property
+    def first(self) -> int:
+        """Joined frames between an output frame and the first one it sees."""
+        return -(-self.pad // self.stride)
+
+    @property
+    def joined_taps(self) -> int:
+        return (self.taps - 1 - self.pad) // self.stride + self.first + 1
+
+    def join_frames(self, x: Tensor) -> Tensor:
+        """``[B, T, C]`` to ``[B, ceil(T / stride), stride·C]``."""
+        if self.stride == 1:
+            return x
+        missing = -x.shape[1] % self.stride
+        if missing:
+            x = functional.pad(x, (0, 0, 0, missing))
+        return x.reshape(x.shape[0], -1, self.stride * x.shape[2])
+
+    def join_weight(self, weight: Tensor) -> Tensor:
+        """``[D, C, taps]`` to ``[D, stride·C, joined taps]``."""
+        if self.stride == 1:
+            return weight
+        before = self.first * self.stride - self.pad
+        after = self.joined_taps * self.stride - before - self.taps
+        wide = functional.pad(weight, (before, after)).unflatten(2, (-1, self.stride))
+        return wide.permute(0, 3, 1, 2).flatten(1, 2)
+
+    def split_weight(self, joined: Tensor) -> Tensor:
+        """The opposite of `join_weight`."""
+        if self.stride == 1:
+            return joined
+        before = self.first * self.stride - self.pad
+        wide = joined.unflatten(1, (self.stride, -1)).permute(0, 2, 3, 1).flatten(2)
+        return wide[..., before : before + self.taps]
+
+
+def spectral_kernel(weight: Tensor, plan: Plan) -> Tensor:
+    """``[D, C, taps]`` to ``[R, D, C]``."""
+    d, c, taps = weight.shape
+    return (plan.kernel @ weight.reshape(d * c, taps).T).view(-1, d, c)
+
+
+def _span(index: int, plan: Plan, before: int, n_frames: int) -> tuple[int, int, int]:
+    """First and last input frame of a block, and where the first stands in its window."""
+    start = index * plan.block - before
+    low = max(0, start)
+    return low, max(low, min(n_frames, start + plan.forward.shape[1])), low - start
+
+
+def _frames(index: int, plan: Plan, n_frames: int) -> slice:
+    """Output frames of a block."""
+    return slice(index * plan.block, min(n_frames, (index + 1) * plan.block))
+
+
+def _chunks(x: Tensor, n_blocks: int, channels: int) -> tuple[Tensor, ...]:
+    """Few enough series for a core's second-level cache, many enough to repay reading the kernels."""
+    return x.split(max(1, max(ROWS, channels) // n_blocks))
+
+
+def _analyse(x: Tensor, plan: Plan, before: int, n_blocks: int) -> Tensor:
+    """``[B, T, C]`` to ``[R, blocks·B, C]``."""
+    b, t, c = x.shape
+    seen = x.new_empty(len(plan.forward), n_blocks, b, c)
+    for j in range(n_blocks):
+        low, high, at = _span(j, plan, before, t)
+        transform = plan.forward[:, at : at + high - low].expand(b, -1, -1)
+        torch.bmm(transform, x[:, low:high], out=seen[:, j].transpose(0, 1))
+    return seen.flatten(1, 2)
+
+
+def convolve(x: Tensor, kernel: Tensor, bias: Tensor, plan: Plan, before: int) -> Tensor:
+    """``out[:, t] = Σ_j W_j x[:, t + j - before] + b`` for ``x [B, T, C]``, ``kernel [R, D, C]``, ``bias [D]``."""
+    b, t, c = x.shape
+    r, d, _ = kernel.shape
+    out = x.new_empty(b, t, d)
+    n_blocks = -(-t // plan.block)
+    constant, transposed = bias * plan.forward.shape[1], kernel.transpose(1, 2)
+    for part, result in zip(_chunks(x, n_blocks, c), _chunks(out, n_blocks, c), strict=True):
+        mixed = torch.bmm(_analyse(part, plan, before, n_blocks), transposed).view(r, n_blocks, -1, d)
+        mixed[0] += constant
+        for j in range(n_blocks):
+            frames = _frames(j, plan, t)
+            transform = plan.inverse[: frames.stop - frames.start].expand(len(part), -1, -1)
+            torch.bmm(transform, mixed[:, j].transpose(0, 1), out=result[:, frames])
+    return out
+
+
+def convolve_backward(
+    x: Tensor, kernel: Tensor, grad: Tensor, plan: Plan, before: int, needs_x: bool
+) -> tuple[Tensor | None, Tensor]:
+    """Gradients of `convolve` by ``x`` (where needed) and by ``kernel``."""
+    b, t, c = x.shape
+    r, d, _ = kernel.shape
+    n_blocks = -(-t // plan.block)
+    grad_x = torch.empty_like(x) if needs_x else None
+    grad_kernel = torch.empty_like(kernel)
+    parts = _chunks(x, n_blocks, c)
+    grads_x = parts if grad_x is None else _chunks(grad_x, n_blocks, c)
+    for i, (part, part_grad, result) in enumerate(
+        zip(parts, _chunks(grad, n_blocks, c), grads_x, strict=True)
+    ):
+        mixed = x.new_empty(r, n_blocks, len(part), d)
+        for j in range(n_blocks):
+            frames = _frames(j, plan, t)
+            transform = plan.inverse[: frames.stop - frames.start].T.expand(len(part), -1, -1)
+            torch.bmm(transform, part_grad[:, frames], out=mixed[:, j].transpose(0, 1))
+        rows = mixed.flatten(1, 2)
+        seen = _analyse(part, plan, before, n_blocks)
+        if i == 0:
+            torch.bmm(rows.transpose(1, 2), seen, out=grad_kernel)
+        else:
+            grad_kernel.baddbmm_(rows.transpose(1, 2), seen)
+        if grad_x is not None:
+            _synthesise(torch.bmm(rows, kernel, out=seen), result, plan, before, n_blocks)
+    return grad_x, grad_kernel
+
+
+def _synthesise(seen: Tensor, out: Tensor, plan: Plan, before: int, n_blocks: int) -> None:
+    """The transpose of `_analyse`, into ``out [B, T, C]``; windows of neighbouring blocks overlap."""
+    b, t, c = out.shape
+    seen = seen.view(len(seen), n_blocks, b, c)
+    done = 0
+    for j in range(n_blocks):
+        low, high, at = _span(j, plan, before, t)
+        if low == high:
+            continue
+        transform = plan.forward[:, at : at + high - low].T.expand(b, -1, -1)
+        both = done - low  # frames that the block before has written already
+        if both <= 0:
+            torch.bmm(transform, seen[:, j].transpose(0, 1), out=out[:, low:high])
+        else:
+            window = torch.bmm(transform, seen[:, j].transpose(0, 1))
+            out[:, low:done] += window[:, :both]
+            out[:, done:high] = window[:, both:]
+        done = high
+    if done < t:
+        out[:, done:] = 0
+
+
+class SpectralConv(torch.autograd.Function):
+    """The convolution for training; frequencies are computed again in the backward pass, not kept."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry, block: int) -> Tensor:  # type: ignore[override]
+        plan = make_plan(block, geometry.joined_taps, x.dtype)
+        ctx.save_for_backward(x, weight)
+        ctx.geometry, ctx.plan = geometry, plan
+        kernel = spectral_kernel(geometry.join_weight(weight), plan)
+        return convolve(geometry.join_frames(x), kernel, bias, plan, geometry.first)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # type: ignore[override]
+        x, weight = ctx.saved_tensors
+        geometry, plan = ctx.geometry, ctx.plan
+        grad = grad.contiguous()
+        kernel = spectral_kernel(geometry.join_weight(weight), plan)
+        joined = geometry.join_frames(x)
+        grad_x, grad_kernel = convolve_backward(
+            joined, kernel, grad, plan, geometry.first, ctx.needs_input_grad[0]
+        )
+        grad_joined = (grad_kernel.flatten(1).T @ plan.kernel).view(*kernel.shape[1:], -1)
+        if grad_x is not None:
+            grad_x = grad_x.view(len(x), -1, x.shape[2])[:, : x.shape[1]]
+        return grad_x, geometry.split_weight(grad_joined), grad.sum((0, 1)), None, None
+
+
+class SpectralTemporalConv:
+    """The convolution for inference: kernels are transformed once for every length of clip.
+
+    Args:
+        weight: ``[D, C, taps]`` as in `torch.nn.functional.conv1d`.
+        bias: ``[D]``.
+        geometry: taps, frames of zeros before the first, stride.
+    """
+
+    def __init__(self, weight: Tensor, bias: Tensor, geometry: Geometry) -> None:
+        self.joined, self.bias, self.geometry = geometry.join_weight(weight), bias, geometry
+        self._kernels: dict[int, Tensor] = {}
+
+    def __call__(self, x: Tensor, block: int) -> Tensor:
+        """``[B, T, C]`` to ``[B, ceil(T / stride), D]``."""
+        plan = make_plan(block, self.geometry.joined_taps, x.dtype)
+        if block not in self._kernels:
+            if len(self._kernels) > 3:  # clips of ever new lengths
+                self._kernels.clear()
+            self._kernels[block] = spectral_kernel(self.joined, plan)
+        return convolve(self.geometry.join_frames(x), self._kernels[block], self.bias, plan, self.geometry.first)
+
+
+def spectral_block(
+    x: Tensor, geometry: Geometry, channels_in: int, channels_out: int, n_frames: int
+) -> int | None:
+    """The block for this input, or None where the direct form is to be used.
+
+    That is the case away from the processor, in half precision, for short kernels, few channels or frames,
+    and under compilers and tracers.
+    """
+    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64) or torch.compiler.is_compiling():
+        return None
+    joined = -(-n_frames // geometry.stride)
+    return choose_block(geometry.joined_taps, geometry.stride * channels_in, channels_out, joined)

@@ -1,0 +1,60 @@
+"""What ``skelact train --data set.h5`` uses when no configuration is named: two recipes, by size."""
+
+from __future__ import annotations
+
+from skelact.config import DataSettings, Experiment
+from skelact.datasets.gather import Sampling
+from skelact.datasets.pipeline import Augment, Normalise, Pipeline
+from skelact.models import MODELS
+from skelact.training.settings import TrainSettings
+
+LARGE = 5000  # labelled clips from which on a set is large
+USUAL_STEPS = 64  # of 16 clips per epoch: a smaller set is repeated within an epoch
+
+
+def small_recipe(n_clips: int = LARGE, dims: int = 3) -> Experiment:
+    """For a few hundred to a few thousand clips: a light network, all of the input at once, much variation.
+
+    Args:
+        n_clips: of the training part; fewer clips are repeated, so that training takes as many steps.
+        dims: coordinates per joint.
+    """
+    batch_size = 16
+    repeat = max(1, round(USUAL_STEPS * batch_size / max(1, n_clips)))
+    return Experiment(
+        name="default_small",
+        data=DataSettings(),
+        pipeline=Pipeline(
+            Sampling("resize", n_frames=64, crop=(0.8, 1.0)),
+            Normalise("mean", "body"),
+            Augment(rotate=0.3, scale=0.1, bones=0.2 if dims == 3 else 0.1, drop_joints=0.05, jitter=0.005),
+            ["joint", "bone", "joint_motion"],
+        ),
+        model=MODELS["skelactnet"](),
+        train=TrainSettings(epochs=60, repeat=min(repeat, 8), batch_size=batch_size, lr=0.05, eval_every=2),
+    )
+
+
+def large_recipe() -> Experiment:
+    """For tens of thousands of clips: DG-STGCN as its authors train it, on one device."""
+    return Experiment(
+        name="default_large",
+        data=DataSettings(),
+        pipeline=Pipeline(
+            Sampling("segments", n_frames=100),
+            Normalise("first_frame", "none"),
+            Augment(rotate=0.2, scale=0.0),
+            ["joint"],
+        ),
+        model=MODELS["dgstgcn"](),
+        train=TrainSettings(
+            epochs=150, batch_size=64, lr=0.05, momentum=0.9, weight_decay=5e-4, warmup_epochs=5.0, ema=0.999,
+            label_smoothing=0.1, eval_every=5,
+        ),
+        views=10,
+    )  # fmt: skip
+
+
+def default_recipe(n_clips: int, dims: int) -> Experiment:
+    """The recipe for a set of so many clips."""
+    return large_recipe() if n_clips >= LARGE else small_recipe(n_clips, dims)
