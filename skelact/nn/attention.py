@@ -14,6 +14,7 @@ from torch.nn import functional
 from skelact.errors import ConfigError
 from skelact.nn.graph import SkeletonGraph
 from skelact.nn.norm import ChannelNorm, scale_shift
+from skelact.nn.spatial.heads import aggregate_heads
 
 
 def sparse_softmax() -> Callable[..., Tensor]:
@@ -82,22 +83,11 @@ class GraphAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         values = self.value(x)
-        return aggregate_heads(self.matrices(self.coefficients(x)).to(values.dtype), values) + self.bias
+        return aggregate_heads(values, self.matrices(self.coefficients(x)).to(values.dtype)) + self.bias
 
     def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedGraphAttention:
         """The inference form, with the norm that follows."""
         return FoldedGraphAttention(self, norm, dtype)
-
-
-def aggregate_heads(matrices: Tensor, values: Tensor) -> Tensor:
-    """``out[w, p, t, h] = Σ_v matrices[p, h, w, v] · values[v, p, t, h]`` for ``values [V, P, T, D]``."""
-    v, p, t, d = values.shape
-    heads = matrices.shape[1]
-    if heads == 1:
-        return (matrices[:, 0] @ values.reshape(v, p, t * d).transpose(0, 1)).view(p, v, t, d).transpose(0, 1)
-    apart = values.view(v, p, t, heads, d // heads).permute(1, 3, 0, 2, 4).reshape(p * heads, v, -1)
-    out = matrices.reshape(p * heads, v, v) @ apart
-    return out.view(p, heads, v, t, d // heads).permute(2, 0, 3, 1, 4).reshape(v, p, t, d)
 
 
 class FoldedGraphAttention:
@@ -117,4 +107,4 @@ class FoldedGraphAttention:
     def __call__(self, x: Tensor) -> Tensor:
         pooled = x.mean(2, keepdim=True, dtype=self.exact)
         matrices = self.layer.matrices(self.layer.coefficients(pooled)).to(x.dtype)
-        return aggregate_heads(matrices, functional.linear(x, self.value)).add_(self.bias)
+        return aggregate_heads(functional.linear(x, self.value), matrices).add_(self.bias)

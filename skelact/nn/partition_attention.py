@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skelact.errors import ConfigError
+from skelact.nn.spatial.heads import aggregate_heads
 
 MASKED = -1e4  # added to the score of a token that does not exist; finite, so that no row becomes NaN
 
@@ -161,11 +162,7 @@ class JointMix(nn.Module):
             raise ConfigError(f"{groups} groups do not divide {channels} channels")
 
     def forward(self, x: Tensor) -> Tensor:
-        v, p, t, c = x.shape
-        groups = len(self.weight)
-        apart = x.view(v, p, t, groups, c // groups).permute(3, 0, 1, 2, 4).reshape(groups, v, -1)
-        out = self.weight @ apart
-        return out.view(groups, v, p, t, c // groups).permute(1, 2, 3, 0, 4).reshape(v, p, t, c)
+        return aggregate_heads(x, self.weight)
 
 
 class PartitionBlock(nn.Module):

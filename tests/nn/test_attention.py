@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from skelact.errors import ConfigError
 from skelact.layouts import get_layout, partition
-from skelact.nn.attention import GraphAttention, aggregate_heads
+from skelact.nn.attention import GraphAttention
+from skelact.nn.spatial.heads import aggregate_heads
 from skelact.nn.graph import SkeletonGraph
 from skelact.nn.norm import ChannelNorm
 
@@ -48,7 +49,7 @@ def test_sparse_softmax_is_the_dense_one(layout: str, heads: int) -> None:
 def test_heads_are_products_of_their_own(heads: int) -> None:
     matrices, values = torch.randn(3, heads, 7, 7), torch.randn(7, 3, 5, 8)
     expected = torch.einsum("phwv,vpthd->wpthd", matrices, values.unflatten(-1, (heads, -1)))
-    assert torch.allclose(aggregate_heads(matrices, values), expected.flatten(3), atol=1e-5)
+    assert torch.allclose(aggregate_heads(values, matrices), expected.flatten(3), atol=1e-5)
 
 
 def test_only_neighbours_are_heard() -> None:

@@ -91,10 +91,12 @@ def aggregate_heads(x: Tensor, topology: Tensor) -> Tensor:
     """Mix joints: ``[V, P, T, D]`` along ``[H, V, V]``, ``[P, H, V, V]`` or ``[P, T, H, V, V]``."""
     v, p, t, d = x.shape
     n_heads = topology.shape[-3]
-    parts = x.view(v, p, t, n_heads, -1)
+    parts = x.reshape(v, p, t, n_heads, -1)
     if topology.ndim == 3:
         flat = parts.permute(3, 0, 1, 2, 4).reshape(n_heads, v, -1)
         return torch.bmm(topology, flat).view(n_heads, v, p, t, -1).permute(1, 2, 3, 0, 4).reshape(v, p, t, d)
+    if topology.ndim == 4 and n_heads == 1:
+        return (topology[:, 0] @ x.reshape(v, p, t * d).transpose(0, 1)).view(p, v, t, d).transpose(0, 1)
     if topology.ndim == 4:
         flat = parts.permute(1, 3, 0, 2, 4).reshape(p, n_heads, v, -1)
         out = (topology @ flat).view(p, n_heads, v, t, -1)

@@ -148,10 +148,16 @@ def _chunks(x: Tensor, n_blocks: int, channels: int) -> tuple[Tensor, ...]:
     return x.split(max(1, max(ROWS, channels) // n_blocks))
 
 
-def _analyse(x: Tensor, plan: Plan, before: int, n_blocks: int) -> Tensor:
-    """``[B, T, C]`` to ``[R, blocks·B, C]``."""
+def _space(like: Tensor, n_rows: int, n_blocks: int, channels: int) -> Tensor:
+    """Memory for one chunk's frequencies, used again by the next."""
+    return like.new_empty(n_rows * n_blocks * len(like) * channels)
+
+
+def _analyse(x: Tensor, plan: Plan, before: int, n_blocks: int, space: Tensor) -> Tensor:
+    """``[B, T, C]`` to ``[R, blocks·B, C]``, in ``space``."""
     b, t, c = x.shape
-    seen = x.new_empty(len(plan.forward), n_blocks, b, c)
+    r = len(plan.forward)
+    seen = space[: r * n_blocks * b * c].view(r, n_blocks, b, c)
     for j in range(n_blocks):
         low, high, at = _span(j, plan, before, t)
         transform = plan.forward[:, at : at + high - low].expand(b, -1, -1)
@@ -166,8 +172,12 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor, plan: Plan, before: int) -
     out = x.new_empty(b, t, d)
     n_blocks = -(-t // plan.block)
     constant, transposed = bias * plan.forward.shape[1], kernel.transpose(1, 2)
-    for part, result in zip(_chunks(x, n_blocks, c), _chunks(out, n_blocks, c), strict=True):
-        mixed = torch.bmm(_analyse(part, plan, before, n_blocks), transposed).view(r, n_blocks, -1, d)
+    parts = _chunks(x, n_blocks, c)
+    spaces = [_space(parts[0], r, n_blocks, width) for width in (c, d)]
+    for part, result in zip(parts, _chunks(out, n_blocks, c), strict=True):
+        seen = _analyse(part, plan, before, n_blocks, spaces[0])
+        mixed = spaces[1][: r * n_blocks * len(part) * d].view(r, n_blocks, -1, d)
+        torch.bmm(seen, transposed, out=mixed.view(r, -1, d))
         mixed[0] += constant
         for j in range(n_blocks):
             frames = _frames(j, plan, t)
@@ -186,17 +196,18 @@ def convolve_backward(
     grad_x = torch.empty_like(x) if needs_x else None
     grad_kernel = torch.empty_like(kernel)
     parts = _chunks(x, n_blocks, c)
+    spaces = [_space(parts[0], r, n_blocks, width) for width in (c, d)]
     grads_x = parts if grad_x is None else _chunks(grad_x, n_blocks, c)
     for i, (part, part_grad, result) in enumerate(
         zip(parts, _chunks(grad, n_blocks, c), grads_x, strict=True)
     ):
-        mixed = x.new_empty(r, n_blocks, len(part), d)
+        mixed = spaces[1][: r * n_blocks * len(part) * d].view(r, n_blocks, -1, d)
         for j in range(n_blocks):
             frames = _frames(j, plan, t)
             transform = plan.inverse[: frames.stop - frames.start].T.expand(len(part), -1, -1)
             torch.bmm(transform, part_grad[:, frames], out=mixed[:, j].transpose(0, 1))
         rows = mixed.flatten(1, 2)
-        seen = _analyse(part, plan, before, n_blocks)
+        seen = _analyse(part, plan, before, n_blocks, spaces[0])
         if i == 0:
             torch.bmm(rows.transpose(1, 2), seen, out=grad_kernel)
         else:

@@ -1,0 +1,76 @@
+"""The recipes for NTU RGB+D: complete, official splits, every stream, one step of each with its own loss."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+from test_config import leaves, random_set, written
+from torch.nn import functional
+
+from skelact.config import Experiment, dump_config, load_config
+from skelact.models import MODELS
+from skelact.training.loop import call_model
+from skelact.training.optimise import make_optimiser
+
+FOLDER = Path(__file__).parents[1] / "configs" / "ntu"
+RECIPES = sorted(FOLDER.glob("*.yaml"))
+SPLITS = ("ntu60_xsub", "ntu60_xview", "ntu120_xsub", "ntu120_xset")
+STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+WITH_PUBLISHED_RECIPES = (
+    "agcn", "aagcn", "shiftgcn", "msg3d", "ctrgcn", "stgcnpp", "dgstgcn", "protogcn", "skateformer", "posec3d",
+)  # fmt: skip
+
+
+def step(experiment: Experiment, n_frames: int = 16) -> tuple[torch.nn.Module, int]:
+    """One training step on short clips; the network and how many of its parameters moved."""
+    pipeline = experiment.pipeline
+    pipeline.sampling.n_frames = n_frames  # for time; networks take any number
+    data = random_set("ntu25", n=3)
+    torch.manual_seed(0)
+    model = experiment.model.build("ntu25", 3, pipeline.channels(3))
+    optimiser = make_optimiser(model, experiment.train)
+    batch = pipeline(data, torch.arange(3), training=True, generator=torch.Generator().manual_seed(0))
+    before = [p.detach().clone() for p in model.parameters()]
+    loss = functional.cross_entropy(call_model(model, batch), batch.label)
+    own = model.extra_loss(batch.label)
+    loss = loss if own is None else loss + own
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    optimiser.step()
+    return model, sum(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+
+
+def test_every_model_has_a_recipe_for_every_split() -> None:
+    names = {path.stem for path in RECIPES}
+    assert {f"{split}_{model}" for split in SPLITS for model in WITH_PUBLISHED_RECIPES} <= names
+    assert {name.partition("_")[2].partition("_")[2] for name in names} <= set(MODELS)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_recipes_are_flat_and_complete(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    values, experiment = yaml.safe_load(text), load_config(path)
+    assert written(values) == leaves(experiment) and yaml.safe_load(dump_config(experiment)) == values
+    data, protocol, model = path.stem.split("_", 2)
+    assert experiment.name == path.stem and experiment.model.name == model
+    assert experiment.data.path == f"{data}.h5" and experiment.data.val == 0.0
+    assert (experiment.data.train, experiment.data.test) == (f"{protocol}/train", f"{protocol}/test")
+    head = [line for line in text.splitlines() if line.startswith("#")]
+    assert any("torchrun" in line for line in head) and any("skelact train" in line for line in head)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.stem)
+def test_recipes_take_a_training_step(path: Path) -> None:
+    model, moved = step(load_config(path))
+    assert moved > 0.9 * len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("stream", STREAMS)
+def test_streams_are_one_setting_away(stream: str) -> None:
+    experiment = load_config(FOLDER / "ntu60_xsub_lstm.yaml")
+    experiment.pipeline.streams = [stream]
+    step(experiment)
