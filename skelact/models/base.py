@@ -68,15 +68,32 @@ class SkeletonModel(nn.Module):
         nn.init.normal_(self.head.weight, 0, (2 / n_classes) ** 0.5 * 0.1)
         nn.init.zeros_(self.head.bias)
 
-    def check_input(self, x: Tensor) -> None:
-        """Raise `ConfigError` if the joints or channels are not those of the network."""
+    def check_input(
+        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
+    ) -> None:
+        """Raise `ConfigError` if people, frames, joints or channels are not what the network takes."""
         if x.ndim != 4 or x.shape[2] != len(self.layout) or x.shape[3] != self.channels_in:
             raise ConfigError(
                 f"this network takes [people, frames, {len(self.layout)} joints ({self.layout.name}), "
                 f"{self.channels_in} channels], got {list(x.shape)}"
             )
-        if x.shape[1] < 1:
-            raise ConfigError("a clip needs at least 1 frame, got 0")
+        if x.shape[0] < 1 or x.shape[1] < 1:
+            raise ConfigError(f"at least 1 person and 1 frame are needed, got {x.shape[0]} and {x.shape[1]}")
+        if score is not None and score.shape != x.shape[:3]:
+            raise ConfigError(f"score must be {list(x.shape[:3])}, as x is, got {list(score.shape)}")
+        if owner is None:
+            return
+        if owner.shape != x.shape[:1] or owner.is_floating_point():
+            raise ConfigError(
+                f"owner must hold the clip number of each of the {x.shape[0]} people, got {list(owner.shape)} of "
+                f"{owner.dtype}"
+            )
+        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+            least, most = int(owner.min()), int(owner.max())
+            if least < 0 or (n_clips is not None and most >= n_clips):
+                raise ConfigError(
+                    f"owner has clip numbers {least} to {most}, not within 0..{most if n_clips is None else n_clips - 1}"
+                )
 
     def people_features(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
         """Features ``[P, D]`` of ``x [P, T, V, C]``, whose missing joints are 0.
@@ -143,7 +160,7 @@ def pool_people_features(
     n_clips: int | None,
 ) -> Tensor:
     """Mask missing joints, understand every person, pool people into clips: ``[N, D]``."""
-    model.check_input(x)
+    model.check_input(x, owner, score, n_clips)
     present = None
     if score is not None:
         x = x * (score > 0).unsqueeze(-1).to(x.dtype)

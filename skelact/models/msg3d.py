@@ -60,7 +60,9 @@ class MSG3D(GraphModel):
         if not channels or min(channels) < 1:
             raise ConfigError(f"MS-G3D needs channels of at least 1, got channels={tuple(channels)}")
         if n_scales < 1 or n_window_scales < 1:
-            raise ConfigError(f"MS-G3D needs at least 1 scale, got {n_scales} and {n_window_scales} for windows")
+            raise ConfigError(
+                f"MS-G3D needs at least 1 scale, got {n_scales} and {n_window_scales} for windows"
+            )
         if len(windows) != len(window_dilations) or any(w % 2 == 0 for w in windows):
             raise ConfigError(
                 f"windows must be odd, each with a dilation, got windows={tuple(windows)} and "

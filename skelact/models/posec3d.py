@@ -87,7 +87,7 @@ class PoseC3D(SkeletonModel):
     def clip_features(
         self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
     ) -> Tensor:
-        self.check_input(x)
+        self.check_input(x, owner, score, n_clips)
         owner = torch.arange(len(x), device=x.device) if owner is None else owner
         volume = self.draw(x, owner, score, n_clips).to(self.stem[0].weight.dtype)  # type: ignore[arg-type]
         out = self.stem(volume.contiguous(memory_format=torch.channels_last_3d))

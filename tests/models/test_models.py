@@ -119,6 +119,17 @@ def test_folded_form_gives_the_same(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
+def test_mixed_precision_trains(name: str) -> None:
+    model = build(name).train()
+    x, owner, score = clip_batch(25)
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = torch.nn.functional.cross_entropy(model(x, owner, score, 3), torch.arange(3))
+        extra = model.extra_loss(torch.arange(3))
+    (loss if extra is None else loss + extra).backward()
+    assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in model.parameters())
+
+
+@pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize("n_frames", [1, 2, 7, 33])
 def test_any_number_of_frames(name: str, n_frames: int) -> None:
     model = build(name)
@@ -150,6 +161,28 @@ def test_determinism_and_state_dict_round_trip(name: str) -> None:
 def test_wrong_joints_are_refused(name: str) -> None:
     with pytest.raises(ConfigError, match=r"25 joints \(ntu25\)"):
         build(name)(torch.randn(1, 16, 24, 3))
+
+
+@pytest.mark.parametrize(
+    ("changes", "hint"),
+    [
+        ({"x": torch.zeros(0, 16, 25, 3)}, "at least 1 person"),
+        ({"x": torch.zeros(2, 0, 25, 3)}, "1 frame"),
+        ({"x": torch.zeros(2, 16, 25)}, r"25 joints \(ntu25\), 3 channels"),
+        ({"x": torch.zeros(2, 16, 25, 2)}, "3 channels"),
+        ({"owner": torch.zeros(3, dtype=torch.int64)}, "each of the 2 people"),
+        ({"owner": torch.zeros(2)}, "torch.float32"),
+        ({"owner": torch.tensor([0, 4]), "n_clips": 3}, r"0 to 4, not within 0\.\.2"),
+        ({"owner": torch.tensor([-1, 0])}, "-1 to 0"),
+        ({"score": torch.ones(2, 15, 25)}, r"score must be \[2, 16, 25\]"),
+    ],
+)
+@pytest.mark.parametrize("name", ["stgcn", "posec3d", "lstm"])
+def test_input_out_of_range(name: str, changes: dict, hint: str) -> None:
+    model = build(name)
+    for form in (model, model.folded()):
+        with pytest.raises(ConfigError, match=hint):
+            form(**{"x": torch.zeros(2, 16, 25, 3), **changes})
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -6,7 +6,15 @@ import torch
 from torch import Tensor
 
 from skelact.models.agcn import AAGCNSettings, AGCNSettings
-from skelact.models.published.release import Blueprint, Change, Release, State, layout_of, point_weight, time_weight
+from skelact.models.published.release import (
+    Blueprint,
+    Change,
+    Release,
+    State,
+    layout_of,
+    point_weight,
+    time_weight,
+)
 
 _PARTITION = "self_inward_outward"
 

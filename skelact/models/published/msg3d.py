@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 
 from skelact.models.msg3d import MSG3DSettings
-from skelact.models.published.release import Blueprint, Change, Release, State, layout_of, point_weight, time_weight
+from skelact.models.published.release import (
+    Blueprint,
+    Change,
+    Release,
+    State,
+    layout_of,
+    point_weight,
+    time_weight,
+)
 
 
 def _blueprint(state: State, layout: str | None) -> Blueprint:
@@ -95,7 +103,10 @@ def _unit(place: str, words: list[str]) -> tuple[str | tuple[str, ...], Change |
     last = words[-1]
     if words[0] == "residual":
         name = ("conv", "bn")[int(words[1])]
-        return f"{place}.residual.{name}.{last}", point_weight if name == "conv" and last == "weight" else None
+        return (
+            f"{place}.residual.{name}.{last}",
+            point_weight if name == "conv" and last == "weight" else None,
+        )
     branches = [f"{place}.branches.{b}" for b in range(_N_BRANCHES)]
     if words[0] == "norm":  # what closes each branch
         ends = [*(f"{b}.3.bn.{last}" for b in branches[:_N_CONVS]), f"{branches[-2]}.4.{last}"]
