@@ -12,9 +12,11 @@ from torch.nn import functional
 
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout
-from skelact.models.base import PlainInference, SkeletonModel
+from skelact.models.base import SkeletonModel
 from skelact.nn.conv3d import Bottleneck3d, ConvNorm3d, fold_norms
 from skelact.nn.heatmap import crop_to_people, make_heatmaps
+
+CLIPS_AT_ONCE = 8  # in inference; 48 frames of 17 joints take 10 MB a clip, and as much in every layer
 
 
 class PoseC3D(SkeletonModel):
@@ -88,9 +90,14 @@ class PoseC3D(SkeletonModel):
         self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
     ) -> Tensor:
         self.check_input(x, owner, score, n_clips)
-        owner = torch.arange(len(x), device=x.device) if owner is None else owner
-        volume = self.draw(x, owner, score, n_clips).to(self.stem[0].weight.dtype)  # type: ignore[arg-type]
-        out = self.stem(volume.contiguous(memory_format=torch.channels_last_3d))
+        if owner is None:
+            owner, n_clips = torch.arange(len(x), device=x.device), len(x)
+        return self.volume_features(self.draw(x, owner, score, n_clips))
+
+    def volume_features(self, volume: Tensor) -> Tensor:
+        """Features ``[N, D]`` of heatmap volumes ``[N, V, T, size, size]``."""
+        volume = volume.to(self.head.weight.dtype, memory_format=torch.channels_last_3d)
+        out = self.stem(volume)
         out = functional.max_pool3d(out, (1, 3, 3), 1, (0, 1, 1))
         for stage in self.rows:
             out = stage(out)
@@ -105,17 +112,35 @@ class PoseC3D(SkeletonModel):
         return FoldedPoseC3D(self, dtype)
 
 
-class FoldedPoseC3D(PlainInference):
-    """The inference form of `PoseC3D`; volumes are drawn in full precision whatever the type."""
+class FoldedPoseC3D:
+    """The inference form of `PoseC3D`.
+
+    Joints are drawn in full precision whatever the type, a few clips at a time: a volume is large.
+    """
 
     def __init__(self, model: PoseC3D, dtype: torch.dtype) -> None:
-        self.model = fold_norms(model).to(dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore
-        self.dtype = dtype
+        frozen = fold_norms(model)
+        assert isinstance(frozen, PoseC3D)
+        self.model = frozen.to(dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
 
     @torch.inference_mode()
-    def __call__(self, x: Tensor, *arguments, **options) -> Tensor:  # type: ignore[no-untyped-def]
-        out = self.model(x, *arguments, **options)
-        return out.float() if self.dtype == torch.bfloat16 else out
+    def __call__(
+        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
+    ) -> Tensor:
+        """Logits, as the network gives them in evaluation mode."""
+        self.model.check_input(x, owner, score, n_clips)
+        owner = torch.arange(len(x), device=x.device) if owner is None else owner
+        n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
+        features = []
+        for start in range(0, n_clips, CLIPS_AT_ONCE):
+            mine = (owner >= start) & (owner < start + CLIPS_AT_ONCE)
+            part = None if score is None else score[mine]
+            n = min(CLIPS_AT_ONCE, n_clips - start)
+            features.append(
+                self.model.volume_features(self.model.draw(x[mine], owner[mine] - start, part, n))
+            )
+        out = self.model.head(torch.cat(features))
+        return out.float() if out.dtype == torch.bfloat16 else out
 
 
 @dataclass

@@ -23,7 +23,7 @@ def crop_to_people(
         margin: free space on each side, as a share of the joints' box.
 
     Returns:
-        ``[P, T, V, 2]``; the centre of the first pixel is 0, that of the last ``size - 1``.
+        ``[P, T, V, 2]``, from 0 at the picture's border to ``size`` at the other, as the released code has it.
     """
     far = torch.finfo(xy.dtype).max
     seen = there.unsqueeze(-1)
@@ -38,7 +38,7 @@ def crop_to_people(
     low, high = torch.where(nobody, 0.0, low), torch.where(nobody, 1.0, high)
     side = ((high - low).amax(1) * (1 + 2 * margin)).clamp_min(SMALLEST_BOX)
     centre, scale = ((low + high) / 2)[owner], (size / side)[owner]
-    return (xy - centre[:, None, None]) * scale[:, None, None, None] + (size - 1) / 2
+    return (xy - centre[:, None, None]) * scale[:, None, None, None] + size / 2
 
 
 @torch.no_grad()
@@ -52,7 +52,7 @@ def make_heatmaps(
     joints.
 
     Args:
-        pixels: ``[P, T, V, 2]`` joints in pixels (column, row).
+        pixels: ``[P, T, V, 2]`` joints in pixels (column, row); whole numbers are where pixels are drawn.
         score: ``[P, T, V]`` height of each joint's Gaussian; 0 = missing.
         owner: ``[P]`` the clip of each person.
         n_clips: N.

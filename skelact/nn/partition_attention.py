@@ -125,10 +125,12 @@ def drop_out(x: Tensor, share: float) -> Tensor:
     """
     if x.device.type != "cpu":
         return functional.dropout(x, share)
-    draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
     limit = round(share * 256)
-    keep = draws.view(torch.uint8)[: x.numel()].view(x.shape) >= limit
-    return x * keep * (256 / (256 - limit)) if limit < 256 else torch.zeros_like(x)
+    if limit == 256:
+        return torch.zeros_like(x)
+    draws = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+    keep = (draws.view(torch.uint8)[: x.numel()] >= limit).to(x.dtype).mul_(256 / (256 - limit))
+    return x * keep.view(x.shape)
 
 
 class DropPath(nn.Module):

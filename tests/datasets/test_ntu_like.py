@@ -42,11 +42,11 @@ def test_clips_are_people_of_their_class() -> None:
 
 
 def test_writing_continues_where_it_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("skelact.datasets.synthetic.scale._CHUNK", 32)
+    monkeypatch.setattr("skelact.datasets.synthetic.scale._CHUNK", 48)
     whole = write_ntu_like(tmp_path / "whole.h5", 200)
 
     def stop(done: int, total: int, what: str) -> None:
-        if done >= 128:
+        if done >= 64:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

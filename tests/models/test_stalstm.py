@@ -130,19 +130,6 @@ def test_causal_convolutions_do_not_look_ahead() -> None:
         assert same == causal
 
 
-def test_posec3d_sees_two_coordinates_in_any_unit() -> None:
-    model = PoseC3D("coco17", 5, 3, width=4, depths=(1, 1), size=16).eval()
-    x = torch.randn(2, 6, 17, 3)
-    other = torch.cat([5 * x[..., :2] + 3, torch.randn(2, 6, 17, 1)], -1)
-    assert torch.allclose(model(x), model(other), atol=1e-4)
-    assert not torch.allclose(model(x), model(x * torch.tensor([1.0, -1.0, 1.0])), atol=1e-6)
-    assert not torch.allclose(model(x), model(x, score=torch.full((2, 6, 17), 0.5)), atol=1e-6)
-
-
-def test_posec3d_has_the_published_size() -> None:
-    assert sum(p.numel() for p in PoseC3D("coco17", 60, 2).parameters()) == 2_024_860
-
-
 @pytest.mark.parametrize(
     ("make_it", "hint"),
     [

@@ -58,15 +58,15 @@ def test_the_picture_holds_all_people_of_a_clip() -> None:
     for clip in range(2):
         inside = pixels[owner == clip][there[owner == clip]]
         low, high = inside.amin(0), inside.amax(0)
-        assert low.min().item() == pytest.approx(-0.5) and high.max().item() == pytest.approx(55.5)
-        assert torch.allclose((low + high) / 2, torch.tensor(27.5).double())
+        assert low.min().item() == pytest.approx(0, abs=1e-9) and high.max().item() == pytest.approx(56)
+        assert torch.allclose((low + high) / 2, torch.tensor(28.0).double())
     assert torch.isfinite(pixels).all()
     wider = crop_to_people(xy, there, owner, 3, 56, margin=0.5)
-    assert torch.allclose(wider[:3] - 27.5, (pixels[:3] - 27.5) / 2)
+    assert torch.allclose(wider[:3] - 28, (pixels[:3] - 28) / 2)
     for change in (lambda z: 7 * z, lambda z: z + torch.tensor([5.0, -9.0])):  # any unit, anywhere
         assert torch.allclose(crop_to_people(change(xy), there, owner, 3, 56, 0.0)[:3], pixels[:3])
     one_point = crop_to_people(torch.ones(1, 2, 3, 2), torch.ones(1, 2, 3) > 0, torch.zeros(1).long(), 1, 8)
-    assert torch.allclose(one_point, torch.full((1, 2, 3, 2), 3.5))
+    assert torch.allclose(one_point, torch.full((1, 2, 3, 2), 4.0))
 
 
 @pytest.mark.parametrize("temporal", [True, False])

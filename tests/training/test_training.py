@@ -37,13 +37,15 @@ def card(data: SkeletonSet, **config) -> Card:
     return Card(data.layout.to_dict(), 3, "m", data.label_names, 30.0, {}, {}, config=config)
 
 
-def run(data: SkeletonSet, folder: Path, epochs: int, **changes):
+def run(data: SkeletonSet, folder: Path, epochs: int, ahead: int = 2, **changes):
     usual = {"epochs": epochs, "batch_size": 8, "lr": 0.05, "warmup_epochs": 1, "ema": 0.9}
     settings = TrainSettings(**{**usual, **changes})
     torch.manual_seed(0)
     model = SETTINGS.build(data.layout, 4, 3)
     order = torch.arange(len(data))
-    return fit(model, data, order[6:], order[:6], PIPELINE, settings, folder, card(data, epochs=4))
+    return fit(
+        model, data, order[6:], order[:6], PIPELINE, settings, folder, card(data, epochs=4), ahead=ahead
+    )
 
 
 def same_weights(a: Path, b: Path) -> bool:
@@ -59,6 +61,13 @@ def test_learns_and_repeats(data: SkeletonSet, tmp_path: Path) -> None:
     assert same_weights(tmp_path / "a", tmp_path / "b")
     assert (tmp_path / "a" / "metrics.csv").read_text().count("\n") == 5
     assert not [p for p in (tmp_path / "a").iterdir() if p.name.endswith(".tmp")]
+
+
+def test_batches_made_ahead_change_nothing(data: SkeletonSet, tmp_path: Path) -> None:
+    for ahead in (0, 1, 4):
+        result = run(data, tmp_path / str(ahead), 2, ahead=ahead)
+        assert 0 < result.waited < result.seconds
+    assert same_weights(tmp_path / "0", tmp_path / "1") and same_weights(tmp_path / "0", tmp_path / "4")
 
 
 def test_interrupted_run_continues_exactly(data: SkeletonSet, tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ from skelact.models.base import SkeletonModel
 from skelact.models.published.agcn import AAGCN_RELEASE, AGCN_RELEASE
 from skelact.models.published.ctrgcn import CTRGCN_RELEASE
 from skelact.models.published.dgstgcn import DGSTGCN_RELEASE
-from skelact.models.published.protogcn import PROTOGCN_RELEASE
 from skelact.models.published.msg3d import MSG3D_RELEASE
+from skelact.models.published.posec3d import POSEC3D_RELEASE
+from skelact.models.published.protogcn import PROTOGCN_RELEASE
 from skelact.models.published.release import Release
 from skelact.models.published.shiftgcn import SHIFTGCN_RELEASE
 from skelact.models.published.stgcn import STGCN_RELEASE
@@ -31,6 +32,7 @@ PUBLISHED: dict[str, Release] = {
     "stgcnpp_pyskl": STGCNPP_RELEASE,
     "dgstgcn_pyskl": DGSTGCN_RELEASE,
     "protogcn": PROTOGCN_RELEASE,
+    "posec3d_pyskl": POSEC3D_RELEASE,
 }
 
 
