@@ -13,7 +13,8 @@ from skelact.commands.ui import UI
 from skelact.errors import ConfigError, choices
 
 PARTS = {
-    "stgcn": "whole ST-GCN against the field's usual form",
+    "models": "whole networks against the field's usual form; those named after it, or all",
+    "stgcn": "ST-GCN against the field's usual form: models stgcn",
     "block": "one ST-GCN block against the usual form",
     "propagate": "sparse against dense graph product",
     "gather": "making batches",
@@ -26,6 +27,8 @@ PARTS = {
 HELP = """Measure speed on this machine. Figures are ratios of runs in turn; give it a quiet machine.
 
   skelact benchmark                          everything that needs no files
+  skelact benchmark models                   every network that has a yardstick
+  skelact benchmark models ctrgcn stgcnpp
   skelact benchmark stgcn propagate
   skelact benchmark convert --files nturgb+d_skeletons
   skelact benchmark extract --video clip.mp4
@@ -39,7 +42,7 @@ class Options:
     """Options of benchmark.
 
     Args:
-        parts: what to measure; everything that needs no files if not given.
+        parts: what to measure; everything that needs no files if not given. After "models": networks.
         threads: of the arithmetic.
         seconds: for each measurement, 6 if not given; with --ntu-scale a whole epoch if not given.
         files: folder of .skeleton files.
@@ -49,7 +52,8 @@ class Options:
         set: where that set is kept and found again; a temporary folder if not given.
         model: the network that is trained on it.
         batch_size: clips per step of that training.
-        accelerator: auto, cpu or cuda, for that training.
+        accelerator: auto, cpu or cuda, for that training; for models, cuda measures on the GPU.
+        networks: those named after "models".
     """
 
     parts: Annotated[tuple[str, ...], tyro.conf.Positional, named("PART")] = ()
@@ -63,11 +67,17 @@ class Options:
     model: str = "ctrgcn"
     batch_size: int = 64
     accelerator: str = "auto"
+    networks: tyro.conf.Suppress[tuple[str, ...]] = ()
 
 
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     options = parse(Options, arguments, "benchmark", HELP)
+    if options.parts and options.parts[0] == "models":
+        from skelact.benchmark.models import check_names
+
+        check_names(options.parts[1:])
+        options.parts, options.networks = ("models",), options.parts[1:]
     for part in options.parts:
         if part not in PARTS:
             raise ConfigError(choices(part, PARTS, "part"))
@@ -75,7 +85,7 @@ def main(arguments: list[str], ui: UI) -> int:
     chosen = tuple(options.parts)
     if options.ntu_scale and "ntu-scale" not in chosen:
         chosen = (*chosen, "ntu-scale")
-    chosen = chosen or tuple(p for p in PARTS if needs.get(p, True))
+    chosen = chosen or tuple(p for p in PARTS if needs.get(p, True) and p != "stgcn")
     if "ntu-scale" in chosen:
         from skelact.benchmark.scale import check_scale
 
@@ -128,8 +138,11 @@ def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
                 options.accelerator, update,
             )  # fmt: skip
     seconds = 6.0 if options.seconds is None else options.seconds
-    if part == "stgcn":
-        return kernels.measure_stgcn(seconds)
+    if part in ("models", "stgcn"):
+        from skelact.benchmark.models import measure_models
+
+        device = "cuda" if options.accelerator == "cuda" else "cpu"
+        return measure_models(options.networks if part == "models" else ("stgcn",), seconds, device)
     if part == "block":
         return kernels.measure_block(seconds / 2)
     if part == "propagate":

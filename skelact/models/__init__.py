@@ -8,14 +8,14 @@ from __future__ import annotations
 from skelact.models.agcn import AGCN, AAGCNSettings, AGCNSettings
 from skelact.models.ctrgcn import CTRGCNSettings
 from skelact.models.dgstgcn import DGSTGCNSettings
-from skelact.models.protogcn import ProtoGCNSettings
 from skelact.models.gat import STGATSettings
 from skelact.models.msg3d import MSG3D, MSG3DSettings
 from skelact.models.posec3d import PoseC3DSettings
+from skelact.models.protogcn import ProtoGCNSettings
 from skelact.models.sequence import GRUSettings, LSTMSettings, TCNSettings
 from skelact.models.shiftgcn import ShiftGCNSettings
-from skelact.models.skelactnet import SkelactNetSettings
 from skelact.models.skateformer import SkateFormerSettings
+from skelact.models.skelactnet import SkelactNetSettings
 from skelact.models.stalstm import STALSTMSettings
 from skelact.models.stgcn import STGCN, STGCNSettings
 from skelact.models.stgcnpp import STGCNPlusPlusSettings

@@ -62,7 +62,14 @@ class CTRGCN(GraphModel):
             temporal = MultiBranchConv(d, stride, kernels, transform=False)
             initialise_fan_out(temporal)
             row = Block(
-                spatial, temporal, c, d, stride, residual=i > 0, dropout=min(i, 1) * dropout, inner_residual=True
+                spatial,
+                temporal,
+                c,
+                d,
+                stride,
+                residual=i > 0,
+                dropout=min(i, 1) * dropout,
+                inner_residual=True,
             )
             for shortcut in (row.residual, row.inner_residual):
                 if shortcut is not None:

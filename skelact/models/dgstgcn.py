@@ -38,7 +38,16 @@ def dynamic_rows(
         spatial = DynamicGraphConv(c, d, n_joints, n_partitions, ratio, subset_wise)
         temporal = MultiBranchConv(d, stride, kernels, n_joints=n_joints)
         rows.append(
-            Block(spatial, temporal, c, d, stride, residual=i > 0, dropout=min(i, 1) * dropout, inner_residual=True)
+            Block(
+                spatial,
+                temporal,
+                c,
+                d,
+                stride,
+                residual=i > 0,
+                dropout=min(i, 1) * dropout,
+                inner_residual=True,
+            )
         )
     return rows
 

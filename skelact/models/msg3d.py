@@ -15,7 +15,8 @@ from skelact.layouts import SkeletonLayout, get_layout, hop_scales
 from skelact.models.base import GraphModel
 from skelact.nn.graph import SkeletonGraph
 from skelact.nn.pathways import PathwayBlock, TemporalUnit
-from skelact.nn.spatial.multiscale import MultiScaleGraphConv, WindowGraphConv
+from skelact.nn.spatial.multiscale import MultiScaleGraphConv
+from skelact.nn.spatial.window import WindowGraphConv, Windows
 from skelact.nn.temporal.multibranch import MultiBranchConv
 
 
@@ -83,7 +84,7 @@ class MSG3D(GraphModel):
                 for e, s, active in ((width, stride, True), (d, 1, False), (d, 1, True))
             ]
             over_time = [
-                WindowGraphConv(c, d, g, w, width, stride, dilation)
+                WindowGraphConv(c, d, g, Windows(w, stride, dilation), width)
                 for g, w, dilation in zip(window_graphs, windows, window_dilations, strict=True)
             ]
             rows.append(PathwayBlock(MultiScaleGraphConv(c, width, graph), width, over_time, units, d))

@@ -59,7 +59,14 @@ class STGCNPlusPlus(GraphModel):
             temporal = MultiBranchConv(d, stride, kernels)
             rows.append(
                 Block(
-                    spatial, temporal, c, d, stride, residual=i > 0, dropout=min(i, 1) * dropout, inner_residual=True
+                    spatial,
+                    temporal,
+                    c,
+                    d,
+                    stride,
+                    residual=i > 0,
+                    dropout=min(i, 1) * dropout,
+                    inner_residual=True,
                 )
             )
         super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from skelact.nn.norm import ChannelNorm
+from skelact.nn.norm_step import norm_add_relu
 from skelact.nn.temporal.conv import PointConv
 
 
@@ -52,21 +53,20 @@ class Block(nn.Module):
         self.residual = shortcut(channels_in, channels_out, stride) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.spatial(x)
-        if self.spatial_norm is not None:
-            out = self.spatial_norm(out)
-        if self.inner:
-            out = out + (x if self.inner_residual is None else self.inner_residual(x))
-        out = out.relu_()
+        inner = self.inner_residual(x) if self.inner_residual is not None else x if self.inner else None
+        out = norm_add_relu(self.spatial_norm, self.spatial(x), inner)
         if self.attention is not None:
             out = self.attention(out)
-        out = self.temporal(out)
-        if self.temporal_norm is not None:
-            out = self.temporal_norm(out)
-        out = self.dropout(out)
-        if self.outer:
-            out = out + (x if self.residual is None else self.residual(x))
-        return out.relu_() if out.requires_grad is False else out.relu()
+        out, norm = self.temporal(out), self.temporal_norm
+        if self.drops:
+            out, norm = self.dropout(out if norm is None else norm(out)), None
+        residual = self.residual(x) if self.residual is not None else x if self.outer else None
+        return norm_add_relu(norm, out, residual)
+
+    @property
+    def drops(self) -> bool:
+        """Whether there is anything that dropout does."""
+        return self.training and not (isinstance(self.dropout, nn.Dropout) and self.dropout.p == 0)
 
 
 def shortcut(channels_in: int, channels_out: int, stride: int) -> nn.Sequential | None:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from skelact.nn.block import shortcut
 from skelact.nn.inference import add_into, fold_shortcut
 from skelact.nn.norm import ChannelNorm
+from skelact.nn.norm_step import norm_add_relu
 
 
 class TemporalUnit(nn.Module):
@@ -38,8 +39,10 @@ class TemporalUnit(nn.Module):
         self.residual = shortcut(channels_in, channels_out, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.dropout(self.norm(self.temporal(x)))
-        out = out + (x if self.residual is None else self.residual(x))
+        residual = x if self.residual is None else self.residual(x)
+        if self.activation and not (self.training and self.dropout.p):
+            return norm_add_relu(self.norm, self.temporal(x), residual)
+        out = self.dropout(self.norm(self.temporal(x))) + residual
         return out.relu() if self.activation else out
 
     def folded(self, dtype: torch.dtype) -> FoldedTemporalUnit:
@@ -87,7 +90,7 @@ class PathwayBlock(nn.Module):
         self.units = nn.ModuleList(units)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = self.spatial_norm(self.spatial(x)).relu_()
+        out = norm_add_relu(self.spatial_norm, self.spatial(x))
         for unit in self.units[:-1]:
             out = unit(out)
         for window, norm in zip(self.windows, self.window_norms, strict=True):

@@ -39,7 +39,9 @@ class ShiftBlock(nn.Module):
         self.inner_residual = None if same else RowShortcut(channels_in, channels_out, 1)
         self.outer = residual
         self.residual = (
-            RowShortcut(channels_in, channels_out, stride) if residual and not (same and stride == 1) else None
+            RowShortcut(channels_in, channels_out, stride)
+            if residual and not (same and stride == 1)
+            else None
         )
 
     def forward(self, x: Tensor) -> Tensor:

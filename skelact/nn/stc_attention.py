@@ -63,7 +63,9 @@ def joint_frame_channel_weights(
     whose joints and frames are: both are weighted means of ``x``, so nothing of its size is made.
     """
     v, p, t, c = x.shape
-    joints = 1 + functional.conv1d(x.mean(2).permute(1, 2, 0), *joint, padding=joint[0].shape[2] // 2).sigmoid()
+    joints = (
+        1 + functional.conv1d(x.mean(2).permute(1, 2, 0), *joint, padding=joint[0].shape[2] // 2).sigmoid()
+    )
     weighed = torch.bmm(joints / v, x.permute(1, 0, 2, 3).reshape(p, v, t * c)).view(p, t, c)
     frames = 1 + functional.conv1d(weighed.transpose(1, 2), *frame, padding=frame[0].shape[2] // 2).sigmoid()
     pooled = torch.bmm(frames / t, weighed).squeeze(1)

@@ -35,7 +35,9 @@ def value_of(key: str, shape: list[int]) -> np.ndarray:
     return 0.8 * n / np.sqrt(np.prod(shape[1:]))
 
 
-def load_reference(folder: Path, name: str, dtype: torch.dtype = torch.float64) -> tuple[dict, dict[str, Tensor]]:
+def load_reference(
+    folder: Path, name: str, dtype: torch.dtype = torch.float64
+) -> tuple[dict, dict[str, Tensor]]:
     """The record and the state dict it stands for."""
     record = json.loads((folder / f"{name}.json").read_text())
     state = {}

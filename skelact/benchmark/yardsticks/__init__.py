@@ -6,8 +6,10 @@ from collections.abc import Callable
 
 from torch import nn
 
+from skelact.benchmark.yardsticks.agcn import usual_agcn
 from skelact.benchmark.yardsticks.ctrgcn import usual_ctrgcn
 from skelact.benchmark.yardsticks.dgstgcn import usual_dgstgcn
+from skelact.benchmark.yardsticks.msg3d import usual_msg3d
 from skelact.benchmark.yardsticks.protogcn import usual_protogcn
 from skelact.benchmark.yardsticks.stgcn import usual_stgcn
 from skelact.benchmark.yardsticks.stgcnpp import usual_stgcnpp
@@ -19,4 +21,7 @@ YARDSTICKS: dict[str, Callable[..., nn.Module]] = {
     "ctrgcn": usual_ctrgcn,
     "dgstgcn": usual_dgstgcn,
     "protogcn": usual_protogcn,
+    "agcn": usual_agcn,
+    "aagcn": usual_agcn,
+    "msg3d": usual_msg3d,
 }

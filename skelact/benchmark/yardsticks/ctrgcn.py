@@ -53,8 +53,8 @@ class UsualBlock(nn.Module):
         self.residual = usual_shortcut(block.residual)
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor | float = 0.0
-        for k, subset in enumerate(self.subsets):
+        y = self.subsets[0](x, self.adjacency[0], self.alpha)
+        for k, subset in enumerate(self.subsets[1:], 1):  # type: ignore[arg-type]
             y = subset(x, self.adjacency[k], self.alpha) + y
         y = self.tcn(torch.relu_(self.norm(y) + self.down(x)))
         if self.has_residual:

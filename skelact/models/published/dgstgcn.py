@@ -29,7 +29,7 @@ def dynamic_origin(row: str, words: list[str]) -> Origin:
 
 
 def _blueprint(state: State, layout: str | None) -> Blueprint:
-    settings, *rest = sizes_of(state, layout)
+    settings, rest = sizes_of(state, layout)
     return Blueprint(DGSTGCNSettings(**settings, **dynamic_sizes(state)), *rest)
 
 

@@ -13,7 +13,7 @@ _of_rows = origin_with(dynamic_origin)
 
 
 def _blueprint(state: State, layout: str | None) -> Blueprint:
-    settings, *rest = sizes_of(state, layout)
+    settings, rest = sizes_of(state, layout)
     settings |= dynamic_sizes(state)
     settings["n_prototypes"] = len(state["prn.query_matrix.weight"])
     # files of the backbone and classifier alone do not hold the head's other half
@@ -27,7 +27,9 @@ def _origin(key: str) -> Origin:
     if words[0] == "contrast":
         return (f"{_PROJECTION}.{last}", None) if words[1] == "project" else ((), None)
     if words[0] == "prototypes":
-        place = {"query": "prn.query_matrix", "memory": "prn.memory_matrix", "post": "post", "norm": "bn"}[words[1]]
+        place = {"query": "prn.query_matrix", "memory": "prn.memory_matrix", "post": "post", "norm": "bn"}[
+            words[1]
+        ]
         return f"{place}.{last}", point_weight if words[1] == "post" and last == "weight" else None
     return _of_rows(key)
 

@@ -12,8 +12,8 @@ RENAMES = (("fc_cls.", "fc."),)
 N_CONVS = 4
 
 
-def sizes_of(state: State, layout: str | None) -> tuple[dict, str, int, int]:
-    """Settings that all rows share, and layout, classes and channels of the input."""
+def sizes_of(state: State, layout: str | None) -> tuple[dict, tuple[str, int, int]]:
+    """Settings that all rows share, and (layout, classes, channels of the input)."""
     channels, strided, i = [], [], 0
     while f"gcn.{i}.gcn.bn.weight" in state:
         width = len(state[f"gcn.{i}.gcn.bn.weight"])
@@ -30,7 +30,7 @@ def sizes_of(state: State, layout: str | None) -> tuple[dict, str, int, int]:
         "padded_people": 2,
     }
     channels_in = len(state["data_bn.weight"]) // n_joints
-    return settings, layout_of(n_joints, layout).name, len(state["fc.weight"]), channels_in
+    return settings, (layout_of(n_joints, layout).name, len(state["fc.weight"]), channels_in)
 
 
 def origin_with(spatial: Callable[[str, list[str]], Origin]) -> Callable[[str], Origin]:

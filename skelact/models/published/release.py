@@ -121,7 +121,9 @@ class Release:
                 continue
             if value.shape != old.shape:
                 shapes = ", ".join(f"{k}: {list(state[k].shape)} in the file" for k in theirs)
-                problems.append(f"{shapes}, which gives {list(value.shape)} where {list(old.shape)} is needed")
+                problems.append(
+                    f"{shapes}, which gives {list(value.shape)} where {list(old.shape)} is needed"
+                )
                 continue
             ours[key] = value
         skipped = [re.compile(p) for p in (*self.ignored, r".*num_batches_tracked")]

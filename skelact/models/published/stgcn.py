@@ -7,7 +7,15 @@ from torch import Tensor
 
 from skelact.errors import CheckpointError
 from skelact.layouts import PARTITIONS, SkeletonLayout, partition
-from skelact.models.published.release import Blueprint, Change, Release, State, layout_of, point_weight, time_weight
+from skelact.models.published.release import (
+    Blueprint,
+    Change,
+    Release,
+    State,
+    layout_of,
+    point_weight,
+    time_weight,
+)
 from skelact.models.stgcn import STGCNSettings
 
 
@@ -62,7 +70,9 @@ def _origin(key: str) -> tuple[str, Change | None]:
             return f"{row}.gcn.conv.weight", lambda w: w.view(3, -1, w.shape[1]).transpose(1, 2)
         return f"{row}.gcn.conv.bias", lambda b: b.view(3, -1)
     if part == "residual":
-        return f"{row}.residual.{words[3]}.{last}", point_weight if words[3] == "0" and last == "weight" else None
+        return f"{row}.residual.{words[3]}.{last}", point_weight if words[
+            3
+        ] == "0" and last == "weight" else None
     place = {"spatial_norm": "tcn.0", "temporal": "tcn.2", "temporal_norm": "tcn.3"}[part]
     return f"{row}.{place}.{last}", time_weight if part == "temporal" and last == "weight" else None
 

@@ -9,7 +9,7 @@ from skelact.models.stgcnpp import STGCNPlusPlusSettings
 
 
 def _blueprint(state: State, layout: str | None) -> Blueprint:
-    settings, *rest = sizes_of(state, layout)
+    settings, rest = sizes_of(state, layout)
     return Blueprint(STGCNPlusPlusSettings(**settings), *rest)
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from skelact.nn.channel_major import JointsFirst, product
 from skelact.nn.norm import ChannelNorm, scale_shift
-from skelact.nn.spatial.pairs import channel_major, differences, people_first
+from skelact.nn.spatial.pairs import differences, in_steps
+from skelact.nn.spatial.pairs_step import ChannelAggregate
 
 
 class ChannelwiseGraphConv(nn.Module):
@@ -49,25 +51,33 @@ class ChannelwiseGraphConv(nn.Module):
         nn.init.zeros_(self.pair.bias)
         nn.init.zeros_(self.value.bias)
 
-    def topology(self, x: Tensor) -> Tensor:
-        """``[P, D, K, V, V]`` of ``x [V, P, T, C]``, index order [source, target]."""
+    def relations(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Factors of the topologies of ``x [V, P, T, C]``: ``[K, D, R + 2]`` and ``[K, R + 2, P*V*V]``.
+
+        Their product has index order [target, source]. The shared topology and the bias are two more
+        relations.
+        """
         v, p, _, _ = x.shape
-        k, d, r = self.relation.shape
-        pair = self.pair(x.mean(2)).view(v, p, 2, k, r).permute(1, 2, 3, 4, 0)
-        target, source = pair.unbind(1)  # [P, K, R, V]
-        pairs = -differences(source, target)  # [P, K, R, V source, V target]
-        weight, bias = self.relation * self.alpha, self.relation_bias * self.alpha
-        refined = weight @ pairs.flatten(3) + bias[..., None]
-        shared = self.adjacency.transpose(1, 2)
-        return (refined.view(p, k, d, v, v) + shared[:, None]).transpose(1, 2)
+        k, _, r = self.relation.shape
+        pair = self.pair(x.mean(2)).permute(2, 1, 0).reshape(2, k, r, p, v)
+        pairs = differences(pair[0], pair[1]).flatten(3)  # [K, R, P, V*V]
+        shared = self.adjacency.view(k, 1, 1, v * v).expand(k, 1, p, v * v).to(pairs.dtype)
+        pairs = torch.cat([pairs, shared, torch.ones_like(shared)], 1).flatten(2)
+        weight = torch.cat([self.relation, self.relation_bias.unsqueeze(2)], 2) * self.alpha
+        return torch.cat([weight[..., :r], torch.ones_like(weight[..., :1]), weight[..., r:]], 2), pairs
 
     def forward(self, x: Tensor) -> Tensor:
-        v, p, t, _ = x.shape
+        v, p, t, c = x.shape
         k, d, _ = self.relation.shape
-        values = channel_major(self.value.weight, self.value.bias, people_first(x)).view(p, d, k * v, t)
-        topology = self.topology(x).reshape(p, d, k * v, v)
-        out = topology.transpose(2, 3) @ values.to(topology.dtype)  # [P, D, V, T]
-        return out.permute(2, 0, 3, 1).contiguous()
+        relation, pairs = self.relations(x)
+        weight = self.value.weight.view(d, k, c).transpose(0, 1).reshape(k * d, c)
+        bias = self.value.bias.view(d, k).T.reshape(-1)
+        if in_steps(self, x):
+            return ChannelAggregate.apply(x, relation, pairs, weight, bias)  # type: ignore[return-value]
+        topology = (relation @ pairs).view(k, d, p, v, v)
+        values = functional.linear(x, weight, bias).view(v, p, t, k, d).permute(3, 4, 1, 0, 2)
+        out = (topology @ values.to(topology.dtype)).sum(0)  # [D, P, V, T]
+        return out.permute(2, 1, 3, 0).contiguous()
 
     def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> JointsFirst:
         """The inference form, with the norm that follows."""

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from skelact.errors import ConfigError
 from skelact.nn.channel_major import JointsFirst, accumulate, product
 from skelact.nn.norm import ChannelNorm, scale_shift
-from skelact.nn.spatial.pairs import channel_last, channel_major, differences, joints_first, people_first
+from skelact.nn.spatial.pairs import differences, in_steps
+from skelact.nn.spatial.pairs_step import BendTopology, GroupAggregate
 
 
 class DynamicGraphConv(nn.Module):
@@ -60,27 +61,40 @@ class DynamicGraphConv(nn.Module):
         self.kept: Tensor | None = None  # [P, K*C', V, V], what the last input bent, if kept
 
     def topology(self, x: Tensor) -> Tensor:
-        """``[P, K, C', V, V]`` of ``x [V, P, T, C]``, index order [source, target]."""
+        """``[K*C', P, V, V]`` of ``x [V, P, T, C]``, index order [target, source]."""
         v, p, _, _ = x.shape
         k = self.n_partitions
-        pair = self.pair(x.mean(2)).view(v, p, 2, k, -1).permute(1, 2, 3, 4, 0)
-        source, target = pair.unbind(1)  # [P, K, C', V]
-        alpha, beta = (a if self.subset_wise else a[:1] for a in (self.alpha, self.beta))
-        channelwise = differences(source, target) * alpha[:, None, None, None]
-        shared = (source.transpose(2, 3) @ target).softmax(-2) * beta[:, None, None]
+        pair = self.pair(x.mean(2)).permute(2, 1, 0).reshape(2, k, -1, p, v)
+        source, target = pair.unbind(0)  # [K, C', P, V]
+        alpha, beta = (a if self.subset_wise else a[:1].expand(k) for a in (self.alpha, self.beta))
+        alike = target.permute(0, 2, 3, 1) @ source.permute(0, 2, 1, 3)  # [K, P, V target, V source]
+        own = alike.softmax(-1) * beta[:, None, None, None]
+        shared = (own + self.adjacency.transpose(1, 2)[:, None]).unsqueeze(1)
+        if in_steps(self, x):
+            topology = BendTopology.apply(source.contiguous(), target.contiguous(), shared, alpha)
+        else:
+            topology = differences(target, source) * -alpha[:, None, None, None, None] + shared
+        assert isinstance(topology, Tensor)
         if self.keep_topology and self.training:
-            bent = channelwise + shared.unsqueeze(2)
-            self.kept = bent.flatten(1, 2)
-            return bent + self.adjacency[:, None]
-        return channelwise + (shared + self.adjacency).unsqueeze(2)
+            bent = topology - self.adjacency.transpose(1, 2)[:, None, None]
+            self.kept = bent.flatten(0, 1).permute(1, 0, 3, 2)
+        return topology.flatten(0, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        v, p, t, _ = x.shape
-        features = channel_major(self.pre.weight, self.pre.bias, people_first(x))  # [P, K*C', V*T]
-        features = self.pre_norm.normalise(features).relu_()
-        topology = self.topology(x).flatten(1, 2)
-        out = topology.transpose(2, 3) @ features.view(p, -1, v, t).to(topology.dtype)
-        return joints_first(channel_last(self.post.weight, self.post.bias, out.flatten(2)), v)
+        topology = self.topology(x)
+        if in_steps(self, x):
+            norm = self.pre_norm
+            values = (
+                self.pre.weight,
+                self.pre.bias,
+                norm.weight,
+                norm.bias,
+                self.post.weight,
+                self.post.bias,
+            )
+            return GroupAggregate.apply(norm, x, topology, *values)  # type: ignore[return-value]
+        features = self.pre_norm(self.pre(x)).relu_().permute(3, 1, 0, 2)  # [K*C', P, V, T]
+        return self.post((topology @ features.to(topology.dtype)).permute(2, 1, 3, 0))
 
     def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> JointsFirst:
         """The inference form, with the norm that follows."""

@@ -9,41 +9,7 @@ from torch import Tensor, nn
 
 from skelact.nn.graph import SkeletonGraph, propagate
 from skelact.nn.norm import ChannelNorm, scale_shift
-
-
-class _AggregateMix(torch.autograd.Function):
-    """Aggregation and channel mixing in one step of the tape, for training in plain precision.
-
-    The K products add up in place, and the backward pass writes the K gradients side by side, so that the
-    transposed graph product takes them all at once. Equal to the plain form; nothing is gathered per edge.
-    """
-
-    @staticmethod
-    def forward(ctx, x: Tensor, matrix: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # type: ignore[override]
-        v, p, t, c = x.shape
-        k, _, d = weight.shape
-        parts = (matrix @ x.reshape(v, -1)).view(k, v * p * t, c)
-        out = parts[0] @ weight[0]
-        for i in range(1, k):
-            out.addmm_(parts[i], weight[i])
-        ctx.save_for_backward(x, matrix, weight, parts)
-        return out.view(v, p * t, d).add_(bias[:, None]).view(v, p, t, d)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
-        x, matrix, weight, parts = ctx.saved_tensors
-        v, p, t, c = x.shape
-        k, _, d = weight.shape
-        flat = grad.reshape(-1, d)
-        grad_parts = torch.empty_like(parts)
-        grad_weight = torch.empty_like(weight)
-        for i in range(k):
-            torch.mm(flat, weight[i].T, out=grad_parts[i])
-            torch.mm(parts[i].T, flat, out=grad_weight[i])
-        rows = grad_parts.view(k * v, -1)
-        grad_x = (matrix.T @ rows).view(v, p, t, c) if ctx.needs_input_grad[0] else None
-        grad_matrix = rows @ x.reshape(v, -1).T if ctx.needs_input_grad[1] else None
-        return grad_x, grad_matrix, grad_weight, grad.reshape(v, -1, d).sum(1)
+from skelact.nn.spatial.mix import AggregateMix, in_plain_precision
 
 
 def aggregate_mix(x: Tensor, matrix: Tensor, weight: Tensor, bias: Tensor, training: bool) -> Tensor:
@@ -59,8 +25,8 @@ def aggregate_mix(x: Tensor, matrix: Tensor, weight: Tensor, bias: Tensor, train
     Returns:
         ``[V, P, T, D]``.
     """
-    if training and not torch.is_autocast_enabled(x.device.type):
-        return _AggregateMix.apply(x, matrix, weight, bias)  # type: ignore[return-value]
+    if training and in_plain_precision(x):
+        return AggregateMix.apply(x, matrix, weight, bias)  # type: ignore[return-value]
     v, p, t, c = x.shape
     return mix((matrix @ x.reshape(v, -1)).view(-1, v, p, t, c), weight, bias)
 
@@ -112,7 +78,7 @@ class FixedGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         edge_weight = self.edge_weight()
-        if self.training and self.graph.n_joints <= 256 and not torch.is_autocast_enabled(x.device.type):
+        if self.training and self.graph.n_joints <= 256 and in_plain_precision(x):
             bias = self.joint_bias(edge_weight)
             return aggregate_mix(x, self.graph.dense(edge_weight), self.weight, bias, training=True)
         return mix(propagate(x, self.graph, edge_weight), self.weight, self.joint_bias(edge_weight))
@@ -141,8 +107,12 @@ class FoldedAggregateMix:
     def __call__(self, x: Tensor) -> Tensor:
         v, p, t, c = x.shape
         k, _, d = self.weight.shape
-        parts = (self.matrix @ x.reshape(v, -1)).view(k, v * p * t, c)
-        out = torch.mm(parts[0], self.weight[0])
-        for i in range(1, k):
-            out.addmm_(parts[i], self.weight[i])
+        flat, out = x.reshape(v, -1), x.new_empty(v * p * t, d)
+        part = torch.empty_like(flat)  # one map at a time: it stays in the cache
+        for i in range(k):
+            torch.mm(self.matrix[i * v : (i + 1) * v], flat, out=part)
+            if i:
+                out.addmm_(part.view(-1, c), self.weight[i])
+            else:
+                torch.mm(part.view(-1, c), self.weight[0], out=out)
         return out.view(v, p * t, d).add_(self.bias).view(v, p, t, d)

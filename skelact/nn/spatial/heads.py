@@ -52,7 +52,9 @@ class HeadGraphConv(nn.Module):
         self.n_heads, self.topology, self.rank = n_heads, topology, rank
         start = torch.as_tensor(adjacency).transpose(1, 2).to(torch.get_default_dtype())
         with_start = n_heads - n_heads // 4
-        heads = [start[h % len(start)] if h < with_start else torch.zeros_like(start[0]) for h in range(n_heads)]
+        heads = [
+            start[h % len(start)] if h < with_start else torch.zeros_like(start[0]) for h in range(n_heads)
+        ]
         self.adjacency = nn.Parameter(torch.stack(heads) + 0.02 * torch.randn(n_heads, *start.shape[1:]))
         self.value = nn.Linear(channels_in, channels_out)
         nn.init.normal_(self.value.weight, 0, math.sqrt(2 / channels_out))

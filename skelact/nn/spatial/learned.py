@@ -45,7 +45,9 @@ class LearnedGraphConv(nn.Module):
     def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedAggregateMix:
         """The inference form, with the norm that follows."""
         scale, shift = scale_shift(norm, self.weight)
-        return FoldedAggregateMix(self.matrix(), self.weight * scale, self.joint_bias() * scale + shift, dtype)
+        return FoldedAggregateMix(
+            self.matrix(), self.weight * scale, self.joint_bias() * scale + shift, dtype
+        )
 
     def folded_major(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedLearnedGraphConv:
         """The channel-major inference form, with the norm that follows (see `channel_major`)."""

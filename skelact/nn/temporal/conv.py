@@ -45,7 +45,9 @@ class TemporalConv(nn.Conv2d):
             block = spectral_block(x, geometry, c, len(self.weight), t)
             if block is not None:
                 flat, weight = x.reshape(v * p, t, c), self.weight.squeeze(2)
-                return SpectralConv.apply(flat, weight, self.bias, geometry, block).view(v, p, -1, len(weight))  # type: ignore[union-attr]
+                return SpectralConv.apply(flat, weight, self.bias, geometry, block).view(
+                    v, p, -1, len(weight)
+                )  # type: ignore[union-attr]
         if self.before:
             x = functional.pad(x, (0, 0, self.before, 0))
         return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)

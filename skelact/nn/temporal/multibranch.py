@@ -11,6 +11,8 @@ from torch.nn import functional
 from skelact.errors import ConfigError
 from skelact.nn.channel_major import JointsFirst, accumulate, product
 from skelact.nn.norm import ChannelNorm, scale_shift
+from skelact.nn.norm_step import in_steps
+from skelact.nn.temporal.branches_step import MixFrames, NormReluPoint, offsets_of
 from skelact.nn.temporal.conv import PointConv, TemporalConv
 
 
@@ -47,14 +49,18 @@ class MultiBranchConv(nn.Module):
         super().__init__()
         n_branches = len(kernels) + 2
         if channels < n_branches:
-            raise ConfigError(f"{n_branches} temporal branches need at least as many channels, got {channels}")
+            raise ConfigError(
+                f"{n_branches} temporal branches need at least as many channels, got {channels}"
+            )
         if any(kernel % 2 == 0 for kernel, _ in kernels):
             raise ConfigError(f"kernels must be odd so that frames stay centred, got {tuple(kernels)}")
         width = channels // n_branches
         self.widths = [channels - width * (n_branches - 1)] + [width] * (n_branches - 1)
         self.stride = stride
+        self.n_narrow = channels - width  # channels of the branches that mix frames
+        self.reach = max([1, *((kernel // 2) * dilation for kernel, dilation in kernels)])
         self.point = PointConv(channels_in or channels, channels)
-        self.norm = ChannelNorm(channels - width)
+        self.norm = ChannelNorm(self.n_narrow)
         self.convs = nn.ModuleList(
             TemporalConv(w, w, kernel, stride, dilation)
             for w, (kernel, dilation) in zip(self.widths, kernels, strict=False)
@@ -64,6 +70,8 @@ class MultiBranchConv(nn.Module):
         self.transform = PointConv(channels, channels) if transform else None
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.norm.training and in_steps(x):
+            return self._forward_in_steps(x)
         if self.joint_mean is not None:
             x = torch.cat([x, x.mean(0, keepdim=True)])
         split = sum(self.widths[:-1])
@@ -79,6 +87,17 @@ class MultiBranchConv(nn.Module):
         if self.transform is not None and self.transform_norm is not None:
             out = self.transform(self.transform_norm(out).relu_())
         return out
+
+    def _forward_in_steps(self, x: Tensor) -> Tensor:
+        v, p, t, _ = x.shape
+        kernels = [value for conv in self.convs for value in (conv.weight, conv.bias)]
+        values = (self.point.weight, self.point.bias, self.norm.weight, self.norm.bias, self.joint_mean)
+        out = MixFrames.apply(self, x, *values, *kernels)
+        if self.transform is None or self.transform_norm is None:
+            return out.view(v, -1, p, -(-t // self.stride)).permute(0, 2, 3, 1).contiguous()  # type: ignore
+        norm, mix = self.transform_norm, self.transform
+        out = NormReluPoint.apply(norm, out, norm.weight, norm.bias, mix.weight, mix.bias)
+        return out.view(v, p, -(-t // self.stride), -1)  # type: ignore[union-attr]
 
     def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> JointsFirst:
         """The inference form, with the norm that follows."""
@@ -114,7 +133,7 @@ class FoldedMultiBranchConv:
 
         self.widths, self.stride, like = conv.widths, conv.stride, conv.point.weight
         n_all, n_last = sum(self.widths), self.widths[-1]
-        self.n_padded = n_all - n_last  # channels of the branches that mix frames
+        self.n_padded, self.reach = conv.n_narrow, conv.reach
         closing = norm if conv.transform is None else conv.transform_norm
         scale, shift = (s.expand(n_all) for s in scale_shift(closing, like))
         point_scale, point_shift = scale_shift(conv.norm, like)
@@ -129,12 +148,10 @@ class FoldedMultiBranchConv:
             kernel = module.weight[:, :, 0] * scale[rows, None, None]  # type: ignore[index, operator]
             self.taps.append(fixed(kernel.permute(2, 0, 1)).contiguous())
             self.biases.append(fixed(module.bias * scale[rows] + shift[rows])[:, None])  # type: ignore[operator]
-            taps, dilation = module.kernel_size[1], module.dilation[1]  # type: ignore[index]
-            self.offsets.append([(i - taps // 2) * dilation for i in range(taps)])
+            self.offsets.append(offsets_of(module.kernel_size[1], module.dilation[1]))  # type: ignore[index, arg-type]
             start += width
         self.peaks = slice(start, self.n_padded)
         self.peak_scale, self.peak_shift = (fixed(s[self.peaks])[:, None] for s in (scale, shift))
-        self.reach = max(1, *(o[-1] for o in self.offsets)) if self.offsets else 1
         self.room = 0
         if conv.joint_mean is not None:
             self.room = 1

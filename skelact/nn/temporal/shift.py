@@ -107,7 +107,7 @@ def taps_of(position: Tensor) -> list[Tap]:
 
 def frames_within(tap: int, n_frames: int, n_out: int, stride: int) -> tuple[slice, slice]:
     """Output frames for which a tap's input frame exists, and those input frames."""
-    first = max(0, -(-(-tap) // stride))
+    first = max(0, -(tap // stride))
     last = max(first, min(n_out, (n_frames - 1 - tap) // stride + 1))
     return slice(first, last), slice(first * stride + tap, max(0, (last - 1) * stride + tap + 1), stride)
 

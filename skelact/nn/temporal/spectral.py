@@ -190,7 +190,7 @@ def convolve_backward(
     x: Tensor, kernel: Tensor, grad: Tensor, plan: Plan, before: int, needs_x: bool
 ) -> tuple[Tensor | None, Tensor]:
     """Gradients of `convolve` by ``x`` (where needed) and by ``kernel``."""
-    b, t, c = x.shape
+    t, c = x.shape[1:]
     r, d, _ = kernel.shape
     n_blocks = -(-t // plan.block)
     grad_x = torch.empty_like(x) if needs_x else None
@@ -286,7 +286,9 @@ class SpectralTemporalConv:
             if len(self._kernels) > 3:  # clips of ever new lengths
                 self._kernels.clear()
             self._kernels[block] = spectral_kernel(self.joined, plan)
-        return convolve(self.geometry.join_frames(x), self._kernels[block], self.bias, plan, self.geometry.first)
+        return convolve(
+            self.geometry.join_frames(x), self._kernels[block], self.bias, plan, self.geometry.first
+        )
 
 
 def spectral_block(
@@ -297,7 +299,11 @@ def spectral_block(
     That is the case away from the processor, in half precision, for short kernels, few channels or frames,
     and under compilers and tracers.
     """
-    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64) or torch.compiler.is_compiling():
+    if (
+        x.device.type != "cpu"
+        or x.dtype not in (torch.float32, torch.float64)
+        or torch.compiler.is_compiling()
+    ):
         return None
     joined = -(-n_frames // geometry.stride)
     return choose_block(geometry.joined_taps, geometry.stride * channels_in, channels_out, joined)

@@ -1,0 +1,163 @@
+"""Normalisation, a residual and ReLU in one step of the tape, for training in plain precision on the CPU.
+
+Apart, they go over the features about a dozen times, from the memory each time; here every stretch of rows
+stays in a core's cache between one operation and the next, and only what goes in and what comes out is kept.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from skelact.nn.norm import ChannelNorm
+
+CHUNK = 1 << 16  # values at a time: a few such arrays fit into a second-level cache
+
+
+def norm_add_relu(norm: ChannelNorm | None, x: Tensor, residual: Tensor | None = None) -> Tensor:
+    """``relu(norm(x) + residual)`` of ``[V, P, T, C]``; ``x`` is not to be used afterwards."""
+    if norm is not None and norm.training and in_steps(x):
+        return NormAddReLU.apply(norm, x, norm.weight, norm.bias, residual)  # type: ignore[return-value]
+    if norm is not None:
+        x = norm(x)
+    if residual is not None:
+        x = x + residual
+    return x.relu() if x.requires_grad else x.relu_()
+
+
+def in_steps(x: Tensor) -> bool:
+    """Whether such steps apply: on the CPU, not under autocast, compilers and tracers."""
+    return x.device.type == "cpu" and not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling())
+
+
+def chunks(*values: Tensor) -> list[tuple[Tensor, ...]]:
+    """Stretches of rows of ``[rows, C]``, small enough for the cache."""
+    rows = max(1, CHUNK // values[0].shape[1])
+    return list(zip(*(value.split(rows) for value in values), strict=True))
+
+
+def row_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance ``[C]`` of ``x [rows, C]``; sums of stretches are added up in double precision."""
+    total = torch.zeros(2, x.shape[1], dtype=torch.float64)
+    for (part,) in chunks(x):
+        total[0] += part.sum(0)
+        total[1] += (part * part).sum(0)
+    mean, square = total / len(x)
+    return mean, (square - mean * mean).clamp_min_(0)
+
+
+def count_statistics(norm: ChannelNorm, mean: Tensor, variance: Tensor, n: int) -> None:
+    """Count a batch of ``n`` rows into the running statistics."""
+    if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
+        return
+    norm.num_batches_tracked.add_(1)
+    momentum = 0.0 if norm.momentum is None else norm.momentum
+    norm.running_mean.lerp_(mean.to(norm.running_mean.dtype), momentum)
+    norm.running_var.lerp_((variance * (n / max(n - 1, 1))).to(norm.running_var.dtype), momentum)
+
+
+def add_moments(sums: Tensor, x: Tensor) -> None:
+    """Add ``Σ x`` and ``Σ x²`` of ``x [B, C, R]`` to ``sums [2, C]`` (double)."""
+    sums[0] += x.sum(2).sum(0)
+    sums[1] += torch.linalg.vector_norm(x, dim=2).double().square().sum(0)
+
+
+class NormMap:
+    """Batch normalisation in training as the affine map that it is for this batch, and its gradient.
+
+    Args:
+        norm: whose map it is.
+        mean, variance: ``[C]`` of the batch, in double precision.
+        n: values per channel.
+        weight, bias: ``[C]`` of the norm.
+    """
+
+    def __init__(
+        self, norm: ChannelNorm, mean: Tensor, variance: Tensor, n: int, weight: Tensor, bias: Tensor
+    ) -> None:
+        inverse = torch.rsqrt(variance + norm.eps)
+        scale = weight.double() * inverse
+        self.n, self.mean, self.inverse, self.double_scale = n, mean, inverse, scale
+        self.scale, self.shift = scale.to(weight.dtype), (bias.double() - mean * scale).to(weight.dtype)
+
+    @classmethod
+    def of_rows(cls, norm: ChannelNorm, x: Tensor, weight: Tensor, bias: Tensor) -> NormMap:
+        """The map for ``x [rows, C]``, counted into the norm's running statistics."""
+        mean, variance = row_statistics(x)
+        count_statistics(norm, mean, variance, len(x))
+        return cls(norm, mean, variance, len(x), weight, bias)
+
+    @classmethod
+    def of_moments(
+        cls,
+        norm: ChannelNorm,
+        sums: Tensor,
+        n: int,
+        weight: Tensor,
+        bias: Tensor,
+        left_out: Tensor | None = None,
+    ) -> NormMap:
+        """The map for ``n`` values a channel with moments ``sums [2, C]``, counted into the running statistics.
+
+        ``left_out [C]`` is a constant that the values were left without, as a norm takes it off again.
+        """
+        mean, square = sums / n
+        variance = (square - mean * mean).clamp_min_(0)
+        count_statistics(norm, mean if left_out is None else mean + left_out, variance, n)
+        return cls(norm, mean, variance, n, weight, bias)
+
+    def active(self, x: Tensor) -> Tensor:
+        """The positive part of normalised ``x [B, C, R]``."""
+        return torch.addcmul(self.shift[:, None], x, self.scale[:, None]).relu_()
+
+    def slopes(self, sums: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """From ``Σ g`` and ``Σ g·x`` ``[2, C]`` (double): ``(by x, constant, weight's, bias's)``.
+
+        The gradient of ``x`` is ``g · scale + x · by_x + constant``.
+        """
+        along = self.inverse * (sums[1] - self.mean * sums[0])  # Σ g · normalised x
+        by_x = -self.double_scale * self.inverse * along / self.n
+        constant = -self.double_scale * sums[0] / self.n - by_x * self.mean
+        dtype = self.scale.dtype
+        return by_x.to(dtype), constant.to(dtype), along.to(dtype), sums[0].to(dtype)
+
+
+class NormAddReLU(torch.autograd.Function):
+    """``relu(norm(x) + residual)``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, norm: ChannelNorm, x: Tensor, weight: Tensor, bias: Tensor, residual: Tensor | None
+    ):  # type: ignore[no-untyped-def, override]
+        flat = x.reshape(-1, x.shape[-1])
+        ctx.map = NormMap.of_rows(norm, flat, weight, bias)
+        out = torch.empty_like(flat)
+        if residual is None:
+            for part, result in chunks(flat, out):
+                torch.addcmul(ctx.map.shift, part, ctx.map.scale, out=result).relu_()
+        else:
+            for part, result, more in chunks(flat, out, residual.reshape(flat.shape)):
+                torch.addcmul(ctx.map.shift, part, ctx.map.scale, out=result).add_(more).relu_()
+        out = out.view(x.shape)
+        ctx.save_for_backward(flat, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor):  # type: ignore[no-untyped-def, override]
+        x, out = ctx.saved_tensors
+        shape = out.shape
+        out, grad = out.view(x.shape), grad.reshape(x.shape)
+        sums = torch.zeros(2, x.shape[1], dtype=torch.float64)
+        kept = torch.empty_like(x)  # what gets through ReLU
+        for part, seen, slope, result in chunks(x, out, grad, kept):
+            torch.ops.aten.threshold_backward.grad_input(slope, seen, 0, grad_input=result)
+            sums[0] += result.sum(0)
+            sums[1] += (result * part).sum(0)
+        by_x, constant, grad_weight, grad_bias = ctx.map.slopes(sums)
+        shared = ctx.needs_input_grad[4]  # then the residual gets what gets through, too
+        grad_x = torch.empty_like(x) if shared else kept
+        for part, slope, result in chunks(x, kept, grad_x):
+            torch.mul(slope, ctx.map.scale, out=result).addcmul_(part, by_x).add_(constant)
+        return None, grad_x.view(shape), grad_weight, grad_bias, kept.view(shape) if shared else None
