@@ -86,7 +86,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def from_plain(kind: type, values: Mapping, where: str) -> Any:
+def from_plain(kind: Any, values: Mapping, where: str) -> Any:
     """Check plain values against a settings class and make one.
 
     Raises:
@@ -103,7 +103,7 @@ def from_plain(kind: type, values: Mapping, where: str) -> Any:
         for problem in error.errors():
             path, allowed = _locate(kind, [str(p) for p in problem["loc"]])
             if problem["type"] == "union_tag_invalid":
-                name = problem["ctx"]["tag"]
+                name = problem.get("ctx", {}).get("tag", "")
                 lines.append(f"{'.'.join([*path, 'name'])}: {choices(name, MODELS, 'model')}")
             elif problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
                 close = get_close_matches(path[-1], allowed, n=1)

@@ -18,7 +18,10 @@ def test_the_files_are_what_the_code_says(recipe: Experiment) -> None:
 
 
 def test_size_decides() -> None:
-    assert default_recipe(LARGE, 3).name == "default_large" and default_recipe(LARGE - 1, 3).name == "default_small"
+    assert (
+        default_recipe(LARGE, 3).name == "default_large"
+        and default_recipe(LARGE - 1, 3).name == "default_small"
+    )
 
 
 def test_small_sets_take_as_many_steps() -> None:

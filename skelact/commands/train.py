@@ -59,7 +59,9 @@ def main(arguments: list[str], ui: UI) -> int:
             "name the data, a configuration file, or both: skelact train --data FILE.h5, skelact train "
             "configs/NAME.yaml --data FILE.h5"
         )
-    experiment = load_config(files[0]) if files else Experiment() if asks else choose_recipe(options.data_file, ui)
+    experiment = (
+        load_config(files[0]) if files else Experiment() if asks else choose_recipe(options.data_file, ui)
+    )
     choose_family(experiment, arguments)
     experiment = parse(Experiment, arguments, "train CONFIG.yaml", HELP, default=experiment)
     if options.data_file:

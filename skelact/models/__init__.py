@@ -5,28 +5,30 @@ Each family has a settings class whose ``build`` makes the network; `MODELS` is 
 
 from __future__ import annotations
 
-from skelact.models.agcn import AGCN, AAGCNSettings, AGCNSettings
-from skelact.models.ctrgcn import CTRGCNSettings
-from skelact.models.dgstgcn import DGSTGCNSettings
-from skelact.models.gat import STGATSettings
+from skelact.models.agcn import AAGCN, AGCN, AAGCNSettings, AGCNSettings
+from skelact.models.base import SkeletonModel
+from skelact.models.ctrgcn import CTRGCN, CTRGCNSettings
+from skelact.models.dgstgcn import DGSTGCN, DGSTGCNSettings
+from skelact.models.gat import STGAT, STGATSettings
 from skelact.models.msg3d import MSG3D, MSG3DSettings
-from skelact.models.posec3d import PoseC3DSettings
-from skelact.models.protogcn import ProtoGCNSettings
-from skelact.models.sequence import GRUSettings, LSTMSettings, TCNSettings
-from skelact.models.shiftgcn import ShiftGCNSettings
-from skelact.models.skateformer import SkateFormerSettings
-from skelact.models.skelactnet import SkelactNetSettings
-from skelact.models.stalstm import STALSTMSettings
+from skelact.models.posec3d import PoseC3D, PoseC3DSettings
+from skelact.models.protogcn import ProtoGCN, ProtoGCNSettings
+from skelact.models.published import from_published
+from skelact.models.sequence import TCN, GRUSettings, LSTMSettings, RecurrentNet, TCNSettings
+from skelact.models.shiftgcn import ShiftGCN, ShiftGCNSettings
+from skelact.models.skateformer import SkateFormer, SkateFormerSettings
+from skelact.models.skelactnet import SkelactNet, SkelactNetSettings
+from skelact.models.stalstm import STALSTM, STALSTMSettings
 from skelact.models.stgcn import STGCN, STGCNSettings
-from skelact.models.stgcnpp import STGCNPlusPlusSettings
+from skelact.models.stgcnpp import STGCNPlusPlus, STGCNPlusPlusSettings
 
 MODELS = {
     "skelactnet": SkelactNetSettings,
     "stgcn": STGCNSettings,
     "agcn": AGCNSettings,
     "aagcn": AAGCNSettings,
-    "msg3d": MSG3DSettings,
     "shiftgcn": ShiftGCNSettings,
+    "msg3d": MSG3DSettings,
     "ctrgcn": CTRGCNSettings,
     "stgcnpp": STGCNPlusPlusSettings,
     "dgstgcn": DGSTGCNSettings,
@@ -44,8 +46,8 @@ ModelSettings = (
     | STGCNSettings
     | AGCNSettings
     | AAGCNSettings
-    | MSG3DSettings
     | ShiftGCNSettings
+    | MSG3DSettings
     | CTRGCNSettings
     | STGCNPlusPlusSettings
     | DGSTGCNSettings
@@ -57,6 +59,44 @@ ModelSettings = (
     | LSTMSettings
     | GRUSettings
     | TCNSettings
-)  # fmt: skip
+)
 
-__all__ = ["MODELS", "STGCN", "ModelSettings", "STGCNSettings"]
+__all__ = [
+    "AAGCN",
+    "AGCN",
+    "CTRGCN",
+    "DGSTGCN",
+    "MODELS",
+    "MSG3D",
+    "STALSTM",
+    "STGAT",
+    "STGCN",
+    "TCN",
+    "AAGCNSettings",
+    "AGCNSettings",
+    "CTRGCNSettings",
+    "DGSTGCNSettings",
+    "GRUSettings",
+    "LSTMSettings",
+    "MSG3DSettings",
+    "ModelSettings",
+    "PoseC3D",
+    "PoseC3DSettings",
+    "ProtoGCN",
+    "ProtoGCNSettings",
+    "RecurrentNet",
+    "STALSTMSettings",
+    "STGATSettings",
+    "STGCNPlusPlus",
+    "STGCNPlusPlusSettings",
+    "STGCNSettings",
+    "ShiftGCN",
+    "ShiftGCNSettings",
+    "SkateFormer",
+    "SkateFormerSettings",
+    "SkelactNet",
+    "SkelactNetSettings",
+    "SkeletonModel",
+    "TCNSettings",
+    "from_published",
+]

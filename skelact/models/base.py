@@ -52,7 +52,9 @@ class SkeletonModel(nn.Module):
                 f"n_features={n_features}"
             )
         if padded_people < 0:
-            raise ConfigError(f"padded_people must be 0 (no padding) or a number of people, got {padded_people}")
+            raise ConfigError(
+                f"padded_people must be 0 (no padding) or a number of people, got {padded_people}"
+            )
         self.layout = get_layout(layout)
         self.channels_in, self.n_features, self.padded_people = channels_in, n_features, padded_people
         self.n_classes = n_classes
@@ -91,9 +93,8 @@ class SkeletonModel(nn.Module):
         if x.device.type == "cpu" and not torch.compiler.is_compiling():
             least, most = int(owner.min()), int(owner.max())
             if least < 0 or (n_clips is not None and most >= n_clips):
-                raise ConfigError(
-                    f"owner has clip numbers {least} to {most}, not within 0..{most if n_clips is None else n_clips - 1}"
-                )
+                last = most if n_clips is None else n_clips - 1
+                raise ConfigError(f"owner has clip numbers {least} to {most}, not within 0..{last}")
 
     def people_features(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
         """Features ``[P, D]`` of ``x [P, T, V, C]``, whose missing joints are 0.

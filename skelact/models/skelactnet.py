@@ -60,7 +60,9 @@ class SkelactNet(GraphModel):
             raise ConfigError(f"SkelactNet needs channels of at least 1, got channels={tuple(channels)}")
         topology = topology or ("frame" if causal else "clip")
         if causal and topology == "clip":
-            raise ConfigError("a causal network cannot bend its topology by the whole clip; use frame or learned")
+            raise ConfigError(
+                "a causal network cannot bend its topology by the whole clip; use frame or learned"
+            )
         adjacency = partition(get_layout(layout), "self_inward_outward")
         rows = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):

@@ -6,6 +6,8 @@ not. So on the CPU a network runs pack by pack, and every step finds its input w
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -55,7 +57,7 @@ def fold_shortcut(residual: nn.Sequential | None, dtype: torch.dtype) -> FoldedP
     return conv.folded(norm, dtype)
 
 
-def run_in_packs(blocks: list[FoldedBlock], x: Tensor, widest: int) -> Tensor:
+def run_in_packs(blocks: Sequence[Callable[[Tensor], Tensor]], x: Tensor, widest: int) -> Tensor:
     """Run blocks on ``x [V, P, T, C]`` a few people at a time and pool each person.
 
     Args:

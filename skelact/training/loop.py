@@ -372,7 +372,9 @@ def _train_epoch(
         if run.average:
             run.average.update(run.plain)
         right = (logits.detach().argmax(1) == batch.label).sum()
-        sums += torch.stack([loss.detach() * batch.n_clips, right, torch.tensor(batch.n_clips, device=sums.device)])
+        sums += torch.stack(
+            [loss.detach() * batch.n_clips, right, torch.tensor(batch.n_clips, device=sums.device)]
+        )
         if on_step and fabric.is_global_zero:
             on_step(epoch + 1, step + 1, n_steps, float(loss.detach()))
     run.result.waited += batches.waited

@@ -118,7 +118,17 @@ def test_a_fused_checkpoint_is_no_single_network(runs: Path) -> None:
 
 
 def test_without_a_configuration_the_size_decides(runs: Path) -> None:
-    done = skelact("train", "--data", runs / "set.h5", "--out", runs / "default", "--train.epochs", 1, "--train.repeat", 1)
+    done = skelact(
+        "train",
+        "--data",
+        runs / "set.h5",
+        "--out",
+        runs / "default",
+        "--train.epochs",
+        1,
+        "--train.repeat",
+        1,
+    )
     assert done.code == 0, done.err
     assert "configs/default_small.yaml is used" in done.out + done.err
     assert (runs / "default" / "set_default_small" / "best.safetensors").is_file()

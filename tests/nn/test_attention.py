@@ -9,9 +9,9 @@ from torch.nn import functional
 from skelact.errors import ConfigError
 from skelact.layouts import get_layout, partition
 from skelact.nn.attention import GraphAttention
-from skelact.nn.spatial.heads import aggregate_heads
 from skelact.nn.graph import SkeletonGraph
 from skelact.nn.norm import ChannelNorm
+from skelact.nn.spatial.heads import aggregate_heads
 
 
 def make(layout: str = "ntu25", heads: int = 2, channels: int = 8) -> GraphAttention:

@@ -9,11 +9,11 @@ from torch.nn import functional
 from skelact.errors import ConfigError
 from skelact.layouts import LAYOUTS, partition
 from skelact.nn.graph import SkeletonGraph, propagate
-from skelact.nn.temporal.minimal import MinimalTemporalConv
 from skelact.nn.norm import ChannelNorm, JointNorm
 from skelact.nn.pooling import pool_clips
 from skelact.nn.spatial.fixed import FixedGraphConv
 from skelact.nn.temporal.conv import PointConv, TemporalConv
+from skelact.nn.temporal.minimal import MinimalTemporalConv
 
 BACKENDS = ["sparse", "dense", "auto"]
 
