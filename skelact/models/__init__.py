@@ -5,7 +5,7 @@ Each family has a settings class whose ``build`` makes the network; `MODELS` is 
 
 from __future__ import annotations
 
-from skelact.models.agcn import AAGCN, AGCN, AAGCNSettings, AGCNSettings
+from skelact.models.agcn import AGCN, AAGCNSettings, AGCNSettings
 from skelact.models.base import SkeletonModel
 from skelact.models.ctrgcn import CTRGCN, CTRGCNSettings
 from skelact.models.dgstgcn import DGSTGCN, DGSTGCNSettings
@@ -62,7 +62,6 @@ ModelSettings = (
 )
 
 __all__ = [
-    "AAGCN",
     "AGCN",
     "CTRGCN",
     "DGSTGCN",

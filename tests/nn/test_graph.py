@@ -13,7 +13,6 @@ from skelact.nn.norm import ChannelNorm, JointNorm
 from skelact.nn.pooling import pool_clips
 from skelact.nn.spatial.fixed import FixedGraphConv
 from skelact.nn.temporal.conv import PointConv, TemporalConv
-from skelact.nn.temporal.minimal import MinimalTemporalConv
 
 BACKENDS = ["sparse", "dense", "auto"]
 
@@ -73,24 +72,6 @@ def test_temporal_convolution_is_conv1d(stride: int, dilation: int) -> None:
     expected = functional.conv1d(flat, conv.weight[:, :, 0], conv.bias, stride, 2 * dilation, dilation)
     out = conv(x)
     assert torch.allclose(out.reshape(6, -1, 6), expected.transpose(1, 2)) and out.is_contiguous()
-
-
-@pytest.mark.parametrize("taps", [3, 9, 15])
-@pytest.mark.parametrize("n_frames", [1, 2, 7, 16, 64])
-def test_minimal_filtering_is_exact(taps: int, n_frames: int) -> None:
-    weight = torch.randn(6, 5, taps, dtype=torch.float64)
-    bias, x = torch.randn(6, dtype=torch.float64), torch.randn(7, n_frames, 5, dtype=torch.float64)
-    expected = functional.conv1d(x.transpose(1, 2), weight, bias, padding=taps // 2).transpose(1, 2)
-    assert torch.allclose(MinimalTemporalConv(weight, bias)(x), expected, atol=1e-12)
-    wide = torch.randn(6, 200, taps, dtype=torch.float64)  # wide enough for the nested form
-    x200 = torch.randn(3, n_frames, 200, dtype=torch.float64)
-    expected200 = functional.conv1d(x200.transpose(1, 2), wide, bias, padding=taps // 2).transpose(1, 2)
-    conv = MinimalTemporalConv(wide, bias)
-    assert conv.nested == (taps == 9) and torch.allclose(conv(x200), expected200, atol=1e-10)
-    low = MinimalTemporalConv(wide.float(), bias.float())(x200.float())
-    assert (low - expected200).abs().max() / expected200.abs().max() < 1e-5
-    single = MinimalTemporalConv(weight.float(), bias.float())(x.float())
-    assert (single - expected).abs().max() / expected.abs().max() < 1e-5
 
 
 def test_channel_norm_is_batch_norm() -> None:
