@@ -58,7 +58,7 @@ class Options:
 
     parts: Annotated[tuple[str, ...], tyro.conf.Positional, named("PART")] = ()
     threads: int = 1
-    seconds: float | None = None
+    seconds: Annotated[float | None, named("FLOAT")] = None
     files: Annotated[str, named("FOLDER")] = ""
     video: Annotated[str, named("FILE")] = ""
     ntu_scale: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
