@@ -14,7 +14,15 @@ SOURCES = {
     "natops": "natops",
     "sbu": "sbu-interaction",
 }
-RECIPES = ["natops_stgcn", *(f"sbu_stgcn_fold{k}" for k in range(1, 6)), "utd_mhad_stgcn", "nw_ucla_stgcn"]
+FUSED = ["nw_ucla_skelactnet"]  # one network per stream, and all of them fused
+STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+RECIPES = [
+    "natops_stgcn",
+    *(f"sbu_stgcn_fold{k}" for k in range(1, 6)),
+    "utd_mhad_stgcn",
+    "nw_ucla_stgcn",
+    *FUSED,
+]
 
 
 def main() -> None:
@@ -27,8 +35,16 @@ def main() -> None:
         file = out / f"{benchmark}.h5"
         if not file.exists():
             run(["convert", str(data / SOURCES[benchmark]), "--out", str(file), "--benchmark", benchmark])
-        run(["train", str(configs / f"{recipe}.yaml"), "--data", str(file), "--out", str(out / "runs")])
-        run(["evaluate", str(out / "runs" / recipe), str(file)])
+        train = ["train", str(configs / f"{recipe}.yaml"), "--data", str(file), "--out", str(out / "runs")]
+        runs = [str(out / "runs" / (f"{recipe}_{s}" if recipe in FUSED else recipe)) for s in STREAMS]
+        if recipe in FUSED:
+            for stream, name in zip(STREAMS, runs, strict=True):
+                run([*train, "--pipeline.streams", stream, "--name", Path(name).name])
+            run(["fuse", *runs, "--data", str(file), "--out", str(out / "runs" / f"{recipe}_fused")])
+            run(["evaluate", str(out / "runs" / f"{recipe}_fused"), str(file)])
+        else:
+            run(train)
+            run(["evaluate", runs[0], str(file)])
 
 
 if __name__ == "__main__":
