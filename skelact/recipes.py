@@ -31,7 +31,9 @@ def small_recipe(n_clips: int = LARGE, dims: int = 3) -> Experiment:
             ["joint", "bone", "joint_motion"],
         ),
         model=MODELS["skelactnet"](),
-        train=TrainSettings(epochs=60, repeat=min(repeat, 8), batch_size=batch_size, lr=0.05, eval_every=2),
+        train=TrainSettings(
+            epochs=60, repeat=min(repeat, 8), batch_size=batch_size, lr=0.05, eval_every=2, keep="last"
+        ),
     )
 
 

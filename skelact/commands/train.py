@@ -261,7 +261,8 @@ def train(
         ui.done(
             f"trained {epochs} epochs in {outcome.seconds:.0f} s; last loss {last['train_loss']:.3f}, "
             + (
-                f"best validation {percent(chosen['val_top1'])} in epoch {outcome.best_epoch}"
+                f"{'last' if experiment.train.keep == 'last' else 'best'} validation {percent(chosen['val_top1'])} in "
+                f"epoch {outcome.best_epoch}"
                 if "val_top1" in chosen
                 else "the last weights are kept"
             )

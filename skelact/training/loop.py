@@ -37,7 +37,7 @@ class FitResult:
 
     Args:
         history: one record per epoch (epoch, lr, train_loss, train_top1, val_loss, val_top1, seconds).
-        best: path of the best checkpoint (by validation; without one, the last).
+        best: path of the checkpoint that is kept (by validation, or the last: ``TrainSettings.keep``).
         best_epoch: its epoch, from 1.
         seconds: of training.
         waited: seconds of these in which no batch was ready; of this call alone.
@@ -295,7 +295,8 @@ def fit(
             run.result.seconds += time.perf_counter() - begin
             record["seconds"] = round(run.result.seconds, 3)
             run.result.history.append(record)
-            score = record.get("val_top1", epoch if val is None or not len(val) else -math.inf)
+            by_epoch = val is None or not len(val) or settings.keep == "last"
+            score = epoch if by_epoch else record.get("val_top1", -math.inf)
             if score >= run.best_score:
                 run.best_score, run.result.best_epoch = score, epoch + 1
                 if fabric.is_global_zero:

@@ -31,6 +31,8 @@ class TrainSettings:
         ema: decay of the moving average of the weights that is evaluated and saved; 0: none.
         precision: ``32-true``, ``bf16-mixed``, ``16-mixed`` or ``64-true``.
         eval_every: epochs between looks at the validation part.
+        keep: the weights of the ``best`` look at the validation part, or the ``last``; a few dozen clips say
+            less about which epoch is best than the schedule does.
         seed: of weights, order, augmentation and dropout.
         accelerator: ``auto``, ``cpu`` or ``cuda``.
         init_from: checkpoint to start from; layout, classes and input channels may differ.
@@ -57,6 +59,7 @@ class TrainSettings:
     ema: float = 0.99
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
     eval_every: int = 1
+    keep: Literal["best", "last"] = "best"
     seed: int = 0
     accelerator: Literal["auto", "cpu", "cuda"] = "auto"
     init_from: str = ""

@@ -63,6 +63,17 @@ def test_learns_and_repeats(data: SkeletonSet, tmp_path: Path) -> None:
     assert not [p for p in (tmp_path / "a").iterdir() if p.name.endswith(".tmp")]
 
 
+def test_the_last_weights_or_the_best_are_kept(data: SkeletonSet, tmp_path: Path) -> None:
+    last = run(data, tmp_path / "last", 6, keep="last", lr=0.5)  # so fast that it gets worse again
+    best = run(data, tmp_path / "best", 6, keep="best", lr=0.5)
+    assert [r["train_loss"] for r in last.history] == [r["train_loss"] for r in best.history]
+    scores = [r["val_top1"] for r in best.history]
+    assert last.best_epoch == 6 and scores[best.best_epoch - 1] == max(scores)
+    average = torch.load(tmp_path / "last" / "last.pt", weights_only=True)["average"]
+    state, _ = load_checkpoint(tmp_path / "last")
+    assert all(torch.equal(state[k], v) for k, v in average.items())
+
+
 def test_batches_made_ahead_change_nothing(data: SkeletonSet, tmp_path: Path) -> None:
     for ahead in (0, 1, 4):
         result = run(data, tmp_path / str(ahead), 2, ahead=ahead)
