@@ -1,7 +1,7 @@
 """Inference forms of blocks: norms folded into weights, nothing allocated twice, people in small packs.
 
-A block's features of one or two people fit into a core's second-level cache; those of a whole batch do
-not. So on the CPU a network runs pack by pack, and every step finds its input where the last one left it.
+A block's features of a few people stay in a core's caches; those of a whole batch do not. So on the CPU a
+network runs pack by pack, and every step finds its input where the last one left it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from skelact.nn.block import Block
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.temporal.conv import FoldedPointConv, PointConv
 
-PACK_BYTES = 1 << 21  # of features per pack; about a second-level cache
+PACK_BYTES = 1 << 23  # of features per pack: fewer people make products too small, more fall out of the cache
 
 
 class FoldedBlock:
