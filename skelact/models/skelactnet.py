@@ -1,10 +1,9 @@
 """SkelactNet: skelact's own network, light enough for small sets and for live use.
 
-What the comparison of the field's networks teaches, in one row: topologies that are learned freely and bent
-by the input matter more than partitions of the skeleton (DG-STGCN, CTR-GCN); one 1×1 convolution shared by
-heads does as well as one per partition, at a third of the cost; time is seen in groups of channels with
-different reach (MS-G3D, CTR-GCN); and frames are halved early, because motion is slow against 30 frames a
-second.
+Its row follows from the field's networks: topologies that are learned freely and bent by the input
+(DG-STGCN, CTR-GCN) in place of partitions of the skeleton; one 1×1 convolution shared by heads in place of
+one per partition, a third of the operations; time seen in groups of channels with different reach (MS-G3D,
+CTR-GCN); and frames halved early, because motion is slow against 30 frames a second.
 """
 
 from __future__ import annotations
