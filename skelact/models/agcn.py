@@ -10,8 +10,10 @@ from typing import Literal
 import torch.nn as nn
 
 from skelact.errors import ConfigError
-from skelact.layouts import SkeletonLayout, get_layout, partition
+from skelact.layouts import SkeletonLayout, get_layout
+from skelact.layouts import partition as partition_graph
 from skelact.models.base import GraphModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
 from skelact.nn.graph import SkeletonGraph
 from skelact.nn.initialise import initialise_fan_out
@@ -29,7 +31,7 @@ class AGCN(GraphModel):
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block.
         strided: the blocks (0-based) that halve the frames.
-        partition_name: see `skelact.layouts.PARTITIONS`.
+        partition: see `skelact.layouts.PARTITIONS`.
         kernel: frames that a temporal convolution sees.
         dropout: in every block after the first.
         gated: AAGCN's adaptive convolution.
@@ -48,7 +50,7 @@ class AGCN(GraphModel):
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
         strided: Sequence[int] = (4, 7),
-        partition_name: str = "self_inward_outward",
+        partition: str = "self_inward_outward",
         kernel: int = 9,
         dropout: float = 0.0,
         gated: bool = False,
@@ -61,7 +63,7 @@ class AGCN(GraphModel):
         if kernel % 2 == 0:
             raise ConfigError(f"kernel must be odd so that frames stay centred, got {kernel}")
         layout = get_layout(layout)
-        graph = SkeletonGraph(partition(layout, partition_name))
+        graph = SkeletonGraph(partition_graph(layout, partition))
         rows = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
             stride = 2 if i in strided else 1
@@ -90,10 +92,10 @@ class AGCN(GraphModel):
 
 
 @dataclass
-class AGCNSettings:
+class AGCNSettings(NetworkSettings):
     """Settings of one stream of 2s-AGCN; see `AGCN`."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = AGCN
 
     name: Literal["agcn"] = "agcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
@@ -104,49 +106,11 @@ class AGCNSettings:
     padded_people: int = 0
     norm_people: int = 1
 
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> AGCN:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return _build(self, False, layout, n_classes, channels_in)
-
 
 @dataclass
-class AAGCNSettings:
+class AAGCNSettings(AGCNSettings):
     """Settings of AAGCN; see `AGCN`."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    fixed = {"gated": True, "attention": True}  # noqa: RUF012
 
-    name: Literal["aagcn"] = "aagcn"
-    channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
-    partition: str = "self_inward_outward"
-    kernel: int = 9
-    dropout: float = 0.0
-    padded_people: int = 0
-    norm_people: int = 1
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> AGCN:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return _build(self, True, layout, n_classes, channels_in)
-
-
-def _build(
-    settings: AGCNSettings | AAGCNSettings,
-    gated: bool,
-    layout: SkeletonLayout | str,
-    n_classes: int,
-    channels_in: int,
-) -> AGCN:
-    return AGCN(
-        layout,
-        n_classes,
-        channels_in,
-        settings.channels,
-        settings.strided,
-        settings.partition,
-        settings.kernel,
-        settings.dropout,
-        gated,
-        gated,
-        settings.padded_people,
-        settings.norm_people,
-    )
+    name: Literal["aagcn"] = "aagcn"  # type: ignore[assignment]

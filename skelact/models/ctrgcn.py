@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from skelact.errors import ConfigError
-from skelact.layouts import SkeletonLayout, get_layout, partition
+from skelact.layouts import SkeletonLayout, get_layout
+from skelact.layouts import partition as partition_graph
 from skelact.models.base import GraphModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
 from skelact.nn.channel_major import fold_major
 from skelact.nn.initialise import initialise_fan_out
@@ -29,7 +31,7 @@ class CTRGCN(GraphModel):
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block.
         strided: the blocks (0-based) that halve the frames.
-        partition_name: where the shared topologies start (see `STGCN`).
+        partition: where the shared topologies start (see `STGCN`).
         kernels: ``(frames, dilation)`` of the temporal branches.
         dropout: in every block after the first.
         padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
@@ -46,7 +48,7 @@ class CTRGCN(GraphModel):
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
         strided: Sequence[int] = (4, 7),
-        partition_name: str = "self_inward_outward",
+        partition: str = "self_inward_outward",
         kernels: Sequence[tuple[int, int]] = ((5, 1), (5, 2)),
         dropout: float = 0.0,
         padded_people: int = 0,
@@ -54,7 +56,7 @@ class CTRGCN(GraphModel):
     ) -> None:
         if not channels or min(channels) < 1:
             raise ConfigError(f"CTR-GCN needs channels of at least 1, got channels={channels}")
-        adjacency = partition(get_layout(layout), partition_name)
+        adjacency = partition_graph(get_layout(layout), partition)
         rows = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
             stride = 2 if i in strided else 1
@@ -87,10 +89,10 @@ class CTRGCN(GraphModel):
 
 
 @dataclass
-class CTRGCNSettings:
+class CTRGCNSettings(NetworkSettings):
     """Settings of `CTRGCN`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = CTRGCN
 
     name: Literal["ctrgcn"] = "ctrgcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
@@ -100,18 +102,3 @@ class CTRGCNSettings:
     dropout: float = 0.0
     padded_people: int = 0
     norm_people: int = 1
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> CTRGCN:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return CTRGCN(
-            layout,
-            n_classes,
-            channels_in,
-            self.channels,
-            self.strided,
-            self.partition,
-            self.kernels,
-            self.dropout,
-            self.padded_people,
-            self.norm_people,
-        )

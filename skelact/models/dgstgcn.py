@@ -13,6 +13,7 @@ from torch import Tensor
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.models.base import GraphModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
 from skelact.nn.channel_major import fold_major
 from skelact.nn.spatial.dynamic import DynamicGraphConv
@@ -98,10 +99,10 @@ class DGSTGCN(GraphModel):
 
 
 @dataclass
-class DGSTGCNSettings:
+class DGSTGCNSettings(NetworkSettings):
     """Settings of `DGSTGCN`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = DGSTGCN
 
     name: Literal["dgstgcn"] = "dgstgcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
@@ -112,19 +113,3 @@ class DGSTGCNSettings:
     subset_wise: bool = False
     dropout: float = 0.0
     padded_people: int = 0
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> DGSTGCN:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return DGSTGCN(
-            layout,
-            n_classes,
-            channels_in,
-            self.channels,
-            self.strided,
-            self.kernels,
-            self.n_partitions,
-            self.ratio,
-            self.subset_wise,
-            self.dropout,
-            self.padded_people,
-        )

@@ -10,6 +10,7 @@ from typing import Literal
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.models.base import GraphModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.attention import GraphAttention
 from skelact.nn.block import Block
 from skelact.nn.graph import SkeletonGraph
@@ -79,10 +80,10 @@ class STGAT(GraphModel):
 
 
 @dataclass
-class STGATSettings:
+class STGATSettings(NetworkSettings):
     """Settings of `STGAT`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = STGAT
 
     name: Literal["stgat"] = "stgat"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
@@ -91,17 +92,3 @@ class STGATSettings:
     hops: int = 2
     kernel: int = 9
     dropout: float = 0.0
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> STGAT:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return STGAT(
-            layout,
-            n_classes,
-            channels_in,
-            self.channels,
-            self.strided,
-            self.heads,
-            self.hops,
-            self.kernel,
-            self.dropout,
-        )

@@ -13,6 +13,7 @@ from torch import Tensor
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout, hop_scales
 from skelact.models.base import GraphModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.graph import SkeletonGraph
 from skelact.nn.pathways import PathwayBlock, TemporalUnit
 from skelact.nn.spatial.multiscale import MultiScaleGraphConv
@@ -98,10 +99,10 @@ class MSG3D(GraphModel):
 
 
 @dataclass
-class MSG3DSettings:
+class MSG3DSettings(NetworkSettings):
     """Settings of `MSG3D`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = MSG3D
 
     name: Literal["msg3d"] = "msg3d"
     channels: tuple[int, ...] = (96, 192, 384)
@@ -114,21 +115,3 @@ class MSG3DSettings:
     dropout: float = 0.0
     padded_people: int = 0
     norm_people: int = 1
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> MSG3D:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return MSG3D(
-            layout,
-            n_classes,
-            channels_in,
-            self.channels,
-            self.strided,
-            self.n_scales,
-            self.n_window_scales,
-            self.windows,
-            self.window_dilations,
-            self.dilations,
-            self.dropout,
-            self.padded_people,
-            self.norm_people,
-        )

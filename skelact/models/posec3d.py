@@ -13,6 +13,7 @@ from torch.nn import functional
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout
 from skelact.models.base import SkeletonModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.conv3d import Bottleneck3d, ConvNorm3d, fold_norms
 from skelact.nn.heatmap import crop_to_people, make_heatmaps
 
@@ -144,10 +145,10 @@ class FoldedPoseC3D:
 
 
 @dataclass
-class PoseC3DSettings:
+class PoseC3DSettings(NetworkSettings):
     """Settings of `PoseC3D`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = PoseC3D
 
     name: Literal["posec3d"] = "posec3d"
     width: int = 32
@@ -156,17 +157,3 @@ class PoseC3DSettings:
     sigma: float = 0.6
     margin: float = 0.125
     dropout: float = 0.5
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> PoseC3D:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return PoseC3D(
-            layout,
-            n_classes,
-            channels_in,
-            self.width,
-            self.depths,
-            self.size,
-            self.sigma,
-            self.margin,
-            self.dropout,
-        )

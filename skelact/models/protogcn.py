@@ -13,6 +13,7 @@ from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.models.base import GraphModel
 from skelact.models.dgstgcn import dynamic_rows
+from skelact.models.settings import NetworkSettings
 from skelact.nn.channel_major import fold_major
 from skelact.nn.pooling import pool_clips
 from skelact.nn.spatial.dynamic import DynamicGraphConv
@@ -117,10 +118,10 @@ def _of_clips(topology: Tensor, owner: Tensor | None, n_clips: int, present: Ten
 
 
 @dataclass
-class ProtoGCNSettings:
+class ProtoGCNSettings(NetworkSettings):
     """Settings of `ProtoGCN`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = ProtoGCN
 
     name: Literal["protogcn"] = "protogcn"
     channels: tuple[int, ...] = (96, 96, 96, 96, 192, 192, 192, 384, 384, 384)
@@ -132,20 +133,3 @@ class ProtoGCNSettings:
     contrast: float = 0.2
     dropout: float = 0.0
     padded_people: int = 0
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> ProtoGCN:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return ProtoGCN(
-            layout,
-            n_classes,
-            channels_in,
-            self.channels,
-            self.strided,
-            self.kernels,
-            self.n_partitions,
-            self.ratio,
-            self.n_prototypes,
-            self.contrast,
-            self.dropout,
-            self.padded_people,
-        )

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout
 from skelact.models.base import GraphModel, SkeletonModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
 from skelact.nn.inference import FoldedBlock
 from skelact.nn.norm import JointNorm
@@ -125,10 +126,10 @@ class TCN(GraphModel):
 
 
 @dataclass
-class LSTMSettings:
+class LSTMSettings(NetworkSettings):
     """Settings of `RecurrentNet` with LSTM cells; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = RecurrentNet
 
     name: Literal["lstm"] = "lstm"
     hidden: int = 128
@@ -136,39 +137,24 @@ class LSTMSettings:
     bidirectional: bool = True
     dropout: float = 0.3
 
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> RecurrentNet:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return RecurrentNet(
-            layout,
-            n_classes,
-            channels_in,
-            self.name,
-            self.hidden,
-            self.layers,
-            self.bidirectional,
-            self.dropout,
-        )
-
 
 @dataclass
 class GRUSettings(LSTMSettings):
     """Settings of `RecurrentNet` with GRU cells; see there."""
 
+    fixed = {"cell": "gru"}  # noqa: RUF012
+
     name: Literal["gru"] = "gru"  # type: ignore[assignment]
 
 
 @dataclass
-class TCNSettings:
+class TCNSettings(NetworkSettings):
     """Settings of `TCN`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = TCN
 
     name: Literal["tcn"] = "tcn"
     channels: tuple[int, ...] = (128, 128, 256, 256)
     kernel: int = 5
     causal: bool = False
     dropout: float = 0.2
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> TCN:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return TCN(layout, n_classes, channels_in, self.channels, self.kernel, self.causal, self.dropout)

@@ -13,6 +13,7 @@ from torch import Tensor
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.models.base import GraphModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.shift_block import ShiftBlock
 
 
@@ -79,10 +80,10 @@ def _channels_innermost(x: Tensor) -> Tensor:
 
 
 @dataclass
-class ShiftGCNSettings:
+class ShiftGCNSettings(NetworkSettings):
     """Settings of `ShiftGCN`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = ShiftGCN
 
     name: Literal["shiftgcn"] = "shiftgcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
@@ -90,16 +91,3 @@ class ShiftGCNSettings:
     dropout: float = 0.0
     padded_people: int = 0
     norm_people: int = 1
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> ShiftGCN:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return ShiftGCN(
-            layout,
-            n_classes,
-            channels_in,
-            self.channels,
-            self.strided,
-            self.dropout,
-            self.padded_people,
-            self.norm_people,
-        )

@@ -14,6 +14,7 @@ from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.layouts.parts import part_table
 from skelact.models.base import GraphModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.partition_attention import PartitionBlock, SkateEmbedding
 from skelact.nn.temporal.conv import TemporalConv
@@ -125,10 +126,10 @@ class FoldedPartitionBlock:
 
 
 @dataclass
-class SkateFormerSettings:
+class SkateFormerSettings(NetworkSettings):
     """Settings of `SkateFormer`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = SkateFormer
 
     name: Literal["skateformer"] = "skateformer"
     channels: tuple[int, ...] = (96, 192, 192, 192)
@@ -141,21 +142,3 @@ class SkateFormerSettings:
     dropout: float = 0.0
     drop_path: float = 0.2
     largest_part: int = 6
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> SkateFormer:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return SkateFormer(
-            layout,
-            n_classes,
-            channels_in,
-            self.channels,
-            self.depth,
-            self.window,
-            self.heads,
-            self.kernel,
-            self.mlp_ratio,
-            self.attention_dropout,
-            self.dropout,
-            self.drop_path,
-            self.largest_part,
-        )

@@ -16,6 +16,7 @@ from typing import Literal
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout, partition
 from skelact.models.base import GraphModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
 from skelact.nn.dropout import ChannelDropout
 from skelact.nn.spatial.heads import HeadGraphConv
@@ -86,10 +87,10 @@ class SkelactNet(GraphModel):
 
 
 @dataclass
-class SkelactNetSettings:
+class SkelactNetSettings(NetworkSettings):
     """Settings of `SkelactNet`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = SkelactNet
 
     name: Literal["skelactnet"] = "skelactnet"
     channels: tuple[int, ...] = (64, 64, 128, 128, 256)
@@ -101,20 +102,3 @@ class SkelactNetSettings:
     kernel: int = 5
     dropout: float = 0.1
     causal: bool = False
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> SkelactNet:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return SkelactNet(
-            layout,
-            n_classes,
-            channels_in,
-            self.channels,
-            self.strided,
-            self.n_heads,
-            self.topology,
-            self.rank,
-            self.dilations,
-            self.kernel,
-            self.dropout,
-            self.causal,
-        )

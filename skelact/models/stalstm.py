@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout
 from skelact.models.sequence import FrameModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.recurrent import Recurrent, states_before
 
 
@@ -166,10 +167,10 @@ class STALSTM(FrameModel):
 
 
 @dataclass
-class STALSTMSettings:
+class STALSTMSettings(NetworkSettings):
     """Settings of `STALSTM`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = STALSTM
 
     name: Literal["stalstm"] = "stalstm"
     hidden: int = 100
@@ -179,18 +180,3 @@ class STALSTMSettings:
     joint_weight: float = 1e-3
     frame_weight: float = 1e-4
     sparsity: float = 5e-5
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> STALSTM:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return STALSTM(
-            layout,
-            n_classes,
-            channels_in,
-            self.hidden,
-            self.layers,
-            self.dropout,
-            self.stage_shares,
-            self.joint_weight,
-            self.frame_weight,
-            self.sparsity,
-        )

@@ -8,8 +8,10 @@ from itertools import pairwise
 from typing import Literal
 
 from skelact.errors import ConfigError
-from skelact.layouts import SkeletonLayout, get_layout, partition
+from skelact.layouts import SkeletonLayout, get_layout
+from skelact.layouts import partition as partition_graph
 from skelact.models.base import GraphModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
 from skelact.nn.graph import SkeletonGraph
 from skelact.nn.spatial.fixed import FixedGraphConv
@@ -25,7 +27,7 @@ class STGCN(GraphModel):
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block.
         strided: the blocks (0-based) that halve the frames.
-        partition_name: ``uniform``, ``distance``, ``spatial``, ``spatial_released`` (for published
+        partition: ``uniform``, ``distance``, ``spatial``, ``spatial_released`` (for published
             weights) or ``self_inward_outward``.
         kernel: frames that a temporal convolution sees.
         dropout: in every block after the first.
@@ -43,7 +45,7 @@ class STGCN(GraphModel):
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
         strided: Sequence[int] = (4, 7),
-        partition_name: str = "spatial",
+        partition: str = "spatial",
         kernel: int = 9,
         dropout: float = 0.0,
         importance: bool = True,
@@ -53,7 +55,7 @@ class STGCN(GraphModel):
             raise ConfigError(f"ST-GCN needs channels of at least 1, got channels={channels}")
         if kernel % 2 == 0:
             raise ConfigError(f"kernel must be odd so that frames stay centred, got {kernel}")
-        graph = SkeletonGraph(partition(get_layout(layout), partition_name))
+        graph = SkeletonGraph(partition_graph(get_layout(layout), partition))
         rows = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
             stride = 2 if i in strided else 1
@@ -69,10 +71,10 @@ class STGCN(GraphModel):
 
 
 @dataclass
-class STGCNSettings:
+class STGCNSettings(NetworkSettings):
     """Settings of `STGCN`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = STGCN
 
     name: Literal["stgcn"] = "stgcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
@@ -82,18 +84,3 @@ class STGCNSettings:
     dropout: float = 0.0
     importance: bool = True
     padded_people: int = 0
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> STGCN:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return STGCN(
-            layout,
-            n_classes,
-            channels_in,
-            self.channels,
-            self.strided,
-            self.partition,
-            self.kernel,
-            self.dropout,
-            self.importance,
-            self.padded_people,
-        )

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from skelact.errors import ConfigError
-from skelact.layouts import SkeletonLayout, get_layout, partition
+from skelact.layouts import SkeletonLayout, get_layout
+from skelact.layouts import partition as partition_graph
 from skelact.models.base import GraphModel
+from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
 from skelact.nn.channel_major import fold_major
 from skelact.nn.spatial.learned import LearnedGraphConv
@@ -28,7 +30,7 @@ class STGCNPlusPlus(GraphModel):
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block.
         strided: the blocks (0-based) that halve the frames.
-        partition_name: where the topology starts (see `STGCN`).
+        partition: where the topology starts (see `STGCN`).
         kernels: ``(frames, dilation)`` of the temporal branches.
         dropout: in every block after the first.
         padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
@@ -44,14 +46,14 @@ class STGCNPlusPlus(GraphModel):
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
         strided: Sequence[int] = (4, 7),
-        partition_name: str = "spatial",
+        partition: str = "spatial",
         kernels: Sequence[tuple[int, int]] = ((3, 1), (3, 2), (3, 3), (3, 4)),
         dropout: float = 0.0,
         padded_people: int = 0,
     ) -> None:
         if not channels or min(channels) < 1:
             raise ConfigError(f"ST-GCN++ needs channels of at least 1, got channels={channels}")
-        adjacency = partition(get_layout(layout), partition_name)
+        adjacency = partition_graph(get_layout(layout), partition)
         rows = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
             stride = 2 if i in strided else 1
@@ -79,10 +81,10 @@ class STGCNPlusPlus(GraphModel):
 
 
 @dataclass
-class STGCNPlusPlusSettings:
+class STGCNPlusPlusSettings(NetworkSettings):
     """Settings of `STGCNPlusPlus`; see there."""
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    network = STGCNPlusPlus
 
     name: Literal["stgcnpp"] = "stgcnpp"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
@@ -91,17 +93,3 @@ class STGCNPlusPlusSettings:
     kernels: tuple[tuple[int, int], ...] = ((3, 1), (3, 2), (3, 3), (3, 4))
     dropout: float = 0.0
     padded_people: int = 0
-
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> STGCNPlusPlus:
-        """Make the network for a layout, a number of classes and of input channels."""
-        return STGCNPlusPlus(
-            layout,
-            n_classes,
-            channels_in,
-            self.channels,
-            self.strided,
-            self.partition,
-            self.kernels,
-            self.dropout,
-            self.padded_people,
-        )

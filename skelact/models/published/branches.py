@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import count
 
 import torch
@@ -9,6 +10,7 @@ import torch
 from skelact.models.published.release import Change, State, point_weight, time_weight
 
 Origin = tuple[str | tuple[str, ...], Change | None]
+PartOrigin = Callable[[str, list[str]], Origin]  # of (module's place, key in it, split at the dots)
 ROW_PARTS = ("residual", "inner_residual", "spatial_norm")
 
 
@@ -52,3 +54,36 @@ def shortcut_origin(place: str, conv: str, norm: str, words: list[str]) -> Origi
     if words[0] == "0":
         return f"{place}.{conv}.{words[-1]}", point_weight if words[-1] == "weight" else None
     return f"{place}.{norm}.{words[-1]}", None
+
+
+def origin_in_rows(
+    place: Callable[[int], tuple[str, str, str]], spatial: PartOrigin, temporal: dict[str, PartOrigin]
+) -> Callable[[str], Origin]:
+    """The translation of a network's keys.
+
+    Args:
+        place: from a row's number to the prefixes of (row, spatial module, temporal module).
+        spatial: translates what is in the spatial module.
+        temporal: translates the keys ``temporal`` and ``temporal_norm``.
+    """
+
+    def origin(key: str) -> Origin:
+        words = key.split(".")
+        last = words[-1]
+        if words[0] == "norm":
+            return f"data_bn.{last}", None
+        if words[0] == "head":
+            return f"fc.{last}", None
+        part, rest = words[2], words[3:]
+        row, gcn, tcn = place(int(words[1]))
+        if part == "spatial":
+            return spatial(gcn, rest)
+        if part == "spatial_norm":
+            return f"{gcn}.bn.{last}", None
+        if part == "residual":
+            return shortcut_origin(f"{row}.residual", "conv", "bn", rest)
+        if part == "inner_residual":
+            return shortcut_origin(f"{gcn}.down", "0", "1", rest)
+        return temporal[part](tcn, rest)
+
+    return origin

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from skelact.models.ctrgcn import CTRGCNSettings
-from skelact.models.published.branches import Origin, branch_origin, branches_of, shortcut_origin, stacked
+from skelact.models.published.branches import Origin, branch_origin, branches_of, origin_in_rows, stacked
 from skelact.models.published.release import Blueprint, Release, State, layout_of
 
 _SUBSETS = range(3)
@@ -58,30 +58,25 @@ def _spatial(row: str, words: list[str]) -> Origin:
     return tuple(f"{row}.convs.{k}.conv4.{kind}" for k in _SUBSETS), _by_subset
 
 
-def _origin(key: str) -> Origin:
-    words = key.split(".")
-    last = words[-1]
-    if words[0] == "norm":
-        return f"data_bn.{last}", None
-    if words[0] == "head":
-        return f"fc.{last}", None
-    row, part, rest = f"l{int(words[1]) + 1}", words[2], words[3:]
-    if part == "spatial":
-        return _spatial(f"{row}.gcn1", rest)
-    if part == "spatial_norm":
-        return f"{row}.gcn1.bn.{last}", None
-    if part == "residual":
-        return shortcut_origin(f"{row}.residual", "conv", "bn", rest)
-    if part == "inner_residual":
-        return shortcut_origin(f"{row}.gcn1.down", "0", "1", rest)
-    branches = f"{row}.tcn1.branches"
-    if part == "temporal_norm":
-        # the norms that end the branches, which are one norm of all channels here
-        convs = tuple(f"{branches}.{i}.3.bn.{last}" for i in range(_N_CONVS))
-        return (*convs, f"{branches}.{_N_CONVS}.4.{last}", f"{branches}.{_N_CONVS + 1}.1.{last}"), stacked
-    if part == "temporal" and rest[0] == "point":
-        return tuple(f"{branches}.{i}.0.{last}" for i in range(_N_CONVS + 2)), stacked
-    return branch_origin(f"{row}.tcn1", _N_CONVS, rest)
+def _temporal(row: str, words: list[str]) -> Origin:
+    if words[0] == "point":
+        return tuple(f"{row}.branches.{i}.0.{words[-1]}" for i in range(_N_CONVS + 2)), stacked
+    return branch_origin(row, _N_CONVS, words)
 
 
-CTRGCN_RELEASE = Release("Chen et al., ICCV 2021, the authors' release", _blueprint, _origin)
+def _temporal_norm(row: str, words: list[str]) -> Origin:
+    # the norms that end the branches, which are one norm of all channels here
+    branches, last = f"{row}.branches", words[-1]
+    convs = tuple(f"{branches}.{i}.3.bn.{last}" for i in range(_N_CONVS))
+    return (*convs, f"{branches}.{_N_CONVS}.4.{last}", f"{branches}.{_N_CONVS + 1}.1.{last}"), stacked
+
+
+CTRGCN_RELEASE = Release(
+    "Chen et al., ICCV 2021, the authors' release",
+    _blueprint,
+    origin_in_rows(
+        lambda i: (f"l{i + 1}", f"l{i + 1}.gcn1", f"l{i + 1}.tcn1"),
+        _spatial,
+        {"temporal": _temporal, "temporal_norm": _temporal_norm},
+    ),
+)

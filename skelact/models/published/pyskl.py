@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from skelact.models.published.branches import Origin, branch_origin, branches_of, shortcut_origin
+from skelact.models.published.branches import Origin, PartOrigin, branch_origin, branches_of, origin_in_rows
 from skelact.models.published.release import State, layout_of
 
 PREFIXES = ("module.", "model.", "backbone.", "b.", "cls_head.")
@@ -33,30 +33,21 @@ def sizes_of(state: State, layout: str | None) -> tuple[dict, tuple[str, int, in
     return settings, (layout_of(n_joints, layout).name, len(state["fc.weight"]), channels_in)
 
 
-def origin_with(spatial: Callable[[str, list[str]], Origin]) -> Callable[[str], Origin]:
-    """The translation of keys, with that of the spatial module given as (row, key split at dots)."""
+def _temporal(row: str, words: list[str]) -> Origin:
+    if words[0] == "joint_mean":
+        # the release's vector may be longer than there are joints
+        return (f"{row}.add_coeff", f"{row.removesuffix('tcn')}gcn.A"), lambda c, a: c[: a.shape[-1]]
+    return branch_origin(row, N_CONVS, words)
 
-    def origin(key: str) -> Origin:
-        words = key.split(".")
-        last = words[-1]
-        if words[0] == "norm":
-            return f"data_bn.{last}", None
-        if words[0] == "head":
-            return f"fc.{last}", None
-        row, part, rest = f"gcn.{words[1]}", words[2], words[3:]
-        if part == "spatial":
-            return spatial(f"{row}.gcn", rest)
-        if part == "spatial_norm":
-            return f"{row}.gcn.bn.{last}", None
-        if part == "residual":
-            return shortcut_origin(f"{row}.residual", "conv", "bn", rest)
-        if part == "inner_residual":
-            return shortcut_origin(f"{row}.gcn.down", "0", "1", rest)
-        if part == "temporal_norm":
-            return f"{row}.tcn.bn.{last}", None
-        if rest[0] == "joint_mean":
-            # the release's vector may be longer than there are joints
-            return (f"{row}.tcn.add_coeff", f"{row}.gcn.A"), lambda c, a: c[: a.shape[-1]]
-        return branch_origin(f"{row}.tcn", N_CONVS, rest)
 
-    return origin
+def _temporal_norm(row: str, words: list[str]) -> Origin:
+    return f"{row}.bn.{words[-1]}", None
+
+
+def origin_with(spatial: PartOrigin) -> Callable[[str], Origin]:
+    """The translation of keys, with that of the spatial module."""
+    return origin_in_rows(
+        lambda i: (f"gcn.{i}", f"gcn.{i}.gcn", f"gcn.{i}.tcn"),
+        spatial,
+        {"temporal": _temporal, "temporal_norm": _temporal_norm},
+    )
