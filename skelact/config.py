@@ -27,7 +27,7 @@ class DataSettings:
         path: the skelact file.
         train: split to train on; ``all`` for everything; ``auto``: the file's split ``.../train``, else all.
         val: split for validation, or a share (0.1) held out of the training part, or 0 for none; ``auto``:
-            the split ``.../val`` beside the training split, else a share.
+            the split ``.../val`` beside the training split, else a share (see `resolve_parts`).
         val_by: how a share is held out: whole groups of this column (``subject``), or ``clip``.
         test: split that ``skelact evaluate`` uses by default; ``auto``: the split ``.../test`` beside the
             training split, else none.
@@ -196,7 +196,8 @@ def resolve_parts(data: Any, settings: DataSettings) -> DataSettings:
 
     A set with one protocol (splits ``NAME/train``, ``NAME/val``, ``NAME/test``, as ``--split`` makes them)
     trains, validates and tests on these parts. A set without named parts trains on everything. Without a
-    validation part a share of the training part is held out, by subject where there are enough of them.
+    validation part a share of the training part is held out: some of the clips where a test part tells how the
+    network does on other people, so that all of them train it; else whole subjects, if there are enough.
 
     Raises:
         ConfigError: if there are several protocols to choose from.
@@ -219,20 +220,23 @@ def resolve_parts(data: Any, settings: DataSettings) -> DataSettings:
         if f"{protocol}/val" in data.splits:
             val = f"{protocol}/val"
         else:
-            val, val_by = _held_out_share(data, train)
+            val, val_by = _held_out_share(data, train, f"{protocol}/test" in data.splits)
     if test == "auto":
         test = f"{protocol}/test" if f"{protocol}/test" in data.splits else ""
     return replace(settings, train=train, val=val, val_by=val_by, test=test)
 
 
 AUTO_SHARE = 0.15  # held out for validation where nothing else is said
+AUTO_SHARE_TESTED = 0.1  # and where there is a test part
 _FEW_CLIPS = 10  # of a training part, below which none can be spared
 
 
-def _held_out_share(data: Any, train: str) -> tuple[float, str]:
+def _held_out_share(data: Any, train: str, tested: bool) -> tuple[float, str]:
     clips = data.split(train).tolist()
     if len(clips) < _FEW_CLIPS:
         return 0.0, "clip"
+    if tested:
+        return AUTO_SHARE_TESTED, "clip"
     subjects = [data.infos[i].get("subject") for i in clips]
     enough = None not in subjects and len(set(subjects)) >= 4
     return AUTO_SHARE, "subject" if enough else "clip"

@@ -204,7 +204,7 @@ def test_parts_that_are_left_to_the_set() -> None:
     del parts["subjects/val"]
     data = random_set("sbu15", n=24, splits=parts)
     assert resolve_parts(data, DataSettings()) == DataSettings(
-        "", "subjects/train", 0.15, "subject", "subjects/test"
+        "", "subjects/train", 0.1, "clip", "subjects/test"
     )
     assert resolve_parts(data, DataSettings(val=0.0)).val == 0.0  # what is said stays
     assert resolve_parts(data, DataSettings(train="all")) == DataSettings("", "all", 0.15, "subject", "")
