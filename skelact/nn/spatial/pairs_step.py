@@ -98,13 +98,16 @@ class ChannelAggregate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, relation: Tensor, pairs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # type: ignore[override]
-        v, p, t, _ = x.shape
+        v, p, t, c = x.shape
         k, d, _ = relation.shape
         ctx.save_for_backward(x, relation, pairs, weight, bias)
-        values = _values(x, weight, bias).view(v, k, d * p, t).transpose(0, 1)
-        out = x.new_zeros(d * p, v, t)
-        for i in range(k):
-            out.baddbmm_((relation[i] @ pairs[i]).view(-1, v, v), values[i].transpose(0, 1))
+        rows = rows_by_person(x)
+        out, values = x.new_zeros(d * p, v, t), x.new_empty(d, p * v * t)
+        topology = x.new_empty(d, p * v * v)
+        for i, (w, b) in enumerate(zip(weight.view(k, d, c), bias.view(k, d, 1), strict=True)):
+            torch.addmm(b, w, rows.T, out=values)
+            torch.mm(relation[i], pairs[i], out=topology)
+            out.baddbmm_(topology.view(-1, v, v), values.view(-1, v, t))
         return out.view(d, -1).T.contiguous().view(p, v, t, d).transpose(0, 1).contiguous()
 
     @staticmethod
@@ -112,23 +115,27 @@ class ChannelAggregate(torch.autograd.Function):
         x, relation, pairs, weight, bias = ctx.saved_tensors
         v, p, t, c = x.shape
         k, d, _ = relation.shape
-        grad = grad.transpose(0, 1).reshape(p * v * t, d).T.contiguous().view(d * p, v, t)
-        values = _values(x, weight, bias).view(v, k, d * p, t).transpose(0, 1)
+        grad = rows_by_person(grad).T.contiguous().view(d * p, v, t)
+        rows = rows_by_person(x)
         grad_relation, grad_pairs = torch.empty_like(relation), torch.empty_like(pairs)
-        grad_values = x.new_empty(v, k, d * p, t)
-        for i in range(k):
-            by_topology = torch.bmm(grad, values[i].permute(1, 2, 0)).view(d, -1)
-            torch.mm(by_topology, pairs[i].T, out=grad_relation[i])
-            torch.mm(relation[i].T, by_topology, out=grad_pairs[i])
-            topology = torch.mm(relation[i], pairs[i], out=by_topology).view(-1, v, v)
-            grad_values[:, i] = torch.bmm(topology.transpose(1, 2), grad).transpose(0, 1)
-        del values
-        grad_values = grad_values.view(v, k * d, p * t)
-        grad_x = torch.bmm(grad_values.transpose(1, 2), weight.expand(v, *weight.shape)).view(x.shape)
-        grad_weight = torch.bmm(grad_values, x.view(v, p * t, c)).sum(0)
-        return grad_x, grad_relation, grad_pairs, grad_weight, grad_values.sum((0, 2))
+        grad_weight, grad_bias = weight.new_empty(k, d, c), bias.new_empty(k, d)
+        grad_rows = torch.zeros_like(rows)
+        values, topology = x.new_empty(d, p * v * t), x.new_empty(d, p * v * v)
+        matrices, topologies = values.view(-1, v, t), topology.view(-1, v, v)
+        for i, (w, b) in enumerate(zip(weight.view(k, d, c), bias.view(k, d, 1), strict=True)):
+            torch.addmm(b, w, rows.T, out=values)
+            torch.bmm(grad, matrices.transpose(1, 2), out=topologies)  # the gradient of the topologies
+            torch.mm(topology, pairs[i].T, out=grad_relation[i])
+            torch.mm(relation[i].T, topology, out=grad_pairs[i])
+            torch.mm(relation[i], pairs[i], out=topology)
+            torch.bmm(topologies.transpose(1, 2), grad, out=matrices)  # and that of the values
+            grad_rows.addmm_(values.T, w)
+            torch.mm(values, rows, out=grad_weight[i])
+            torch.sum(values, 1, out=grad_bias[i])
+        grad_x = grad_rows.view(p, v, t, c).transpose(0, 1).contiguous()
+        return grad_x, grad_relation, grad_pairs, grad_weight.view(k * d, c), grad_bias.view(-1)
 
 
-def _values(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    v, p, t, c = x.shape
-    return torch.baddbmm(bias[:, None], weight.expand(v, *weight.shape), x.view(v, p * t, c).transpose(1, 2))
+def rows_by_person(x: Tensor) -> Tensor:
+    """``[V, P, T, C]`` as rows ``[P*V*T, C]``, so that what a person's joints share lies close together."""
+    return x.transpose(0, 1).reshape(-1, x.shape[-1])
