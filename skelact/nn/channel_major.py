@@ -44,6 +44,7 @@ class FoldedStart:
         stride: of the half.
         room: further joints that the result has room for.
         dtype: of the arithmetic.
+        last: nobody needs x afterwards, so that the sum may take its memory.
     """
 
     def __init__(
@@ -54,8 +55,10 @@ class FoldedStart:
         stride: int,
         room: int,
         dtype: torch.dtype,
+        last: bool = False,
     ) -> None:
         self.active, self.stride, self.room = active, stride, room
+        self.in_place = last and active and shortcut is None and stride == 1 and room == 0
         self.weight: Tensor | None = None
         if shortcut is not None:
             conv, norm = shortcut
@@ -64,9 +67,12 @@ class FoldedStart:
             self.weight = (conv.weight * scale[:, None]).detach().to(dtype)
             shift = shift + (conv.bias * scale + own)[:, None]
         self.shift = shift.detach().to(dtype, copy=True)[:, :, None]
+        self.shifts = bool((self.shift != 0).any())
 
     def __call__(self, x: Tensor) -> Tensor:
         """``[P, D, V + room, T']`` of ``x [P, C, V, T]``; what there is room for is not set."""
+        if self.in_place:
+            return x.add_(self.shift) if self.shifts else x
         x = x[..., :: self.stride]
         p, _, v, t = x.shape
         out = x.new_empty(p, len(self.shift), v + self.room, t)
@@ -89,7 +95,9 @@ class FoldedMajorRow:
         self.temporal = block.temporal.folded_major(block.temporal_norm, dtype)  # type: ignore[operator]
         room, stride = self.temporal.room, self.temporal.stride
         self.inner = FoldedStart(block.inner, block.inner_residual, self.spatial.shift, 1, room, dtype)
-        self.outer = FoldedStart(block.outer, block.residual, self.temporal.shift, stride, 0, dtype)
+        self.outer = FoldedStart(
+            block.outer, block.residual, self.temporal.shift, stride, 0, dtype, last=True
+        )
 
     def __call__(self, x: Tensor) -> Tensor:
         joints = x.shape[2]
@@ -105,7 +113,11 @@ class FoldedMajorRow:
 def fold_major(blocks: Iterable[nn.Module], dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
     """Rows as steps from ``[V, P, T, C]`` to ``[V, P, T', D]`` that are channel-major in between."""
     rows = [FoldedMajorRow(block, dtype) for block in blocks if isinstance(block, Block)]
-    return [lambda x: x.permute(1, 3, 0, 2).contiguous(), *rows, lambda x: x.permute(2, 0, 3, 1)]
+    return [_channels_first, *rows, lambda x: x.permute(2, 0, 3, 1)]
+
+
+def _channels_first(x: Tensor) -> Tensor:
+    return x.permute(1, 3, 0, 2).clone(memory_format=torch.contiguous_format)  # rows may write into it
 
 
 class JointsFirst:

@@ -161,8 +161,8 @@ class FoldedMultiBranchConv:
         self.shift = torch.zeros_like(self.bias)
         if conv.transform is not None:
             scale, shift = (s.expand(n_all) for s in scale_shift(norm, like))
-            self.transform_weight = fixed(conv.transform.weight * scale[:, None])
-            self.shift = fixed(conv.transform.bias * scale + shift)[:, None]
+            constant = (conv.transform.bias * scale + shift)[:, None]
+            self.transform_weight = fixed(torch.cat([conv.transform.weight * scale[:, None], constant], 1))
 
     def accumulate(self, x: Tensor, out: Tensor) -> None:
         """Add the branches of ``x [P, C, V + room, T]`` to ``out [P, D, V, T']``."""
@@ -179,19 +179,24 @@ class FoldedMultiBranchConv:
         if self.transform_weight is None:
             out.add_(branches)
             return
-        features = branches.relu_() if branches.is_contiguous() else branches.clamp_min(0)
-        accumulate(out.flatten(2), self.transform_weight, features.reshape(p, -1, v * frames))
+        n_all = branches.shape[1]
+        features = branches.new_empty(p, n_all + 1, v, frames)
+        torch.clamp_min(branches, 0, out=features[:, :n_all])
+        features[:, n_all] = 1.0  # the transform's constant is one more column of its weights
+        accumulate(out.flatten(2), self.transform_weight, features.flatten(2))
 
     def _branches(self, mixed: Tensor, frames: int) -> Tensor:
         """``[P, D, J, T']`` with the branches that mix frames filled in."""
         p, n_all, joints, _ = mixed.shape
         stride, gap = self.stride, -(-self.reach // self.stride)
         length = joints * (frames + gap)
-        padded = mixed.new_zeros(stride, p, self.n_padded, gap + length)
+        padded = mixed.new_empty(stride, p, self.n_padded, gap + length)
+        padded[..., :gap] = 0
         for phase in range(stride):
             part = mixed[:, : self.n_padded, :, phase::stride]
-            target = padded[phase, :, :, gap:].view(p, -1, joints, frames + gap)[..., : part.shape[3]]
-            torch.clamp_min(part, 0, out=target)
+            target = padded[phase, :, :, gap:].view(p, -1, joints, frames + gap)
+            torch.clamp_min(part, 0, out=target[..., : part.shape[3]])
+            target[..., part.shape[3] :] = 0
 
         def moved(rows: slice, offset: int) -> Tensor:
             begin = gap + offset // stride
