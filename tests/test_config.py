@@ -103,8 +103,8 @@ def layouts_of(experiment: Experiment) -> tuple[str, int]:
 def test_recipes_take_a_training_step(path: Path) -> None:
     from torch.nn import functional
 
-    from skelact.training.loop import call_model
     from skelact.training.optimise import make_optimiser
+    from skelact.training.predict import call_model
 
     experiment = load_config(path)
     layout, dims = layouts_of(experiment)

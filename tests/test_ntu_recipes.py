@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from skelact.config import Experiment, dump_config, load_config
 from skelact.models import MODELS
-from skelact.training.loop import call_model
 from skelact.training.optimise import make_optimiser
+from skelact.training.predict import call_model
 
 FOLDER = Path(__file__).parents[1] / "configs" / "ntu"
 RECIPES = sorted(FOLDER.glob("*.yaml"))

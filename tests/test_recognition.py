@@ -19,7 +19,7 @@ from skelact.models import STGCNSettings
 from skelact.recognition import Recogniser, fit_input, join_windows, load_model
 from skelact.skeleton import Skeleton
 from skelact.training.checkpoint import Card, save_checkpoint
-from skelact.training.loop import predict_logits
+from skelact.training.predict import predict_logits
 
 SETTINGS = STGCNSettings(channels=(8, 8), strided=(1,))
 PLAIN = Pipeline(Sampling(n_frames=8, crop=(1.0, 1.0)), Normalise(centre="none", scale="none"))

@@ -14,8 +14,16 @@ SOURCES = {
     "natops": "natops",
     "sbu": "sbu-interaction",
 }
-FUSED = ["nw_ucla_skelactnet"]  # one network per stream, and all of them fused
-STREAMS = ("joint", "bone", "joint_motion", "bone_motion")
+FOUR = ("joint", "bone", "joint_motion", "bone_motion")
+THREE = ("joint", "joint bone joint_motion", "bone")
+SHORT = ["--pipeline.sampling.n-frames", "32", "--train.epochs", "20"]  # SBU's clips have 10 to 46 frames
+# One network per entry, and all of them fused: (what follows "skelact train", the networks' streams).
+FUSED = {
+    "nw_ucla_skelactnet": (["nw_ucla_skelactnet.yaml"], FOUR),
+    "natops_default": ([], (*THREE, "joint_motion")),
+    "utd_mhad_default": ([], THREE),
+    **{f"sbu_default_fold{k}": (["--data.train", f"fold{k}/train", *SHORT], THREE) for k in range(1, 6)},
+}
 RECIPES = [
     "natops_stgcn",
     *(f"sbu_stgcn_fold{k}" for k in range(1, 6)),
@@ -23,28 +31,34 @@ RECIPES = [
     "nw_ucla_stgcn",
     *FUSED,
 ]
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def train(recipe: str, words: list[str], streams: tuple[str, ...], file: Path, runs: Path) -> Path:
+    """Train a network, or one per entry of ``streams`` and fuse them; returns what is to be evaluated."""
+    words = [str(CONFIGS / word) if word.endswith(".yaml") else word for word in words]
+    common = ["train", *words, "--data", str(file), "--out", str(runs)]
+    if not streams:
+        run(common)
+        return runs / recipe
+    members = [runs / f"{recipe}_{stream.replace(' ', '+')}" for stream in streams]
+    for stream, member in zip(streams, members, strict=True):
+        run([*common, "--pipeline.streams", *stream.split(), "--name", member.name])
+    run(["fuse", *map(str, members), "--data", str(file), "--out", str(runs / f"{recipe}_fused")])
+    return runs / f"{recipe}_fused"
 
 
 def main() -> None:
     """Run every recipe."""
     data, out = Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else "results")
-    configs = Path(__file__).parents[1] / "configs"
     out.mkdir(exist_ok=True)
     for recipe in sys.argv[3:] or RECIPES:
         benchmark = next(name for name in SOURCES if recipe.startswith(name))
         file = out / f"{benchmark}.h5"
         if not file.exists():
             run(["convert", str(data / SOURCES[benchmark]), "--out", str(file), "--benchmark", benchmark])
-        train = ["train", str(configs / f"{recipe}.yaml"), "--data", str(file), "--out", str(out / "runs")]
-        runs = [str(out / "runs" / (f"{recipe}_{s}" if recipe in FUSED else recipe)) for s in STREAMS]
-        if recipe in FUSED:
-            for stream, name in zip(STREAMS, runs, strict=True):
-                run([*train, "--pipeline.streams", stream, "--name", Path(name).name])
-            run(["fuse", *runs, "--data", str(file), "--out", str(out / "runs" / f"{recipe}_fused")])
-            run(["evaluate", str(out / "runs" / f"{recipe}_fused"), str(file)])
-        else:
-            run(train)
-            run(["evaluate", runs[0], str(file)])
+        words, streams = FUSED.get(recipe, ([f"{recipe}.yaml"], ()))
+        run(["evaluate", str(train(recipe, words, streams, file, out / "runs")), str(file)])
 
 
 if __name__ == "__main__":

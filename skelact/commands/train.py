@@ -60,7 +60,11 @@ def main(arguments: list[str], ui: UI) -> int:
             "configs/NAME.yaml --data FILE.h5"
         )
     experiment = (
-        load_config(files[0]) if files else Experiment() if asks else choose_recipe(options.data_file, ui)
+        load_config(files[0])
+        if files
+        else Experiment()
+        if asks
+        else choose_recipe(options.data_file, arguments, ui)
     )
     choose_family(experiment, arguments)
     experiment = parse(Experiment, arguments, "train CONFIG.yaml", HELP, default=experiment)
@@ -115,13 +119,14 @@ def _config_files(arguments: list[str]) -> list[str]:
     return files
 
 
-def choose_recipe(path: str, ui: UI) -> Any:
-    """The default recipe for a set of this size."""
+def choose_recipe(path: str, arguments: list[str], ui: UI) -> Any:
+    """The default recipe for a set, or a training part (``--data.train``), of this size."""
     from skelact.config import Experiment, resolve_parts
     from skelact.recipes import default_recipe
 
     experiment = Experiment()
     experiment.data.path = path
+    experiment.data.train = _given(arguments, "--data.train") or experiment.data.train
     data = open_data(experiment)
     n_clips = len(data.split(resolve_parts(data, experiment.data).train))
     chosen = default_recipe(n_clips, data.dims)
@@ -134,13 +139,23 @@ def choose_family(experiment: Any, arguments: list[str]) -> None:
     """``--model.name NAME`` of another family than the configuration's: that family's defaults."""
     from skelact.models import MODELS
 
+    given = _given(arguments, "--model.name")
+    if given is None:
+        return
+    if given not in MODELS:
+        raise ConfigError(choices(given, MODELS, "model"))
+    if given != experiment.model.name:
+        experiment.model = MODELS[given]()
+
+
+def _given(arguments: list[str], flag: str) -> str | None:
+    """What is given for an option; None if it is not there."""
     for place, word in enumerate(arguments):
-        if word == "--model.name" or word.startswith("--model.name="):
-            given = word.partition("=")[2] if "=" in word else "".join(arguments[place + 1 : place + 2])
-            if given not in MODELS:
-                raise ConfigError(choices(given, MODELS, "model"))
-            if given != experiment.model.name:
-                experiment.model = MODELS[given]()
+        if word == flag:
+            return "".join(arguments[place + 1 : place + 2])
+        if word.startswith(f"{flag}="):
+            return word.partition("=")[2]
+    return None
 
 
 def open_data(experiment: Any) -> Any:
@@ -299,7 +314,7 @@ def describe_parts(settings: Any, n_train: int, n_val: int | None) -> str:
 
 def _overfit(experiment: Any, options: Extra, ui: UI) -> int:
     from skelact.config import choose_parts
-    from skelact.training.loop import check_overfit
+    from skelact.training.overfit import check_overfit
 
     data = open_data(experiment)
     part, _ = choose_parts(data, experiment.data)

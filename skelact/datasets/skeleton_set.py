@@ -245,6 +245,11 @@ class SkeletonSet:
         """Where the tables (and resident rows) are."""
         return self.labels.device
 
+    @property
+    def n_bytes(self) -> int:
+        """What positions and scores take when they are resident on a device, as float32."""
+        return 4 * (self.xyz.shape.numel() + self.score.shape.numel())
+
     def to(self, device: torch.device | str) -> SkeletonSet:
         """The set resident in the memory of ``device``."""
         moved = object.__new__(SkeletonSet)

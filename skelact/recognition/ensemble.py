@@ -20,7 +20,7 @@ from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import CheckpointError
 from skelact.models import ModelSettings
 from skelact.training.checkpoint import Card, find_checkpoint, load_checkpoint, load_weights, save_checkpoint
-from skelact.training.loop import predict_logits
+from skelact.training.predict import predict_logits
 
 FUSED = "fused"  # the name of the model in a fused checkpoint's card
 

@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skelact.datasets.batch import SkeletonBatch
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.prefetch import Prefetcher
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import CheckpointError, ConfigError, SkelactError
 from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save_resume
+from skelact.training.fabric import make_fabric
 from skelact.training.history import HistoryWriter
+from skelact.training.interrupt import interrupts_held
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
+from skelact.training.order import class_weights, epoch_order
+from skelact.training.predict import call_model, predict_logits
 from skelact.training.settings import TrainSettings
 from skelact.training.transfer import freeze_stages, frozen_stages
 
@@ -48,103 +49,6 @@ class FitResult:
     best_epoch: int = 0
     seconds: float = 0.0
     waited: float = 0.0
-
-
-def call_model(model: Callable[..., Tensor], batch: SkeletonBatch) -> Tensor:
-    """Logits ``[N, classes]`` of a batch."""
-    return model(batch.x, batch.owner, batch.score, batch.n_clips)
-
-
-@torch.no_grad()
-def predict_logits(
-    model: Callable[..., Tensor],
-    data: SkeletonSet,
-    clips: Tensor,
-    pipeline: Pipeline,
-    batch_size: int = 64,
-    views: int = 1,
-    progress: Callable[[int, int, str], None] | None = None,
-) -> Tensor:
-    """Logits ``[N, views, classes]`` of clips, in evaluation mode, on the CPU.
-
-    Args:
-        model: a network, or its folded form.
-        data: the set.
-        clips: clip numbers ``[N]``.
-        pipeline: as in training.
-        batch_size: clips at once.
-        views: samples per clip, spread over it.
-        progress: called with (clips done, clips, what).
-    """
-    was_training = isinstance(model, nn.Module) and model.training
-    device: torch.device | str = "cpu"
-    dtype = torch.float32
-    if isinstance(model, nn.Module):
-        model.eval()
-        weight = next(model.parameters())
-        device, dtype = weight.device, weight.dtype
-    results = []
-    for start in range(0, len(clips), batch_size):
-        part = clips[start : start + batch_size]
-        seen = []
-        for v in range(views):
-            batch = pipeline(data, part, view=(v, views)).to(device)
-            seen.append(call_model(model, batch.replace(x=batch.x.to(dtype))).float())
-        results.append(torch.stack(seen, 1).cpu())
-        if progress:
-            progress(min(start + batch_size, len(clips)), len(clips), "evaluating")
-    if isinstance(model, nn.Module):
-        model.train(was_training)
-    return torch.cat(results) if results else torch.zeros(0, views, 0)
-
-
-def class_weights(labels: Tensor, n_classes: int) -> Tensor:
-    """Inverse class frequencies with mean 1 over the classes that occur; 0 for the others."""
-    counts = torch.bincount(labels, minlength=n_classes).float()
-    weights = torch.where(counts > 0, 1 / counts.clamp_min(1), torch.zeros_like(counts))
-    return weights * (counts > 0).sum() / weights.sum()
-
-
-def epoch_order(
-    clips: Tensor, labels: Tensor, settings: TrainSettings, epoch: int, rank: int, world: int
-) -> Tensor:
-    """The clips that one process sees in an epoch, a function of seed and epoch alone."""
-    generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + epoch)
-    rounds = []
-    for _ in range(settings.repeat):
-        if settings.class_balance == "sampler":
-            weights = class_weights(labels, int(labels.max()) + 1)[labels]
-            chosen = torch.multinomial(weights, len(clips), replacement=True, generator=generator)
-        else:
-            chosen = torch.randperm(len(clips), generator=generator)
-        rounds.append(clips[chosen])
-    order = torch.cat(rounds)
-    if world > 1:  # every process takes the same number of clips
-        order = torch.cat([order, order[: -len(order) % world]])
-    return order[rank::world]
-
-
-def make_fabric(settings: TrainSettings) -> Any:
-    """Fabric for this machine; under torchrun with its processes."""
-    from lightning_fabric import Fabric
-
-    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it greets every process
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
-    accelerator = settings.accelerator
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("train.accelerator is cuda, but torch sees no GPU; use auto or cpu")
-    if accelerator == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=local,
-        num_nodes=max(1, world // local),
-        strategy="ddp" if world > 1 else "auto",
-        precision=settings.precision,
-    )
-    fabric.launch()
-    return fabric
 
 
 class _Run:
@@ -255,6 +159,7 @@ def fit(
         ConfigError: if there is nothing to train on.
         CheckpointError: if the folder holds a run with another configuration.
         SkelactError: if the loss becomes NaN or infinite; the last good state stays.
+        KeyboardInterrupt: on Ctrl-C, after the step in hand; the state after the last epoch stays.
     """
     labels = data.labels[train].cpu()
     if len(train) == 0:
@@ -269,7 +174,7 @@ def fit(
     fabric = make_fabric(settings)
     run = _Run(fabric, model, settings, folder, card)
     device = fabric.device
-    if device.type == "cuda":
+    if device.type == "cuda" and data.n_bytes < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
         data = data.to(device)
     done = 0
     if restart:
@@ -281,11 +186,11 @@ def fit(
             on_continue(done)
     n_classes = len(card.label_names)
     weight = class_weights(labels, n_classes).to(device) if settings.class_balance == "loss" else None
-    with HistoryWriter(folder, fabric.is_global_zero) as history:
+    with HistoryWriter(folder, fabric.is_global_zero) as history, interrupts_held() as check:
         history.write(run.result.history)  # a kill may have come between the state and this
         for epoch in range(done, settings.epochs):
             begin = time.perf_counter()
-            record = _train_epoch(run, data, train, labels, pipeline, epoch, weight, ahead, on_step)
+            record = _train_epoch(run, data, train, labels, pipeline, epoch, weight, ahead, on_step, check)
             if (
                 val is not None
                 and len(val)
@@ -326,6 +231,7 @@ def _train_epoch(
     weight: Tensor | None,
     ahead: int,
     on_step: Callable[[int, int, int, float], None] | None,
+    check: Callable[[], None],
 ) -> dict[str, float]:
     fabric, settings = run.fabric, run.settings
     rank, world = fabric.global_rank, fabric.world_size
@@ -378,6 +284,7 @@ def _train_epoch(
         )
         if on_step and fabric.is_global_zero:
             on_step(epoch + 1, step + 1, n_steps, float(loss.detach()))
+        check()  # whether somebody wants to stop
     run.result.waited += batches.waited
     sums = fabric.all_reduce(sums, reduce_op="sum")
     total = float(sums[2])
@@ -404,46 +311,3 @@ def _validate(run: _Run, data: SkeletonSet, val: Tensor, pipeline: Pipeline) -> 
         sums = torch.stack([loss, (logits.argmax(1) == label).sum().float(), torch.tensor(float(len(share)))])
     sums = fabric.all_reduce(sums.to(fabric.device), reduce_op="sum")
     return {"val_loss": float(sums[0] / sums[2]), "val_top1": float(sums[1] / sums[2])}
-
-
-def check_overfit(
-    model: nn.Module,
-    data: SkeletonSet,
-    clips: Tensor,
-    pipeline: Pipeline,
-    settings: TrainSettings,
-    n_clips: int = 8,
-    steps: int = 200,
-    on_step: Callable[[int, int, float], None] | None = None,
-) -> tuple[bool, int, float]:
-    """Train on a few fixed clips without augmentation: a network that cannot learn them has a fault.
-
-    Args:
-        n_clips: how many, spread over the classes.
-        steps: at most.
-
-    Returns:
-        (whether every clip was learned, steps taken, last loss).
-    """
-    labels = data.labels[clips].cpu().numpy()
-    by_class = [np.flatnonzero(labels == k) for k in np.unique(labels)]
-    mixed = [group[i] for i in range(n_clips) for group in by_class if i < len(group)][:n_clips]
-    chosen = clips[torch.as_tensor(np.array(mixed))]
-    torch.manual_seed(settings.seed)
-    fabric = make_fabric(settings)
-    model, optimiser = fabric.setup(model, torch.optim.AdamW(model.parameters(), lr=2e-3))
-    batch = pipeline(data, chosen).to(fabric.device)
-    model.train()
-    loss = math.inf
-    for step in range(1, steps + 1):
-        logits = call_model(model, batch)
-        value = functional.cross_entropy(logits, batch.label)
-        optimiser.zero_grad(set_to_none=True)
-        fabric.backward(value)
-        optimiser.step()
-        loss = float(value.detach())
-        if on_step:
-            on_step(step, steps, loss)
-        if loss < 0.05 and bool((logits.argmax(1) == batch.label).all()):
-            return True, step, loss
-    return False, steps, loss

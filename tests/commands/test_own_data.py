@@ -8,6 +8,10 @@ import numpy as np
 import pytest
 from cli_helpers import refused, skelact, tree
 
+from skelact.commands.train import choose_recipe
+from skelact.commands.ui import UI
+from skelact.errors import SkelactError
+
 CONFIGS = Path(__file__).parents[2] / "configs"
 LAYOUT = """\
 name: arm4
@@ -142,3 +146,13 @@ def test_layout_names_are_suggested(tmp_path: Path) -> None:
     write_table(tmp_path / "x.csv", people=1)
     said = refused(3, "convert", tmp_path / "x.csv", "--layout", "ntu26", "--out", tmp_path / "mine.h5")
     assert "ntu26" in said and "Did you mean 'ntu25" in said
+
+
+def test_default_recipe_counts_the_part_that_is_named(
+    dataset: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words, n_clips in (([], 6), (["--data.train=subjects/train"], 6), (["--data.train", "all"], 12)):
+        choose_recipe(str(dataset), words, UI())
+        assert f"{n_clips} clips to train on" in "".join(capsys.readouterr())
+    with pytest.raises(SkelactError, match="subjects/train"):
+        choose_recipe(str(dataset), ["--data.train", "nobody/train"], UI())

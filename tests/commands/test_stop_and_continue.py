@@ -75,9 +75,9 @@ def test_overfit(config: Path, dataset: Path, tmp_path: Path, monkeypatch: pytes
 
 
 def test_overfit_that_fails_says_so(config: Path, dataset: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import skelact.training.loop as loop
+    import skelact.training.overfit as overfit
 
-    monkeypatch.setattr(loop, "check_overfit", lambda *_, **__: (False, 200, 1.5))
+    monkeypatch.setattr(overfit, "check_overfit", lambda *_, **__: (False, 200, 1.5))
     done = skelact("train", config, "--data", dataset, "--overfit", 4, "--json")
     assert (
         done.code == 1

@@ -83,6 +83,8 @@ def test_mapped_and_resident_agree(tmp_path: Path, kind: str, training: bool) ->
     results = []
     for resident in (True, False):
         data = SkeletonSet.open(tmp_path / "a.h5", resident=resident)
+        moved = data.to("cpu")
+        assert data.n_bytes == moved.xyz.data.nbytes + moved.score.data.nbytes > 0
         generator = torch.Generator().manual_seed(5)
         results.append(gather(data, torch.arange(40), sampling, training=training, generator=generator))
     assert torch.equal(results[0].x, results[1].x) and torch.equal(results[0].score, results[1].score)

@@ -19,8 +19,11 @@ from skelact.datasets.synthetic import make_set
 from skelact.errors import CheckpointError, ConfigError, SkelactError
 from skelact.models import STGCNSettings
 from skelact.training.checkpoint import Card, load_checkpoint, load_weights, save_checkpoint
-from skelact.training.loop import check_overfit, class_weights, epoch_order, fit, predict_logits
+from skelact.training.loop import fit
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
+from skelact.training.order import class_weights, epoch_order
+from skelact.training.overfit import check_overfit
+from skelact.training.predict import predict_logits
 from skelact.training.settings import TrainSettings
 
 PIPELINE = Pipeline(Sampling(n_frames=16), augment=Augment(rotate=0.2))

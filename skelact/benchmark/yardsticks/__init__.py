@@ -11,6 +11,7 @@ from skelact.benchmark.yardsticks.ctrgcn import usual_ctrgcn
 from skelact.benchmark.yardsticks.dgstgcn import usual_dgstgcn
 from skelact.benchmark.yardsticks.msg3d import usual_msg3d
 from skelact.benchmark.yardsticks.protogcn import usual_protogcn
+from skelact.benchmark.yardsticks.shiftgcn import usual_shiftgcn
 from skelact.benchmark.yardsticks.stgcn import usual_stgcn
 from skelact.benchmark.yardsticks.stgcnpp import usual_stgcnpp
 
@@ -24,4 +25,5 @@ YARDSTICKS: dict[str, Callable[..., nn.Module]] = {
     "agcn": usual_agcn,
     "aagcn": usual_agcn,
     "msg3d": usual_msg3d,
+    "shiftgcn": usual_shiftgcn,
 }
