@@ -8,9 +8,10 @@ from torch import Tensor
 from skelact.models.agcn import AAGCNSettings, AGCNSettings
 from skelact.models.published.release import (
     Blueprint,
-    Change,
+    Origin,
     Release,
     State,
+    end_origin,
     layout_of,
     point_weight,
     time_weight,
@@ -62,7 +63,7 @@ def _two_by_three(*parts: Tensor) -> Tensor:
     return torch.stack([torch.stack(columns[:half]), torch.stack(columns[half:])])
 
 
-def _spatial(row: str, last: str) -> tuple[str | tuple[str, ...], Change | None]:
+def _spatial(row: str, last: str) -> Origin:
     if last == "learned":
         return f"{row}.gcn1.PA", None
     if last == "gate":
@@ -74,13 +75,12 @@ def _spatial(row: str, last: str) -> tuple[str | tuple[str, ...], Change | None]
     return keys, _columns if last == "weight" else lambda *b: torch.stack(b)
 
 
-def _origin(key: str) -> tuple[str | tuple[str, ...], Change | None]:
+def _origin(key: str) -> Origin:
     words = key.split(".")
     last = words[-1]
-    if words[0] == "norm":
-        return f"data_bn.{last}", None
-    if words[0] == "head":
-        return f"fc.{last}", None
+    end = end_origin(words)
+    if end is not None:
+        return end
     row, part = f"l{int(words[1]) + 1}", words[2]
     if part == "spatial":
         return _spatial(row, last)

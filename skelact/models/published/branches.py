@@ -7,9 +7,8 @@ from itertools import count
 
 import torch
 
-from skelact.models.published.release import Change, State, point_weight, time_weight
+from skelact.models.published.release import Origin, State, end_origin, point_weight, time_weight
 
-Origin = tuple[str | tuple[str, ...], Change | None]
 PartOrigin = Callable[[str, list[str]], Origin]  # of (module's place, key in it, split at the dots)
 ROW_PARTS = ("residual", "inner_residual", "spatial_norm")
 
@@ -70,10 +69,9 @@ def origin_in_rows(
     def origin(key: str) -> Origin:
         words = key.split(".")
         last = words[-1]
-        if words[0] == "norm":
-            return f"data_bn.{last}", None
-        if words[0] == "head":
-            return f"fc.{last}", None
+        end = end_origin(words)
+        if end is not None:
+            return end
         part, rest = words[2], words[3:]
         row, gcn, tcn = place(int(words[1]))
         if part == "spatial":

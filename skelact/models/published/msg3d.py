@@ -10,9 +10,10 @@ from torch import Tensor
 from skelact.models.msg3d import MSG3DSettings
 from skelact.models.published.release import (
     Blueprint,
-    Change,
+    Origin,
     Release,
     State,
+    end_origin,
     layout_of,
     point_weight,
     time_weight,
@@ -53,13 +54,12 @@ _N_CONVS = 4  # convolution branches; then the maximum, then the 1×1 convolutio
 _N_BRANCHES = _N_CONVS + 2
 
 
-def _origin(key: str) -> tuple[str | tuple[str, ...], Change | None]:
+def _origin(key: str) -> Origin:
     words = key.split(".")
     last = words[-1]
-    if words[0] == "norm":
-        return f"data_bn.{last}", None
-    if words[0] == "head":
-        return f"fc.{last}", None
+    end = end_origin(words)
+    if end is not None:
+        return end
     i, part = int(words[1]) + 1, words[2]
     if part == "spatial":
         return _scales(f"sgcn{i}.0", last)
@@ -74,7 +74,7 @@ def _origin(key: str) -> tuple[str | tuple[str, ...], Change | None]:
     return _unit(unit, words[4:])
 
 
-def _scales(place: str, last: str) -> tuple[str | tuple[str, ...], Change | None]:
+def _scales(place: str, last: str) -> Origin:
     if last == "learned":
         return f"{place}.A_res", None
     if last == "bias":
@@ -89,7 +89,7 @@ def _split_scales(weight: Tensor, learned: Tensor) -> Tensor:
     return weight.flatten(1).T.reshape(n_scales, -1, len(weight))
 
 
-def _window(place: str, words: list[str]) -> tuple[str | tuple[str, ...], Change | None]:
+def _window(place: str, words: list[str]) -> Origin:
     if words[0] == "conv":
         return _scales(f"{place}.gcn3d.1", words[-1])
     if words[0] == "norm":
@@ -99,7 +99,7 @@ def _window(place: str, words: list[str]) -> tuple[str | tuple[str, ...], Change
     return f"{place}.out_conv.bias", None
 
 
-def _unit(place: str, words: list[str]) -> tuple[str | tuple[str, ...], Change | None]:
+def _unit(place: str, words: list[str]) -> Origin:
     last = words[-1]
     if words[0] == "residual":
         name = ("conv", "bn")[int(words[1])]

@@ -16,6 +16,7 @@ from skelact.models.base import SkeletonModel
 
 State = Mapping[str, Tensor]
 Change = Callable[..., Tensor]
+Origin = tuple[str | tuple[str, ...], Change | None]
 _USUAL_LAYOUTS = {25: "ntu25", 20: "kinect20", 18: "openpose18", 17: "coco17"}
 
 
@@ -53,7 +54,7 @@ class Release:
 
     source: str
     blueprint: Callable[[State, str | None], Blueprint]
-    origin: Callable[[str], tuple[str | tuple[str, ...], Change | None]]
+    origin: Callable[[str], Origin]
     ignored: tuple[str, ...] = ()
     prefixes: tuple[str, ...] = ("module.",)
     renames: tuple[tuple[str, str], ...] = ()
@@ -172,3 +173,12 @@ def point_weight(weight: Tensor) -> Tensor:
 def time_weight(weight: Tensor) -> Tensor:
     """A temporal convolution's weight ``[D, C, taps, 1]`` as ``[D, C, 1, taps]``."""
     return weight.transpose(2, 3)
+
+
+def end_origin(words: list[str]) -> Origin | None:
+    """Where a value of the input's norm or of the classifier comes from, as most releases name them.
+
+    ``words`` are its key, split at the dots; None: it is another module's.
+    """
+    place = {"norm": "data_bn", "head": "fc"}.get(words[0])
+    return None if place is None else (f"{place}.{words[-1]}", None)

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from itertools import count
 
-from skelact.models.published.release import Blueprint, Change, Release, State, layout_of, point_weight
+from skelact.models.published.release import (
+    Blueprint,
+    Origin,
+    Release,
+    State,
+    end_origin,
+    layout_of,
+    point_weight,
+)
 from skelact.models.shiftgcn import ShiftGCNSettings
 
 
@@ -26,13 +34,12 @@ def _blueprint(state: State, layout: str | None) -> Blueprint:
     return Blueprint(settings, chosen.name, len(state["fc.weight"]), mask.shape[2])
 
 
-def _origin(key: str) -> tuple[str, Change | None]:
+def _origin(key: str) -> Origin:
     words = key.split(".")
     last = words[-1]
-    if words[0] == "norm":
-        return f"data_bn.{last}", None
-    if words[0] == "head":
-        return f"fc.{last}", None
+    end = end_origin(words)
+    if end is not None:
+        return end
     row, part = f"l{int(words[1]) + 1}", words[2]
     if part == "spatial":
         return _spatial(f"{row}.gcn1", words[3], last)
@@ -47,7 +54,7 @@ def _origin(key: str) -> tuple[str, Change | None]:
     return f"{place}.{'0' if inner else 'conv'}.{last}", point_weight if last == "weight" else None
 
 
-def _spatial(place: str, part: str, last: str) -> tuple[str, Change | None]:
+def _spatial(place: str, part: str, last: str) -> Origin:
     if part == "norm":
         return f"{place}.bn.{last}", None
     if part == "mask":
@@ -57,7 +64,7 @@ def _spatial(place: str, part: str, last: str) -> tuple[str, Change | None]:
     return f"{place}.Linear_bias", lambda b: b.flatten()
 
 
-def _temporal(place: str, part: str, last: str) -> tuple[str, Change | None]:
+def _temporal(place: str, part: str, last: str) -> Origin:
     if part == "norm":
         return f"{place}.bn.{last}", None
     if part.startswith("offset"):
