@@ -110,7 +110,7 @@ class NormMap:
 
     def active(self, x: Tensor) -> Tensor:
         """The positive part of normalised ``x [B, C, R]``."""
-        return torch.addcmul(self.shift[:, None], x, self.scale[:, None]).relu_()
+        return torch.mul(x, self.scale[:, None]).add_(self.shift[:, None]).relu_()
 
     def slopes(self, sums: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """From ``Σ g`` and ``Σ g·x`` ``[2, C]`` (double): ``(by x, constant, weight's, bias's)``.

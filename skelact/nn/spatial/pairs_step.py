@@ -1,8 +1,8 @@
 """Graph convolutions with a topology per channel as steps of the tape, for training in plain precision.
 
-Within a joint, features are channel-major here, ``[V, C, P*T]``, and the matrix of one channel and person,
-``[V, T]``, is read where it stands, at one stride for all channels and people. What is cheap to make again
-is not kept for the backward pass. Equal to the plain forms.
+A few people at a time, so that every operation finds its input in the cache. Their features are channel-major
+here, ``[C, P*V*T]``: one matrix ``[V, T]`` per channel and person. What is cheap to make again is not kept for
+the backward pass. Equal to the plain forms.
 """
 
 from __future__ import annotations
@@ -13,12 +13,9 @@ import torch
 from torch import Tensor
 
 from skelact.nn.norm_step import NormMap, add_moments
+from skelact.nn.spatial.mix import CACHE
 
-
-def _by_channel(x: Tensor, n_people: int) -> Tensor:
-    """``[V, C, P*T]`` as matrices ``[C*P, V, T]``; the same memory."""
-    v, c, r = x.shape
-    return x.view(v, c * n_people, r // n_people).transpose(0, 1)
+WORKING_MAPS = 4  # that are in use at a time
 
 
 class BendTopology(torch.autograd.Function):
@@ -51,41 +48,58 @@ class GroupAggregate(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, norm: Any, x: Tensor, topology: Tensor, weight: Tensor, bias: Tensor, gamma: Tensor,
                 beta: Tensor, post_weight: Tensor, post_bias: Tensor) -> Tensor:  # type: ignore[override]  # fmt: skip
-        v, p, t, c = x.shape
-        mixed = torch.bmm(weight.expand(v, *weight.shape), x.view(v, p * t, c).transpose(1, 2))
+        v, p, t, _ = x.shape
+        people = ctx.people = people_at_a_time(x, *weight.shape, len(post_weight))
         sums = x.new_zeros(2, len(weight), dtype=torch.float64)
-        add_moments(sums, mixed)
+        mixed = []
+        for part in x.split(people, 1):
+            mixed.append(weight @ rows_by_person(part).T)
+            add_moments(sums, mixed[-1][None])
         ctx.map = NormMap.of_moments(norm, sums, v * p * t, gamma, beta, bias)
-        active = ctx.map.active(mixed)
-        out = torch.bmm(topology.view(-1, v, v), _by_channel(active, p)).view(len(weight), -1)
-        out = torch.addmm(post_bias, out.T, post_weight.T)
-        ctx.save_for_backward(x, topology, weight, post_weight, mixed)
-        return out.view(p, v, t, -1).transpose(0, 1).contiguous()
+        out = x.new_empty(v, p, t, len(post_weight))
+        for values, own, result in zip(mixed, topology.split(people, 1), out.split(people, 1), strict=True):
+            matrices = ctx.map.active(values[None]).view(-1, v, t)
+            aggregated = torch.bmm(own.reshape(-1, v, v), matrices).view(len(weight), -1)
+            put_rows(torch.addmm(post_bias, aggregated.T, post_weight.T), result)
+        ctx.save_for_backward(x, topology, weight, post_weight, *mixed)
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
-        x, topology, weight, post_weight, mixed = ctx.saved_tensors
-        v, p, t, c = x.shape
-        grad = grad.transpose(0, 1).reshape(p * v * t, -1)
-        active = ctx.map.active(mixed)
-        matrices, topologies = _by_channel(active, p), topology.view(-1, v, v)
-        aggregated = torch.bmm(topologies, matrices).view(len(weight), -1)
-        grad_post = grad.T @ aggregated.T
-        del aggregated
-        grad_out = (post_weight.T @ grad.T).view(-1, v, t)
-        grad_topology = torch.bmm(grad_out, matrices.transpose(1, 2)).view(topology.shape)
-        grad_active = torch.bmm(topologies.transpose(1, 2), grad_out).transpose(0, 1).reshape(mixed.shape)
-        kept = torch.ops.aten.threshold_backward(grad_active, active, 0)
-        torch.mul(kept, mixed, out=grad_active)
-        sums = torch.stack([part.sum(2).sum(0, dtype=torch.float64) for part in (kept, grad_active)])
+        x, topology, weight, post_weight, *mixed = ctx.saved_tensors
+        v, _, t, _ = x.shape
+        people = ctx.people
+        grad_topology = torch.empty_like(topology)
+        grad_post, grad_bias = torch.zeros_like(post_weight.T), grad.new_zeros(len(post_weight))
+        sums = x.new_zeros(2, len(weight), dtype=torch.float64)
+        passed = []  # what gets through ReLU
+        parts = (topology.split(people, 1), grad_topology.split(people, 1), grad.split(people, 1))
+        for values, own, grad_own, part in zip(mixed, *parts, strict=True):
+            rows = rows_by_person(part)
+            grad_bias += rows.sum(0)
+            active = ctx.map.active(values[None])[0]
+            matrices, topologies = active.view(-1, v, t), own.reshape(-1, v, v)
+            aggregated = torch.bmm(topologies, matrices)
+            grad_post.addmm_(aggregated.view(len(weight), -1), rows)
+            sent = torch.mm(post_weight.T, rows.T, out=aggregated.view(len(weight), -1)).view(-1, v, t)
+            grad_own.copy_(torch.bmm(sent, matrices.transpose(1, 2)).view(own.shape))
+            kept = torch.bmm(topologies.transpose(1, 2), sent).view(active.shape)
+            torch.ops.aten.threshold_backward.grad_input(kept, active, 0, grad_input=kept)
+            sums[0] += kept.sum(1)
+            sums[1] += torch.mul(kept, values, out=active).sum(1)
+            passed.append(kept)
         by_x, constant, grad_gamma, grad_beta = ctx.map.slopes(sums)
-        grad_mixed = kept.mul_(ctx.map.scale[:, None]).addcmul_(mixed, by_x[:, None]).add_(constant[:, None])
-        grad_x = torch.bmm(grad_mixed.transpose(1, 2), weight.expand(v, *weight.shape)).view(x.shape)
-        grad_weight = torch.bmm(grad_mixed, x.view(v, p * t, c)).sum(0)
+        grad_x, grad_weight = torch.empty_like(x), torch.zeros_like(weight)
+        for values, kept, part, result in zip(
+            mixed, passed, x.split(people, 1), grad_x.split(people, 1), strict=True
+        ):
+            kept.mul_(ctx.map.scale[:, None]).addcmul_(values, by_x[:, None]).add_(constant[:, None])
+            put_rows(kept.T @ weight, result)
+            grad_weight.addmm_(kept, rows_by_person(part))
         # a constant before a norm has no effect
         return (
             None, grad_x, grad_topology, grad_weight, torch.zeros_like(grad_beta), grad_gamma, grad_beta,
-            grad_post, grad.sum(0),
+            grad_post.T, grad_bias,
         )  # fmt: skip
 
 
@@ -101,41 +115,66 @@ class ChannelAggregate(torch.autograd.Function):
         v, p, t, c = x.shape
         k, d, _ = relation.shape
         ctx.save_for_backward(x, relation, pairs, weight, bias)
-        rows = rows_by_person(x)
-        out, values = x.new_zeros(d * p, v, t), x.new_empty(d, p * v * t)
-        topology = x.new_empty(d, p * v * v)
-        for i, (w, b) in enumerate(zip(weight.view(k, d, c), bias.view(k, d, 1), strict=True)):
-            torch.addmm(b, w, rows.T, out=values)
-            torch.mm(relation[i], pairs[i], out=topology)
-            out.baddbmm_(topology.view(-1, v, v), values.view(-1, v, t))
-        return out.view(d, -1).T.contiguous().view(p, v, t, d).transpose(0, 1).contiguous()
+        weights, biases = weight.view(k, d, c), bias.view(k, d, 1)
+        people = ctx.people = people_at_a_time(x, c, d)
+        out = x.new_empty(v, p, t, d)
+        parts = (x.split(people, 1), pairs.split(people * v * v, 2), out.split(people, 1))
+        for part, own, result in zip(*parts, strict=True):
+            rows = rows_by_person(part)
+            total = None
+            for i in range(k):
+                values = torch.addmm(biases[i], weights[i], rows.T).view(-1, v, t)
+                topologies = (relation[i] @ own[i]).view(-1, v, v)
+                total = torch.bmm(topologies, values) if total is None else total.baddbmm_(topologies, values)
+            assert total is not None
+            put_rows(total.view(d, -1).T.contiguous(), result)
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
         x, relation, pairs, weight, bias = ctx.saved_tensors
-        v, p, t, c = x.shape
+        v, _, t, c = x.shape
         k, d, _ = relation.shape
-        grad = rows_by_person(grad).T.contiguous().view(d * p, v, t)
-        rows = rows_by_person(x)
-        grad_relation, grad_pairs = torch.empty_like(relation), torch.empty_like(pairs)
-        grad_weight, grad_bias = weight.new_empty(k, d, c), bias.new_empty(k, d)
-        grad_rows = torch.zeros_like(rows)
-        values, topology = x.new_empty(d, p * v * t), x.new_empty(d, p * v * v)
-        matrices, topologies = values.view(-1, v, t), topology.view(-1, v, v)
-        for i, (w, b) in enumerate(zip(weight.view(k, d, c), bias.view(k, d, 1), strict=True)):
-            torch.addmm(b, w, rows.T, out=values)
-            torch.bmm(grad, matrices.transpose(1, 2), out=topologies)  # the gradient of the topologies
-            torch.mm(topology, pairs[i].T, out=grad_relation[i])
-            torch.mm(relation[i].T, topology, out=grad_pairs[i])
-            torch.mm(relation[i], pairs[i], out=topology)
-            torch.bmm(topologies.transpose(1, 2), grad, out=matrices)  # and that of the values
-            grad_rows.addmm_(values.T, w)
-            torch.mm(values, rows, out=grad_weight[i])
-            torch.sum(values, 1, out=grad_bias[i])
-        grad_x = grad_rows.view(p, v, t, c).transpose(0, 1).contiguous()
+        weights, biases = weight.view(k, d, c), bias.view(k, d, 1)
+        people = ctx.people
+        grad_x, grad_pairs = torch.empty_like(x), torch.empty_like(pairs)
+        grad_relation, grad_weight = torch.zeros_like(relation), torch.zeros_like(weights)
+        grad_bias = bias.new_zeros(k, d)
+        maps, tables = (x, grad, grad_x), (pairs, grad_pairs)
+        parts = (*(m.split(people, 1) for m in maps), *(m.split(people * v * v, 2) for m in tables))
+        for part, part_grad, result, own, grad_own in zip(*parts, strict=True):
+            rows = rows_by_person(part)
+            sent = rows_by_person(part_grad).T.contiguous().view(-1, v, t)
+            grad_rows = torch.zeros_like(rows)
+            values = rows.new_empty(d, len(rows))
+            topology = rows.new_empty(d, own.shape[2])
+            matrices, topologies = values.view(-1, v, t), topology.view(-1, v, v)
+            for i in range(k):
+                torch.addmm(biases[i], weights[i], rows.T, out=values)
+                torch.bmm(sent, matrices.transpose(1, 2), out=topologies)  # the gradient of the topologies
+                grad_relation[i].addmm_(topology, own[i].T)
+                grad_own[i] = relation[i].T @ topology
+                torch.mm(relation[i], own[i], out=topology)
+                torch.bmm(topologies.transpose(1, 2), sent, out=matrices)  # and that of the values
+                grad_rows.addmm_(values.T, weights[i])
+                grad_weight[i].addmm_(values, rows)
+                grad_bias[i] += values.sum(1)
+            put_rows(grad_rows, result)
         return grad_x, grad_relation, grad_pairs, grad_weight.view(k * d, c), grad_bias.view(-1)
+
+
+def people_at_a_time(x: Tensor, *widths: int) -> int:
+    """How many people's maps ``[V, P, T, widest]`` fit into a core's caches."""
+    v, _, t, _ = x.shape
+    return max(1, CACHE // (WORKING_MAPS * v * t * max(widths) * x.element_size()))
 
 
 def rows_by_person(x: Tensor) -> Tensor:
     """``[V, P, T, C]`` as rows ``[P*V*T, C]``, so that what a person's joints share lies close together."""
     return x.transpose(0, 1).reshape(-1, x.shape[-1])
+
+
+def put_rows(rows: Tensor, out: Tensor) -> None:
+    """Put ``rows [P*V*T, C]`` where they belong in ``out [V, P, T, C]``."""
+    v, p, t, c = out.shape
+    out.transpose(0, 1).copy_(rows.view(p, v, t, c))
