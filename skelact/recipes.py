@@ -1,23 +1,29 @@
-"""What ``skelact train --data set.h5`` uses when no configuration is named: two recipes, by size."""
+"""What ``skelact train --data set.h5`` uses when no configuration is named, by the set's size and kind."""
 
 from __future__ import annotations
+
+from torch import Tensor
 
 from skelact.config import DataSettings, Experiment
 from skelact.datasets.gather import Sampling
 from skelact.datasets.pipeline import Augment, Normalise, Pipeline
+from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.models import MODELS
 from skelact.training.settings import TrainSettings
 
 LARGE = 5000  # labelled clips from which on a set is large
+SHORT = 40  # frames of a clip up to which it is short
 USUAL_STEPS = 64  # of 16 clips per epoch: a smaller set is repeated within an epoch
 
 
-def small_recipe(n_clips: int = LARGE, dims: int = 3) -> Experiment:
+def small_recipe(n_clips: int = LARGE, dims: int = 3, people: float = 1, frames: float = 64) -> Experiment:
     """For a few hundred to a few thousand clips: a light network, all of the input at once, much variation.
 
     Args:
         n_clips: of the training part; fewer clips are repeated, so that training takes as many steps.
         dims: coordinates per joint.
+        people: of a usual clip; where it has several, the network sees where the others are.
+        frames: of a usual clip; short ones are looked at in half as many moments.
     """
     batch_size = 16
     repeat = max(1, round(USUAL_STEPS * batch_size / max(1, n_clips)))
@@ -25,10 +31,10 @@ def small_recipe(n_clips: int = LARGE, dims: int = 3) -> Experiment:
         name="default_small",
         data=DataSettings(),
         pipeline=Pipeline(
-            Sampling("resize", n_frames=64, crop=(0.8, 1.0)),
+            Sampling("resize", n_frames=64 if frames > SHORT else 32, crop=(0.8, 1.0)),
             Normalise("mean", "body"),
             Augment(rotate=0.3, scale=0.1, bones=0.2 if dims == 3 else 0.1, drop_joints=0.05, jitter=0.005),
-            ["joint", "bone", "joint_motion"],
+            ["joint", "bone", "joint_motion", *(["partner"] if people > 1 else [])],
         ),
         model=MODELS["skelactnet"](),
         train=TrainSettings(
@@ -57,6 +63,17 @@ def large_recipe() -> Experiment:
     )  # fmt: skip
 
 
-def default_recipe(n_clips: int, dims: int) -> Experiment:
-    """The recipe for a set of so many clips."""
-    return large_recipe() if n_clips >= LARGE else small_recipe(n_clips, dims)
+def default_recipe(data: SkeletonSet, train: Tensor) -> Experiment:
+    """The recipe for a set of this kind.
+
+    Args:
+        data: the set.
+        train: clip numbers of its training part.
+    """
+    if len(train) >= LARGE:
+        return large_recipe()
+    usual = (
+        float(value[train].float().median()) if len(train) else 1.0
+        for value in (data.n_tracks, data.n_frames)
+    )
+    return small_recipe(len(train), data.dims, *usual)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
 from skelact.config import Experiment, load_config
+from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.layouts import SkeletonLayout
 from skelact.recipes import LARGE, default_recipe, large_recipe, small_recipe
+from skelact.skeleton import Skeleton
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -17,19 +22,33 @@ def test_the_files_are_what_the_code_says(recipe: Experiment) -> None:
     assert load_config(CONFIGS / f"{recipe.name}.yaml") == recipe
 
 
+def a_set(n_clips: int, people: int = 1, frames: int = 50, dims: int = 3) -> tuple[SkeletonSet, torch.Tensor]:
+    """A set of equal clips, and the numbers of all of them."""
+    xyz = np.ones((people, frames, 2, dims), np.float32)
+    layout = SkeletonLayout("two", ["root", "end"], [-1, 0])
+    clip = Skeleton(xyz, np.ones(xyz.shape[:3], np.float32), layout, 30.0, label="a")
+    return SkeletonSet.from_skeletons([clip] * n_clips), torch.arange(n_clips)
+
+
 def test_size_decides() -> None:
-    assert (
-        default_recipe(LARGE, 3).name == "default_large"
-        and default_recipe(LARGE - 1, 3).name == "default_small"
-    )
+    data, _ = a_set(3)
+    assert default_recipe(data, torch.zeros(LARGE, dtype=torch.long)) == large_recipe()
+    assert default_recipe(data, torch.zeros(LARGE - 1, dtype=torch.long)) == small_recipe()
 
 
 def test_small_sets_take_as_many_steps() -> None:
-    steps = [n * default_recipe(n, 3).train.repeat / 16 for n in (180, 400, 1000, 2000)]
+    steps = [n * default_recipe(*a_set(n)).train.repeat / 16 for n in (180, 400, 1000, 2000)]
     assert all(45 <= s <= 130 for s in steps)
-    assert default_recipe(3, 3).train.repeat == 8
+    assert default_recipe(*a_set(3)).train.repeat == 8
+
+
+def test_people_and_frames_of_a_usual_clip_decide() -> None:
+    alone, together = (default_recipe(*a_set(3, people)).pipeline.streams for people in (1, 2))
+    assert together == [*alone, "partner"] and "partner" not in alone
+    short, long = (default_recipe(*a_set(3, frames=n)).pipeline.sampling.n_frames for n in (30, 50))
+    assert (short, long) == (32, 64)
 
 
 def test_2d_sets_get_no_3d_changes() -> None:
-    recipe = default_recipe(300, 2).pipeline
+    recipe = default_recipe(*a_set(3, dims=2)).pipeline
     assert not recipe.normalise.align_view and not recipe.normalise.level and recipe.augment.turn == 0

@@ -128,9 +128,12 @@ def choose_recipe(path: str, arguments: list[str], ui: UI) -> Any:
     experiment.data.path = path
     experiment.data.train = _given(arguments, "--data.train") or experiment.data.train
     data = open_data(experiment)
-    n_clips = len(data.split(resolve_parts(data, experiment.data).train))
-    chosen = default_recipe(n_clips, data.dims)
-    ui.say(f"no configuration is named; {n_clips} clips to train on: configs/{chosen.name}.yaml is used")
+    train = data.split(resolve_parts(data, experiment.data).train)
+    chosen = default_recipe(data, train)
+    sees = f"{', '.join(chosen.pipeline.streams)} at {chosen.pipeline.sampling.n_frames} moments of a clip"
+    ui.say(
+        f"no configuration is named; {len(train)} clips to train on: configs/{chosen.name}.yaml is used, which sees {sees}"
+    )
     chosen.name = f"{Path(path).stem}_{chosen.name}"
     return chosen
 

@@ -12,7 +12,7 @@ from skelact.datasets.gather import Sampling, gather
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, choices
 from skelact.transforms import geometry, normalise
-from skelact.transforms.streams import STREAMS, make_streams, stream_channels
+from skelact.transforms.streams import check_streams, make_streams, stream_channels
 
 
 @dataclass
@@ -99,11 +99,7 @@ class Pipeline:
     streams: list[str] = field(default_factory=lambda: ["joint"])
 
     def __post_init__(self) -> None:
-        if not self.streams:
-            raise ConfigError(f"name at least one stream: {', '.join(STREAMS)}")
-        for name in self.streams:
-            if name not in STREAMS:
-                raise ConfigError(choices(name, STREAMS, "stream"))
+        check_streams(self.streams)
 
     def channels(self, dims: int) -> int:
         """Channels that the network sees for positions of ``dims`` coordinates."""
@@ -141,7 +137,7 @@ class Pipeline:
             x = normalise.scale_to_body(x, score, owner, n, layout)
         if training:
             x, score = self._augment(x, score, owner, n, batch, generator)
-        return batch.replace(x=make_streams(x, score, layout, self.streams), score=score)
+        return batch.replace(x=make_streams(x, score, layout, self.streams, owner, n), score=score)
 
     def _augment(
         self,

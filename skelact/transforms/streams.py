@@ -5,6 +5,8 @@ Source: two-stream adaptive graph networks (Shi et al., CVPR 2019): bones and th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -77,12 +79,28 @@ def angles(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     )
 
 
+def partner(x: Tensor, score: Tensor, owner: Tensor, n_clips: int) -> Tensor:
+    """Where the other people of the clip have the same joint, seen from this one: ``mean(x of others) - x``.
+
+    0 for who is alone, and where the joint is missing here or in all others.
+
+    Args:
+        x, score, owner, n_clips: of the batch.
+    """
+    seen = _seen(score, x.dtype)
+    own = x * seen
+    total = torch.zeros(n_clips, *x.shape[1:], device=x.device, dtype=x.dtype).index_add(0, owner, own)
+    count = torch.zeros(n_clips, *seen.shape[1:], device=x.device, dtype=x.dtype).index_add(0, owner, seen)
+    others = count[owner] - seen
+    return ((total[owner] - own) / others.clamp_min(1) - x) * (seen * (others > 0))
+
+
 def confidence(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     """The score itself, one channel."""
     return score.unsqueeze(-1).to(x.dtype)
 
 
-STREAMS = {
+OF_PERSONS = {
     "joint": joint,
     "bone": bone,
     "joint_motion": joint_motion,
@@ -90,6 +108,8 @@ STREAMS = {
     "angles": angles,
     "confidence": confidence,
 }
+OF_CLIPS = {"partner": partner}  # what needs to know who is in the same clip
+STREAMS = (*OF_PERSONS, *OF_CLIPS)
 
 
 def stream_channels(streams: list[str], dims: int) -> int:
@@ -97,7 +117,14 @@ def stream_channels(streams: list[str], dims: int) -> int:
     return sum({"angles": 3, "confidence": 1}.get(name, dims) for name in streams)
 
 
-def make_streams(x: Tensor, score: Tensor, layout: SkeletonLayout, streams: list[str]) -> Tensor:
+def make_streams(
+    x: Tensor,
+    score: Tensor,
+    layout: SkeletonLayout,
+    streams: Sequence[str],
+    owner: Tensor | None = None,
+    n_clips: int | None = None,
+) -> Tensor:
     """Compute streams and join them along the channels.
 
     Args:
@@ -105,6 +132,8 @@ def make_streams(x: Tensor, score: Tensor, layout: SkeletonLayout, streams: list
         score: ``[P, T, V]``.
         layout: for parents.
         streams: names from `STREAMS`.
+        owner: ``[P]`` the clip of each person; None: everyone is alone.
+        n_clips: N; None: one more than the largest owner.
 
     Returns:
         ``[P, T, V, channels]``.
@@ -112,10 +141,22 @@ def make_streams(x: Tensor, score: Tensor, layout: SkeletonLayout, streams: list
     Raises:
         ConfigError: for an unknown or empty list of streams.
     """
+    check_streams(streams)
+    if owner is None:
+        owner = torch.arange(len(x), device=x.device)
+    if n_clips is None:
+        n_clips = int(owner.max()) + 1 if len(owner) else 0
+    parts = [
+        OF_CLIPS[name](x, score, owner, n_clips) if name in OF_CLIPS else OF_PERSONS[name](x, score, layout)
+        for name in streams
+    ]
+    return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
+
+
+def check_streams(streams: Sequence[str]) -> None:
+    """Raise `ConfigError` for an unknown or empty list of streams."""
     if not streams:
         raise ConfigError(f"name at least one stream: {', '.join(STREAMS)}")
     for name in streams:
         if name not in STREAMS:
             raise ConfigError(choices(name, STREAMS, "stream"))
-    parts = [STREAMS[name](x, score, layout) for name in streams]
-    return parts[0] if len(parts) == 1 else torch.cat(parts, -1)

@@ -160,7 +160,7 @@ def test_align_view_undoes_a_turn() -> None:
 def test_missing_joints_do_not_touch_any_stream(name: str, dims: int) -> None:
     x, score = batch(dims)
     other = torch.where(score[..., None] > 0, x, torch.full_like(x, 50.0))
-    a, b = (make_streams(v, score, NTU, [name]) for v in (x, other))
+    a, b = (make_streams(v, score, NTU, [name], OWNER, 3) for v in (x, other))
     assert torch.equal(a, b) and torch.isfinite(a).all()
     assert a.shape[-1] == stream_channels([name], dims)
 
@@ -187,6 +187,20 @@ def test_angles_do_not_see_rotation_or_size() -> None:
     up, down = (x[:, :, NTU.index[j]] - x[:, :, elbow] for j in ("left_shoulder", "left_wrist"))
     expected = -torch.nn.functional.cosine_similarity(up, down, dim=-1)
     assert torch.allclose(a[:, :, elbow, 0], expected, atol=1e-5)
+
+
+def test_partner_shows_where_the_others_are() -> None:
+    x, score = batch(missing=0.0)
+    x, score = torch.cat([x, x[:1] + 2]), torch.cat([score, score[:1]])
+    owner = torch.tensor([0, 0, 1, 2, 0])
+    score[1, 4, 7] = 0
+    seen = make_streams(x, score, NTU, ["partner"], owner)
+    assert torch.allclose(seen[0, :4], (x[1, :4] + x[4, :4]) / 2 - x[0, :4], atol=1e-5)
+    assert torch.allclose(seen[0, 4, 7], x[4, 4, 7] - x[0, 4, 7], atol=1e-5)
+    assert (seen[1, 4, 7] == 0).all() and (seen[2:4] == 0).all()
+    assert (make_streams(x, score, NTU, ["partner"]) == 0).all()
+    moved = make_streams(x + 3, score, NTU, ["partner"], owner, 4)
+    assert torch.allclose(moved, seen, atol=1e-5)  # only places to each other count
 
 
 def test_unknown_stream() -> None:
