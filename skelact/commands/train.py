@@ -132,7 +132,8 @@ def choose_recipe(path: str, arguments: list[str], ui: UI) -> Any:
     chosen = default_recipe(data, train)
     sees = f"{', '.join(chosen.pipeline.streams)} at {chosen.pipeline.sampling.n_frames} moments of a clip"
     ui.say(
-        f"no configuration is named; {len(train)} clips to train on: configs/{chosen.name}.yaml is used, which sees {sees}"
+        f"no configuration is named; {len(train)} clips to train on: configs/{chosen.name}.yaml is used, "
+        f"which sees {sees}"
     )
     chosen.name = f"{Path(path).stem}_{chosen.name}"
     return chosen
