@@ -16,13 +16,16 @@ SOURCES = {
 }
 FOUR = ("joint", "bone", "joint_motion", "bone_motion")
 THREE = ("joint", "joint bone joint_motion", "bone")
-SHORT = ["--pipeline.sampling.n-frames", "32", "--train.epochs", "20"]  # SBU's clips have 10 to 46 frames
+TOGETHER = ("joint partner", "joint bone joint_motion partner", "bone partner")
 # One network per entry, and all of them fused: (what follows "skelact train", the networks' streams).
 FUSED = {
     "nw_ucla_skelactnet": (["nw_ucla_skelactnet.yaml"], FOUR),
     "natops_default": ([], (*THREE, "joint_motion")),
     "utd_mhad_default": ([], THREE),
-    **{f"sbu_default_fold{k}": (["--data.train", f"fold{k}/train", *SHORT], THREE) for k in range(1, 6)},
+    **{
+        f"sbu_default_fold{k}": (["--data.train", f"fold{k}/train", "--train.epochs", "20"], TOGETHER)
+        for k in range(1, 6)
+    },
 }
 RECIPES = [
     "natops_stgcn",

@@ -143,7 +143,7 @@ class _AdaptiveMix(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, fixed, gate, embed_weight, embed_bias, weight, bias):  # type: ignore[no-untyped-def, override]
         out = x.new_empty(*x.shape[:3], weight.shape[2])
-        people, graphs = people_at_a_time(x, len(weight)), []
+        people, graphs = people_at_a_time(x, len(weight) * x.shape[3]), []
         for part, result in zip(x.split(people, 1), out.split(people, 1), strict=True):
             part = part.contiguous()
             seen = compare(embed(part, embed_weight, embed_bias))
@@ -162,7 +162,7 @@ class _AdaptiveMix(torch.autograd.Function):
         grad_fixed, grad_weight = torch.zeros_like(fixed), torch.zeros_like(weight)
         grad_gate = None if gate is None else torch.zeros_like(gate)
         grad_embed, grad_embed_bias = torch.zeros_like(embed_weight), torch.zeros_like(embed_bias)
-        split = (tensor.split(people_at_a_time(x, k), 1) for tensor in (x, grad, grad_x))
+        split = (tensor.split(people_at_a_time(x, k * c), 1) for tensor in (x, grad, grad_x))
         for seen, part, part_grad, result in zip(graphs, *split, strict=True):
             part, flat_grad = part.contiguous(), part_grad.reshape(-1, d)
             _, p, t, _ = part.shape

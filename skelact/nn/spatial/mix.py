@@ -13,12 +13,12 @@ def in_plain_precision(x: Tensor) -> bool:
     return not (torch.is_autocast_enabled(x.device.type) or torch.compiler.is_compiling())
 
 
-def people_at_a_time(x: Tensor, n_maps: int) -> int:
-    """How many people's ``[V, P, T, C]`` fit, ``n_maps`` times as large, into a core's caches; all, elsewhere."""
-    v, p, t, c = x.shape
+def people_at_a_time(x: Tensor, width: int) -> int:
+    """How many people's ``[V, P, T, width]`` fit into a core's caches, for ``x [V, P, T, C]``; all, elsewhere."""
+    v, p, t, _ = x.shape
     if x.device.type != "cpu":
         return max(1, p)
-    return max(1, CACHE // (n_maps * v * t * c * x.element_size()))
+    return max(1, CACHE // (width * v * t * x.element_size()))
 
 
 class AggregateMix(torch.autograd.Function):
@@ -36,7 +36,7 @@ class AggregateMix(torch.autograd.Function):
         ctx.save_for_backward(x, matrix, weight)
         ctx.joint_bias = bias.ndim == 2
         out = x.new_empty(*x.shape[:3], d)
-        people = people_at_a_time(x, k)
+        people = people_at_a_time(x, k * c)
         for part, result in zip(x.split(people, 1), out.split(people, 1), strict=True):
             parts = (matrix @ part.reshape(v, -1)).view(k, -1, c)
             mixed = parts[0] @ weight[0]
@@ -53,7 +53,7 @@ class AggregateMix(torch.autograd.Function):
         k, _, d = weight.shape
         grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
         grad_matrix, grad_weight = torch.zeros_like(matrix), torch.zeros_like(weight)
-        people = people_at_a_time(x, k)
+        people = people_at_a_time(x, k * c)
         results = (x if grad_x is None else grad_x).split(people, 1)
         for part, part_grad, result in zip(x.split(people, 1), grad.split(people, 1), results, strict=True):
             joints, flat_grad = part.reshape(v, -1), part_grad.reshape(-1, d)

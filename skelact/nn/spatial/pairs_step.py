@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from skelact.nn.norm_step import NormMap, add_moments
-from skelact.nn.spatial.mix import CACHE
+from skelact.nn.spatial.mix import people_at_a_time
 
 WORKING_MAPS = 4  # that are in use at a time
 
@@ -49,7 +49,7 @@ class GroupAggregate(torch.autograd.Function):
     def forward(ctx: Any, norm: Any, x: Tensor, topology: Tensor, weight: Tensor, bias: Tensor, gamma: Tensor,
                 beta: Tensor, post_weight: Tensor, post_bias: Tensor) -> Tensor:  # type: ignore[override]  # fmt: skip
         v, p, t, _ = x.shape
-        people = ctx.people = people_at_a_time(x, *weight.shape, len(post_weight))
+        people = ctx.people = people_at_a_time(x, WORKING_MAPS * max(*weight.shape, len(post_weight)))
         sums = x.new_zeros(2, len(weight), dtype=torch.float64)
         mixed = []
         for part in x.split(people, 1):
@@ -116,7 +116,7 @@ class ChannelAggregate(torch.autograd.Function):
         k, d, _ = relation.shape
         ctx.save_for_backward(x, relation, pairs, weight, bias)
         weights, biases = weight.view(k, d, c), bias.view(k, d, 1)
-        people = ctx.people = people_at_a_time(x, c, d)
+        people = ctx.people = people_at_a_time(x, WORKING_MAPS * max(c, d))
         out = x.new_empty(v, p, t, d)
         parts = (x.split(people, 1), pairs.split(people * v * v, 2), out.split(people, 1))
         for part, own, result in zip(*parts, strict=True):
@@ -161,12 +161,6 @@ class ChannelAggregate(torch.autograd.Function):
                 grad_bias[i] += values.sum(1)
             put_rows(grad_rows, result)
         return grad_x, grad_relation, grad_pairs, grad_weight.view(k * d, c), grad_bias.view(-1)
-
-
-def people_at_a_time(x: Tensor, *widths: int) -> int:
-    """How many people's maps ``[V, P, T, widest]`` fit into a core's caches."""
-    v, _, t, _ = x.shape
-    return max(1, CACHE // (WORKING_MAPS * v * t * max(widths) * x.element_size()))
 
 
 def rows_by_person(x: Tensor) -> Tensor:
