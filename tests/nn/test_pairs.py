@@ -13,10 +13,11 @@ from torch.nn import functional
 from skelact.errors import ConfigError
 from skelact.nn.channel_major import JointsFirst
 from skelact.nn.norm import ChannelNorm
-from skelact.nn.spatial import channelwise, dynamic
+from skelact.nn.spatial import channelwise, dynamic, mix
 from skelact.nn.spatial.channelwise import ChannelwiseGraphConv
 from skelact.nn.spatial.dynamic import DynamicGraphConv
 from skelact.nn.spatial.learned import LearnedGraphConv
+from skelact.nn.spatial.pairs_step import WORKING_MAPS
 from skelact.nn.spatial.prototype import ClassContrast, PrototypeReconstruction
 
 DTYPE = torch.float64
@@ -79,11 +80,12 @@ def test_equals_the_equations(name: str, n_frames: int) -> None:
     assert torch.allclose(major(x), norm(expected), atol=1e-10)
 
 
-@pytest.mark.parametrize("n_frames", [1, 6])
+@pytest.mark.parametrize(("n_frames", "people"), [(1, 3), (6, 3), (6, 2), (6, 1)])
 @pytest.mark.parametrize("name", ["channelwise", "dynamic", "subset-wise"])
 def test_steps_of_training_are_the_plain_form(
-    name: str, n_frames: int, monkeypatch: pytest.MonkeyPatch
+    name: str, n_frames: int, people: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(mix, "CACHE", people * WORKING_MAPS * 12 * 5 * n_frames * 8)
     steps = make(name).train()
     plain = copy.deepcopy(steps)
     x = torch.randn(5, 3, n_frames, 7, dtype=DTYPE, requires_grad=True)
