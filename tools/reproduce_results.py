@@ -20,7 +20,7 @@ TOGETHER = ("joint partner", "joint bone joint_motion partner", "bone partner")
 # One network per entry, and all of them fused: (what follows "skelact train", the networks' streams).
 FUSED = {
     "nw_ucla_skelactnet": (["nw_ucla_skelactnet.yaml"], FOUR),
-    "natops_default": ([], (*THREE, "joint_motion")),
+    "natops_default": (["--pipeline.normalise.centre", "none"], (*THREE, "joint_motion")),  # arms alone
     "utd_mhad_default": ([], THREE),
     **{
         f"sbu_default_fold{k}": (["--data.train", f"fold{k}/train", "--train.epochs", "20"], TOGETHER)
