@@ -133,7 +133,7 @@ def choose_recipe(path: str, arguments: list[str], ui: UI) -> Any:
     sees = f"{', '.join(chosen.pipeline.streams)} at {chosen.pipeline.sampling.n_frames} moments of a clip"
     ui.say(
         f"no configuration is named; {len(train)} clips to train on: configs/{chosen.name}.yaml is used, "
-        f"which sees {sees}"
+        f"fitted to the set: {sees}"
     )
     chosen.name = f"{Path(path).stem}_{chosen.name}"
     return chosen

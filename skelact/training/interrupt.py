@@ -11,7 +11,9 @@ from types import FrameType
 
 @contextmanager
 def interrupts_held() -> Iterator[Callable[[], None]]:
-    """Hold a Ctrl-C back until the function that this gives is called, which then raises `KeyboardInterrupt`.
+    """Hold a Ctrl-C back until the function that this gives is called, or the block ends.
+
+    It is a `KeyboardInterrupt` then.
 
     An exception that comes at any instruction can come between the taking of a lock and the block that frees
     it, and whoever waits for that lock waits for ever. A second Ctrl-C comes at once all the same. Nothing
@@ -37,3 +39,4 @@ def interrupts_held() -> Iterator[Callable[[], None]]:
         yield check
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    check()

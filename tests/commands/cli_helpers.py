@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -50,10 +51,11 @@ def refused(code: int, *words: object) -> str:
 def start(
     *words: object, cwd: Path, module: tuple[str, ...] = ("-m", "skelact.cli")
 ) -> subprocess.Popen[str]:
-    """Start a command as a real process."""
+    """Start a command as a real process, which hears Ctrl-C even if what started the tests does not."""
     return subprocess.Popen(
         [sys.executable, *module, *map(str, words)], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
 
 

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from skelact.training.interrupt import interrupts_held
+
+
+@pytest.fixture(autouse=True)
+def usual_handler() -> Iterator[None]:
+    """What started the tests may have Ctrl-C ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_it_waits_for_the_check() -> None:
@@ -21,6 +30,15 @@ def test_it_waits_for_the_check() -> None:
         done.append("another step")
     assert done == ["the step in hand"]
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_it_is_not_lost_after_the_last_check() -> None:
+    done = []
+    with pytest.raises(KeyboardInterrupt), interrupts_held() as check:
+        check()
+        signal.raise_signal(signal.SIGINT)
+        done.append("what came after")
+    assert done == ["what came after"]
 
 
 def test_the_second_comes_at_once() -> None:

@@ -15,7 +15,7 @@ from torch import Tensor
 from skelact.nn.norm_step import NormMap, add_moments
 from skelact.nn.spatial.mix import people_at_a_time
 
-WORKING_MAPS = 4  # that are in use at a time
+WORKING_MAPS = 4  # maps as large as the widest that are in use at a time
 
 
 class BendTopology(torch.autograd.Function):
