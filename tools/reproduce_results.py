@@ -1,9 +1,17 @@
-"""Convert the real sets, train every recipe of the results table, test once, and print the table.
+"""Convert the real sets, train every recipe of the results table, test, and print the table.
 
-python tools/reproduce_results.py DATA_FOLDER [OUT_FOLDER] [RECIPE ...]
+python tools/reproduce_results.py DATA_FOLDER [OUT_FOLDER] [RECIPE ...] [--seeds 0 1 2] [--stream joint]
+
+One line per network: top-1 on the test part (the mean of a set's folds), mean and standard deviation over the seeds.
+A run that was stopped continues; what was tested before is not tested again.
 """
 
+import argparse
+import json
+import re
+import statistics
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 from skelact.cli import run
@@ -37,31 +45,75 @@ RECIPES = [
 CONFIGS = Path(__file__).parents[1] / "configs"
 
 
-def train(recipe: str, words: list[str], streams: tuple[str, ...], file: Path, runs: Path) -> Path:
-    """Train a network, or one per entry of ``streams`` and fuse them; returns what is to be evaluated."""
+def call(*words: str) -> None:
+    """Run a command of skelact; ends the program with its exit code if it fails."""
+    code = run(list(words))
+    if code:
+        sys.exit(code)
+
+
+def networks(recipe: str, only: str) -> tuple[list[str], list[str]]:
+    """What follows "skelact train" for a recipe, and the streams of each of its networks ("": as configured)."""
+    words, streams = FUSED.get(recipe, ([f"{recipe}.yaml"], ("",)))
     words = [str(CONFIGS / word) if word.endswith(".yaml") else word for word in words]
-    common = ["train", *words, "--data", str(file), "--out", str(runs)]
-    if not streams:
-        run(common)
-        return runs / recipe
-    members = [runs / f"{recipe}_{stream.replace(' ', '+')}" for stream in streams]
-    for stream, member in zip(streams, members, strict=True):
-        run([*common, "--pipeline.streams", *stream.split(), "--name", member.name])
-    run(["fuse", *map(str, members), "--data", str(file), "--out", str(runs / f"{recipe}_fused")])
-    return runs / f"{recipe}_fused"
+    return words, [stream for stream in streams if only in ("", stream)]
+
+
+def test(run_folder: Path, file: Path) -> float:
+    """Top-1 on the test part, in percent; the evaluation's own file if it was made before."""
+    made = sorted(run_folder.glob("evaluation-*/metrics.json"))
+    if not made:
+        call("evaluate", str(run_folder), str(file))
+        made = sorted(run_folder.glob("evaluation-*/metrics.json"))
+    return 100 * json.loads(made[0].read_text())["top1"]
 
 
 def main() -> None:
-    """Run every recipe."""
-    data, out = Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) > 2 else "results")
-    out.mkdir(exist_ok=True)
-    for recipe in sys.argv[3:] or RECIPES:
+    """Run every recipe with every seed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of the recordings")
+    parser.add_argument("out", type=Path, nargs="?", default=Path("results"))
+    parser.add_argument("recipes", nargs="*", default=RECIPES, metavar="RECIPE", help=", ".join(RECIPES))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--stream", default="", help="only the network of these streams, such as 'joint'")
+    options = parser.parse_args()
+    for recipe in options.recipes:
+        if recipe not in RECIPES:
+            parser.error(f"there is no recipe '{recipe}'; known: {', '.join(RECIPES)}")
+        if not networks(recipe, options.stream)[1]:
+            parser.error(
+                f"no network of {recipe} sees '{options.stream}'; its networks: {networks(recipe, '')[1]}"
+            )
+    runs = options.out / "runs"
+    runs.mkdir(parents=True, exist_ok=True)
+    top1: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for recipe in options.recipes:
         benchmark = next(name for name in SOURCES if recipe.startswith(name))
-        file = out / f"{benchmark}.h5"
+        file = options.out / f"{benchmark}.h5"
         if not file.exists():
-            run(["convert", str(data / SOURCES[benchmark]), "--out", str(file), "--benchmark", benchmark])
-        words, streams = FUSED.get(recipe, ([f"{recipe}.yaml"], ()))
-        run(["evaluate", str(train(recipe, words, streams, file, out / "runs")), str(file)])
+            source = options.data / SOURCES[benchmark]
+            call("convert", str(source), "--out", str(file), "--benchmark", benchmark)
+        words, streams = networks(recipe, options.stream)
+        for seed in options.seeds:
+            mark = f"_seed{seed}" if seed else ""
+            members = []
+            for stream in streams:
+                name = recipe + (f"_{stream.replace(' ', '+')}" if stream else "") + mark
+                given = ["--pipeline.streams", *stream.split()] if stream else []
+                common = ["--data", str(file), "--out", str(runs), "--train.seed", str(seed)]
+                call("train", *words, *common, *given, "--name", name)
+                members.append(runs / name)
+                top1[f"{re.sub('fold[0-9]', 'folds', recipe)} {stream}"][seed].append(test(members[-1], file))
+            if len(members) > 1:
+                fused = runs / f"{recipe}_fused{mark}"
+                if not (fused / "best.safetensors").exists():
+                    call("fuse", *map(str, members), "--data", str(file), "--out", str(fused))
+                top1[f"{re.sub('fold[0-9]', 'folds', recipe)} fused"][seed].append(test(fused, file))
+    for name, by_seed in top1.items():
+        means = [statistics.mean(values) for values in by_seed.values()]
+        spread = f" ± {statistics.stdev(means):.1f}" if len(means) > 1 else ""
+        each = ", ".join(f"{value:.1f}" for value in means)
+        print(f"{name}: {statistics.mean(means):.1f}{spread} (seeds {', '.join(map(str, by_seed))}: {each})")
 
 
 if __name__ == "__main__":
