@@ -12,6 +12,7 @@ from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, choices
 
 SAMPLINGS = ("resize", "segments", "seconds")
+GOLDEN = 0.618034  # its multiples, modulo 1, spread evenly however many are taken
 
 
 @dataclass
@@ -24,7 +25,9 @@ class Sampling:
             UniformSample); ``seconds`` reads at a fixed rate, so that speed means the same everywhere.
         n_frames: frames per sample.
         crop: for ``resize``, the share of the clip that the window covers when training, drawn from
-            this range; in evaluation the upper end is used, centred.
+            this range; evaluation looks at the upper end, centred, and where it takes several samples,
+            at windows down to the lower end too: never at less than the network was trained on (with one
+            share for both ends, all samples are the same).
         fps: for ``seconds``, frames per second.
 
     Raises:
@@ -75,22 +78,24 @@ def sample_positions(
     def draw(*shape: int) -> Tensor:
         return torch.rand(shape, generator=generator, device=device)
 
-    place = (view[0] + 0.5) / view[1]
+    evenly = (view[0] + 0.5) / view[1]
     if sampling.kind == "resize":
         low, high = sampling.crop
-        share = low + (high - low) * draw(n, 1) if training else torch.full((n, 1), high, device=device)
-        if not training and view[1] > 1:
-            share = share * (0.75 + 0.25 * (view[0] % 2))
+        if training:
+            share, place = low + (high - low) * draw(n, 1), draw(n, 1)
+        else:
+            share = torch.full((n, 1), high - (high - low) * view[0] / view[1], device=device)
+            place = (0.5 + view[0] * GOLDEN) % 1
         window = (total * share).clamp_min(1.0)
-        begin = (total - window) * (draw(n, 1) if training else place)
+        begin = (total - window) * place
         positions = begin + (steps + 0.5) * window / t - 0.5
     elif sampling.kind == "segments":
-        inside = draw(n, t) if training else torch.full((n, t), place, device=device)
+        inside = draw(n, t) if training else torch.full((n, t), evenly, device=device)
         positions = ((steps + inside) * total / t).floor()
     else:
         stride = (fps / sampling.fps)[:, None]
         slack = (total - 1 - (t - 1) * stride).clamp_min(0.0)
-        positions = slack * (draw(n, 1) if training else place) + steps * stride
+        positions = slack * (draw(n, 1) if training else evenly) + steps * stride
     return torch.minimum(positions.clamp_min(0.0), total - 1) if sampling.kind != "seconds" else positions
 
 

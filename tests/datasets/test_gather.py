@@ -107,6 +107,19 @@ def test_positions() -> None:
         assert (drawn.diff(dim=1) >= 0).all()
 
 
+@pytest.mark.parametrize("n_views", [2, 5, 10])
+def test_views_of_a_clip_differ_and_stay_within_what_training_sees(n_views: int) -> None:
+    length, fps = torch.tensor([200]), torch.tensor([30.0])
+    sampling = Sampling("resize", 50, crop=(0.8, 0.9))
+    views = torch.cat(
+        [sample_positions(sampling, length, fps, False, view=(i, n_views)) for i in range(n_views)]
+    )
+    assert torch.equal(views[:1], sample_positions(sampling, length, fps, False))
+    assert len(views.unique(dim=0)) == n_views
+    window = (views[:, -1] - views[:, 0]) * 50 / 49
+    assert window.min() >= 160 and window.max() <= 180 and views.min() >= 0 and views.max() <= 199
+
+
 def test_same_speed_at_any_frame_rate() -> None:
     """A movement recorded at 15 and at 30 fps looks the same when read by seconds."""
 
