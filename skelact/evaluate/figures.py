@@ -54,7 +54,7 @@ def draw_figure(path: str | Path, size: tuple[float, float], rows: int = 1, colu
         with atomic_path(path) as part, warnings.catch_warnings():
             # A name in a script that the font lacks is drawn as boxes; the report and tables have it as text.
             warnings.filterwarnings("ignore", message="Glyph")
-            figure.savefig(part, format="png")
+            figure.savefig(part, format="png", bbox_inches="tight", pad_inches=0.08)
 
 
 def shorten(name: object, n: int = 26) -> str:

@@ -56,10 +56,20 @@ def size(path):
     return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
 
 
-def ink(path):
+def dark(path):
     from PIL import Image
 
-    return float((np.asarray(Image.open(path).convert("L")) < 200).mean())
+    return np.asarray(Image.open(path).convert("L")) < 200
+
+
+def ink(path):
+    return float(dark(path).mean())
+
+
+def cut_off(path):
+    """Whether something dark is drawn at the very edge of a picture."""
+    pixels = dark(path)
+    return any(edge.any() for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]))
 
 
 def test_every_picture_is_drawn(tmp_path, results):
@@ -86,6 +96,7 @@ def test_every_picture_is_drawn(tmp_path, results):
         width, height = size(path)
         assert 300 < width < 5000 and 200 < height < 3000, path
         assert ink(path) > 0.003, path
+        assert not cut_off(path), path
     assert not list(tmp_path.rglob("*.part"))
 
 
@@ -128,6 +139,11 @@ def test_wrong_shapes_are_refused_and_leave_nothing(tmp_path):
     with pytest.raises(DataError, match="probabilities must be"):
         plots.plot_probabilities_over_time(np.zeros(2), np.zeros((3, 1)), ["a"], tmp_path / "x.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_long_names_leave_the_labels_of_the_axes_whole(tmp_path):
+    names = [f"pick up thing {i} with hands" for i in range(10)]
+    assert not cut_off(plots.plot_confusion(np.eye(10), names, tmp_path / "c.png"))
 
 
 def test_the_report_is_self_contained_and_escaped(tmp_path, results):
