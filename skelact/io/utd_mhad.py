@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import DataError
+from skelact.io.mat5 import read_mat_array
 from skelact.io.reading import Notes, mark_missing, read_bytes
 from skelact.skeleton import Skeleton
 
@@ -49,22 +50,18 @@ def read_utd(path: str | Path, notes: Notes | None = None) -> Skeleton:
     Raises:
         DataError: if the file is not of this format.
     """
-    from scipy.io import loadmat
-
     where = str(path)
     data = read_bytes(path, limit=1 << 26)
     info = parse_utd_name(Path(path).stem)
     try:
-        d_skel = loadmat(BytesIO(data), variable_names=["d_skel"])["d_skel"]
+        d_skel = read_mat_array(data, "d_skel")
     except KeyError:
         raise DataError(f"{where}: no variable 'd_skel'; this is no UTD-MHAD skeleton file") from None
-    except Exception as error:  # scipy raises many kinds on damaged files
-        raise DataError(f"{where}: not a readable MATLAB file ({error})") from None
-    if not isinstance(d_skel, np.ndarray) or d_skel.dtype.kind not in "fiu" or d_skel.ndim not in (2, 3):
-        raise DataError(f"{where}: d_skel must be numbers [20, 3, T]")
-    d_skel = d_skel.reshape(*d_skel.shape[:2], -1)
-    if d_skel.shape[:2] != (20, 3) or not d_skel.shape[2]:
+    except ValueError as error:
+        raise DataError(f"{where}: not a readable MATLAB file: {error}") from None
+    if d_skel.ndim not in (2, 3) or d_skel.shape[:2] != (20, 3) or not d_skel.size:
         raise DataError(f"{where}: d_skel must be [20, 3, T], got {list(d_skel.shape)}")
+    d_skel = d_skel.reshape(20, 3, -1)
     if not 1 <= info["action"] <= len(UTD_NAMES):
         raise DataError(f"{where}: action {info['action']} is not one of 1..{len(UTD_NAMES)}")
     xyz, score = mark_missing(d_skel.transpose(2, 0, 1)[None], None, where, notes)
