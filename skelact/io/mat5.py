@@ -3,7 +3,7 @@
 ``scipy.io.loadmat`` ends the whole process (a segmentation fault) on some damaged files, so that nothing can be
 caught; here every length is checked before it is used.
 
-Source: MathWorks, MAT-File Format (2024).
+Source: MathWorks, MAT-File Format, level 5.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ _MATRIX, _COMPRESSED = 14, 15
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 _COMPLEX = 0x0800
+_OPAQUE = 17  # tables, strings and objects of classes: laid out otherwise, and never numbers
 
 
 def read_mat_array(data: bytes, name: str, limit: int = 1 << 28) -> np.ndarray:
@@ -87,13 +88,18 @@ def _inflate(content: bytes, limit: int) -> bytes:
 def _matrix(content: bytes, order: str, wanted: str) -> np.ndarray | None:
     """The array of a matrix's content; None if it has another name."""
     parts = _elements(content, 0, order)
-    head = list(islice(parts, 3))
-    if len(head) < 3 or [head[0][0], head[1][0]] != [6, 5] or len(head[0][1]) != 8 or len(head[1][1]) % 4:
+    kind, flags = next(parts, (0, b""))
+    if kind != 6 or len(flags) != 8:
         raise ValueError("a variable has no proper head")
-    (_, flags), (_, sizes), (_, name) = head
+    flag = struct.unpack_from(order + "I", flags)[0]
+    if flag & 0xFF == _OPAQUE:
+        return None
+    head = list(islice(parts, 2))
+    if len(head) < 2 or head[0][0] != 5 or len(head[0][1]) % 4:
+        raise ValueError("a variable has no proper head")
+    (_, sizes), (_, name) = head
     if name != wanted.encode():
         return None
-    flag = struct.unpack_from(order + "I", flags)[0]
     if flag & 0xFF not in _CLASSES or flag & _COMPLEX:
         raise ValueError(f"{wanted} is no array of real numbers")
     shape = struct.unpack(f"{order}{len(sizes) // 4}i", sizes)

@@ -41,6 +41,13 @@ def test_the_other_order_of_bytes() -> None:
     assert read_mat_array(data, "x").tolist() == [[1.5, -2]] == loadmat(BytesIO(data))["x"].tolist()
 
 
+def test_objects_beside_the_variable_are_passed_over() -> None:
+    whole = saved(x=np.eye(3))
+    table = struct.pack("<IIII", 6, 8, 17, 0) + struct.pack("<HH4s", 1, 4, b"meas")
+    data = whole[:128] + struct.pack("<II", 14, len(table)) + table + whole[128:]
+    assert np.array_equal(read_mat_array(data, "x"), np.eye(3))
+
+
 def test_what_is_refused() -> None:
     whole = saved(x=np.eye(3))
     with pytest.raises(KeyError):
