@@ -11,8 +11,9 @@ from skelact.benchmark.timing import median, ratio, time_in_turn
 from skelact.benchmark.yardsticks.stgcn import UsualBlock
 from skelact.layouts import partition
 from skelact.models.stgcn import STGCN
-from skelact.nn.graph import SkeletonGraph, propagate
-from skelact.nn.inference import FoldedBlock
+from skelact.nn.fast.table import fold_block
+from skelact.nn.graph import SkeletonGraph
+from skelact.nn.propagate import propagate
 
 
 def measure_block(seconds: float = 3.0) -> list[dict[str, Any]]:
@@ -28,7 +29,7 @@ def measure_block(seconds: float = 3.0) -> list[dict[str, Any]]:
         packs = [torch.rand(25, pack, n_frames, channels) for _ in range(people // pack)]
         theirs = torch.cat(packs, 1).permute(1, 3, 2, 0).contiguous()
         usual = UsualBlock(block).eval()  # type: ignore[arg-type]
-        folded = FoldedBlock(block, torch.float32)  # type: ignore[arg-type]
+        folded = fold_block(block, torch.float32)
         with torch.inference_mode():
             ours = torch.cat([folded(p) for p in packs], 1)
             error = _relative(ours, usual(theirs).permute(3, 0, 2, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from skelact.benchmark.yardsticks.usual import to_usual
 from skelact.errors import ConfigError, choices
 from skelact.models import MODELS
 from skelact.models.base import SkeletonModel
+from skelact.nn.fast import for_training, inference_form
 
 N_CLIPS, N_PEOPLE, N_FRAMES, N_CLASSES, N_JOINTS = 16, 2, 64, 60, 25
 ONE_PERSON_SHARE = 0.82  # of NTU RGB+D's clips
@@ -88,16 +90,16 @@ def _measure_forward(
     with torch.inference_mode():
         reference = usual(padded)
         for kind, dtype in TYPES.items():
-            folded = ours.folded(dtype)
-            error = _relative(folded(x, owner).float(), reference)
-            runs = {"usual": lambda: usual(padded), "ours": lambda f=folded: f(x, owner)}
-            runs["mix"] = lambda f=folded: f(mix, mix_owner, n_clips=N_CLIPS)
+            form = inference_form(ours, dtype)
+            error = _relative(form(x, owner), reference)
+            runs = {"usual": lambda: usual(padded), "ours": lambda f=form: f(x, owner)}
+            runs["mix"] = lambda f=form: f(mix, mix_owner, n_clips=N_CLIPS)
             times = time_in_turn(runs, seconds)
             rows.append(_row(f"{name} forward, {kind}, per person", times, "ours", people, people, error))
             rows.append(
                 _row(f"{name} forward, {kind}, NTU-like mix, per clip", times, "mix", N_CLIPS, N_CLIPS)
             )
-            one = {"usual": lambda: usual(one_padded), "ours": lambda f=folded: f(x[:1])}
+            one = {"usual": lambda: usual(one_padded), "ours": lambda f=form: f(x[:1])}
             rows.append(
                 _row(f"{name} one person alone, {kind}", time_in_turn(one, seconds / 2), "ours", 1, 1)
             )
@@ -131,7 +133,7 @@ def _measure_training(
 ) -> list[dict[str, Any]]:
     x, owner, label = _training_batch(device)
     padded = to_usual(x, N_CLIPS, N_PEOPLE)
-    ours.train()
+    ours = for_training(copy.deepcopy(ours)).train()
     usual.train()
     rows = []
     for kind in TYPES:
@@ -159,11 +161,11 @@ def _measure_memory(name: str) -> dict[str, Any]:
 def report_peak(name: str, form: str) -> None:
     """Write how far a training step lifts this process's memory, in MB, to standard output."""
     torch.set_num_threads(1)
-    model: nn.Module = make_network(name)
+    model: nn.Module = for_training(make_network(name))
     x, owner, label = _training_batch("cpu")
     inputs: tuple[Tensor, ...] = (x, owner)
     if form == "usual":
-        model, inputs = YARDSTICKS[name](model), (to_usual(x, N_CLIPS, N_PEOPLE),)
+        model, inputs = YARDSTICKS[name](make_network(name)), (to_usual(x, N_CLIPS, N_PEOPLE),)
     step = training_step(model.train(), label, *inputs)
     before = _memory("VmRSS")
     step()

@@ -87,9 +87,6 @@ class AGCN(GraphModel):
             rows.append(block)
         super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people, norm_people)
 
-    def widest(self) -> int:
-        return 2 * self.blocks[0].spatial.weight.shape[2]  # type: ignore[union-attr]
-
 
 @dataclass
 class AGCNSettings(NetworkSettings):

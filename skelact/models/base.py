@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
-from skelact.nn.block import Block
-from skelact.nn.inference import FoldedBlock, FoldedHead, run_in_packs
+from skelact.nn.block import Blocks
 from skelact.nn.norm import JointNorm
-from skelact.nn.pooling import pool_clips, pool_people
-
-PeopleFeatures = Callable[[Tensor, Tensor | None, Tensor | None], Tensor]
+from skelact.nn.pooling import pool_clips
 
 
 class SkeletonModel(nn.Module):
@@ -110,7 +106,19 @@ class SkeletonModel(nn.Module):
         self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
     ) -> Tensor:
         """Features ``[N, D]`` of clips, before the classifier; arguments as for `forward`."""
-        return pool_people_features(self, self.people_features, x, owner, score, n_clips)
+        self.check_input(x, owner, score, n_clips)
+        present = None
+        if score is not None:
+            x = x * (score > 0).unsqueeze(-1).to(x.dtype)
+            present = (score > 0).any(-1)
+        if self.padded_people:
+            owner = torch.arange(len(x), device=x.device) if owner is None else owner
+            return _pool_padded(self, x, owner, n_clips, self.padded_people)
+        people = self.people_features(x, present)
+        if owner is None:
+            return people
+        n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
+        return pool_clips(people, owner, n_clips, None if present is None else present.any(1))
 
     def forward(
         self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
@@ -147,56 +155,32 @@ class SkeletonModel(nn.Module):
         parts = [(name, [module]) for name, module in self.named_children() if name != "head"]
         return [*parts, ("head", [self.head])]
 
-    def folded(self, dtype: torch.dtype = torch.float32) -> Callable[..., Tensor]:
-        """The network's inference form in ``dtype``; here a frozen copy, as no faster form exists."""
-        return PlainInference(self, dtype)
-
-
-def pool_people_features(
-    model: SkeletonModel,
-    people_features: PeopleFeatures,
-    x: Tensor,
-    owner: Tensor | None,
-    score: Tensor | None,
-    n_clips: int | None,
-) -> Tensor:
-    """Mask missing joints, understand every person, pool people into clips: ``[N, D]``."""
-    model.check_input(x, owner, score, n_clips)
-    present = None
-    if score is not None:
-        x = x * (score > 0).unsqueeze(-1).to(x.dtype)
-        present = (score > 0).any(-1)
-    if model.padded_people:
-        owner = torch.arange(len(x), device=x.device) if owner is None else owner
-        return _pool_padded(people_features, x, owner, n_clips, model.padded_people)
-    people = people_features(x, present, None)
-    if owner is None:
-        return people
-    n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
-    return pool_clips(people, owner, n_clips, None if present is None else present.any(1))
-
 
 def _pool_padded(
-    people_features: PeopleFeatures, x: Tensor, owner: Tensor, n_clips: int | None, n_people: int
+    model: SkeletonModel, x: Tensor, owner: Tensor, n_clips: int | None, n_people: int
 ) -> Tensor:
     """Mean over exactly ``n_people`` of every clip; an absent person of each rank is computed once."""
     n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
     order = owner.argsort(stable=True)
-    counts = torch.bincount(owner, minlength=n_clips)
-    if int(counts.max()) > n_people:
+    counts = torch.zeros(n_clips, dtype=torch.int64, device=x.device).index_add(
+        0, owner, torch.ones_like(owner)
+    )
+    if not model.training and int(counts.max()) > n_people:
         raise ConfigError(
             f"these weights know {n_people} people a clip, but a clip has {int(counts.max())}; keep the "
             f"{n_people} with most motion, or train a network without padded_people"
         )
-    rank = torch.empty_like(owner)
     starts = counts.cumsum(0) - counts
-    rank[order] = torch.arange(len(owner), device=owner.device) - starts[owner[order]]
-    table = len(x) + torch.arange(n_people, device=x.device).repeat(n_clips, 1)
-    table[owner, rank] = torch.arange(len(x), device=x.device)
-    if int(counts.min()) < n_people:
-        x = torch.cat([x, x.new_zeros(n_people, *x.shape[1:])])
-        rank = torch.cat([rank, torch.arange(n_people, device=x.device)])
-    return people_features(x, None, rank)[table].mean(1)
+    people = torch.arange(len(owner), device=x.device)
+    rank = torch.empty_like(owner)
+    rank[order] = people - starts[owner[order]]
+    absent = torch.arange(n_people, device=x.device)
+    # one column more than people: whoever is too many in training goes there
+    table = functional.pad(len(x) + absent, (0, 1)).repeat(n_clips, 1)
+    table[owner, rank.clamp_max(n_people)] = people
+    x = torch.cat([x, x.new_zeros(n_people, *x.shape[1:])])
+    features = model.people_features(x, None, torch.cat([rank, absent]).clamp_max(n_people - 1))
+    return features[table[:, :n_people]].mean(1)
 
 
 class GraphModel(SkeletonModel):
@@ -214,93 +198,33 @@ class GraphModel(SkeletonModel):
         layout: SkeletonLayout | str,
         n_classes: int,
         channels_in: int,
-        blocks: Sequence[nn.Module],
+        blocks: Iterable[nn.Module],
         n_features: int,
         padded_people: int = 0,
         norm_people: int = 1,
     ) -> None:
         super().__init__(layout, n_classes, channels_in, n_features, padded_people)
         self.norm = JointNorm(len(self.layout), channels_in, norm_people)
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = blocks if isinstance(blocks, Blocks) else Blocks(blocks)
 
-    def graph_features(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
-        """Features ``[V, P, T', D]`` of ``x [P, T, V, C]``; arguments as for `people_features`."""
+    def nodes(self, x: Tensor) -> Tensor:
+        """What the first block sees, ``[V, P, T, C]``, of normalised ``x [P, T, V, C]``."""
+        return x.permute(2, 0, 1, 3).contiguous()
+
+    def normalised(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
+        """The first block's input ``[V, P, T, C]`` of ``x [P, T, V, C]``; arguments as for `people_features`."""
         x = self.norm(x, present, rank)
-        if present is not None:
-            x = x * present[..., None, None].to(x.dtype)
-        return self.run_blocks(x.permute(2, 0, 1, 3).contiguous())
-
-    def run_blocks(self, x: Tensor) -> Tensor:
-        """Features ``[V, P, T', D]`` of the first block's input ``[V, P, T, C]``."""
-        for block in self.blocks:
-            x = block(x)
-        return x
+        return self.nodes(x if present is None else x * present[..., None, None].to(x.dtype))
 
     def forward_features(self, x: Tensor, score: Tensor | None = None) -> Tensor:
         """Features ``[V, P, T', D]`` of ``x [P, T, V, C]`` (missing joints, ``score`` 0, are set to 0)."""
         if score is None:
-            return self.graph_features(x)
-        return self.graph_features(x * (score > 0).unsqueeze(-1).to(x.dtype), (score > 0).any(-1))
+            return self.blocks(self.normalised(x))
+        return self.blocks(self.normalised(x * (score > 0).unsqueeze(-1).to(x.dtype), (score > 0).any(-1)))
 
     def people_features(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
-        return pool_people(self.graph_features(x, present, rank))
+        return self.blocks.pooled(self.normalised(x, present, rank))
 
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
         rows = [(f"blocks.{i}", [block]) for i, block in enumerate(self.blocks)]
         return [("norm", [self.norm]), *rows, ("head", [self.head])]
-
-    def fold_blocks(self, dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
-        """Inference forms of the rows."""
-        return [FoldedBlock(block, dtype) for block in self.blocks if isinstance(block, Block)]
-
-    def widest(self) -> int:
-        """Channels of the widest feature map per joint and frame of the input, to size packs of people."""
-        return 2 * self.n_features // 4
-
-    def folded(self, dtype: torch.dtype = torch.float32) -> Callable[..., Tensor]:
-        """The network's inference form: norms folded into weights, people in cache-sized packs."""
-        return FoldedGraphModel(self, dtype)
-
-
-class FoldedGraphModel:
-    """The inference form of a `GraphModel`: the same logits, faster; made by `GraphModel.folded`.
-
-    Args:
-        model: a trained network; its weights are copied, so later training does not change this one.
-        dtype: of the arithmetic; float32 by default, bfloat16 where the processor has matrix units for it.
-    """
-
-    def __init__(self, model: GraphModel, dtype: torch.dtype = torch.float32) -> None:
-        self.model, self.dtype = model, dtype
-        self.norm = copy.deepcopy(model.norm).eval().requires_grad_(False)
-        self.blocks = model.fold_blocks(dtype)
-        self.head = FoldedHead(model.head, dtype)
-        self.widest = model.widest()
-
-    @torch.inference_mode()
-    def __call__(
-        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
-    ) -> Tensor:
-        """Logits, as the network gives them in evaluation mode."""
-        return self.head(pool_people_features(self.model, self._people, x, owner, score, n_clips))
-
-    def _people(self, x: Tensor, present: Tensor | None, rank: Tensor | None) -> Tensor:
-        scale, shift = self.norm.joint_affine(x.shape[2], rank)
-        x = x * scale.to(x.dtype) + shift.to(x.dtype)
-        if present is not None:
-            x = x * present[..., None, None].to(x.dtype)
-        return run_in_packs(self.blocks, x.to(self.dtype).permute(2, 0, 1, 3), self.widest)
-
-
-class PlainInference:
-    """A frozen copy of a network in another type, with the folded forms' interface."""
-
-    def __init__(self, model: SkeletonModel, dtype: torch.dtype) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(False).to(dtype)
-        self.dtype = dtype
-
-    @torch.inference_mode()
-    def __call__(self, x: Tensor, *arguments: Any, **options: Any) -> Tensor:
-        """Logits, as the network gives them in evaluation mode."""
-        out = self.model(x.to(self.dtype), *arguments, **options)
-        return out.float() if self.dtype == torch.bfloat16 else out

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
@@ -16,7 +15,6 @@ from skelact.layouts import partition as partition_graph
 from skelact.models.base import GraphModel
 from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
-from skelact.nn.channel_major import fold_major
 from skelact.nn.initialise import initialise_fan_out
 from skelact.nn.spatial.channelwise import ChannelwiseGraphConv
 from skelact.nn.temporal.multibranch import MultiBranchConv
@@ -80,12 +78,6 @@ class CTRGCN(GraphModel):
             nn.init.constant_(row.spatial_norm.weight, 1e-6)  # type: ignore[union-attr]
             rows.append(row)
         super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people, norm_people)
-
-    def fold_blocks(self, dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
-        return fold_major(self.blocks, dtype)
-
-    def widest(self) -> int:
-        return self.n_features
 
 
 @dataclass

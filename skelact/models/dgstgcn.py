@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
-
-import torch
-from torch import Tensor
 
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.models.base import GraphModel
 from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
-from skelact.nn.channel_major import fold_major
 from skelact.nn.spatial.dynamic import DynamicGraphConv
 from skelact.nn.temporal.multibranch import MultiBranchConv
 
@@ -90,12 +86,6 @@ class DGSTGCN(GraphModel):
             n_joints, (channels_in, *channels), strided, kernels, n_partitions, ratio, subset_wise, dropout
         )
         super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people)
-
-    def fold_blocks(self, dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
-        return fold_major(self.blocks, dtype)
-
-    def widest(self) -> int:
-        return self.n_features
 
 
 @dataclass

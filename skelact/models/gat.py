@@ -75,9 +75,6 @@ class STGAT(GraphModel):
             )
         super().__init__(layout, n_classes, channels_in, rows, channels[-1])
 
-    def widest(self) -> int:
-        return max(1, self.n_features // 8)  # ten people of NTU: measured; larger packs repay the products
-
 
 @dataclass
 class STGATSettings(NetworkSettings):

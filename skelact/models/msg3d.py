@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
-
-import torch
-from torch import Tensor
 
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout, hop_scales
@@ -88,14 +85,9 @@ class MSG3D(GraphModel):
                 WindowGraphConv(c, d, g, Windows(w, stride, dilation), width)
                 for g, w, dilation in zip(window_graphs, windows, window_dilations, strict=True)
             ]
-            rows.append(PathwayBlock(MultiScaleGraphConv(c, width, graph), width, over_time, units, d))
+            spatial = MultiScaleGraphConv(c, width, graph)
+            rows.append(PathwayBlock(spatial, width, over_time, units, d, stride))
         super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people, norm_people)
-
-    def fold_blocks(self, dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
-        return [block.folded(dtype) for block in self.blocks]  # type: ignore[operator]
-
-    def widest(self) -> int:
-        return self.n_features
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout
 from skelact.models.base import SkeletonModel
 from skelact.models.settings import NetworkSettings
-from skelact.nn.conv3d import Bottleneck3d, ConvNorm3d, fold_norms
+from skelact.nn.conv3d import Bottleneck3d, ConvNorm3d
 from skelact.nn.heatmap import crop_to_people, make_heatmaps
 
 CLIPS_AT_ONCE = 8  # in inference; 48 frames of 17 joints take 10 MB a clip, and as much in every layer
@@ -93,7 +93,16 @@ class PoseC3D(SkeletonModel):
         self.check_input(x, owner, score, n_clips)
         if owner is None:
             owner, n_clips = torch.arange(len(x), device=x.device), len(x)
-        return self.volume_features(self.draw(x, owner, score, n_clips))
+        n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
+        if self.training or n_clips <= CLIPS_AT_ONCE:
+            return self.volume_features(self.draw(x, owner, score, n_clips))
+        features = []
+        for start in range(0, n_clips, CLIPS_AT_ONCE):
+            mine = (owner >= start) & (owner < start + CLIPS_AT_ONCE)
+            part = None if score is None else score[mine]
+            n = min(CLIPS_AT_ONCE, n_clips - start)
+            features.append(self.volume_features(self.draw(x[mine], owner[mine] - start, part, n)))
+        return torch.cat(features)
 
     def volume_features(self, volume: Tensor) -> Tensor:
         """Features ``[N, D]`` of heatmap volumes ``[N, V, T, size, size]``."""
@@ -107,41 +116,6 @@ class PoseC3D(SkeletonModel):
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
         rows = [(f"rows.{i}", [stage]) for i, stage in enumerate(self.rows)]
         return [("stem", [self.stem]), *rows, ("head", [self.head])]
-
-    def folded(self, dtype: torch.dtype = torch.float32) -> Callable[..., Tensor]:
-        """The network's inference form: norms folded into the convolutions."""
-        return FoldedPoseC3D(self, dtype)
-
-
-class FoldedPoseC3D:
-    """The inference form of `PoseC3D`.
-
-    Joints are drawn in full precision whatever the type, a few clips at a time: a volume is large.
-    """
-
-    def __init__(self, model: PoseC3D, dtype: torch.dtype) -> None:
-        frozen = fold_norms(model)
-        assert isinstance(frozen, PoseC3D)
-        self.model = frozen.to(dtype=dtype, memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-
-    @torch.inference_mode()
-    def __call__(
-        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
-    ) -> Tensor:
-        """Logits, as the network gives them in evaluation mode."""
-        self.model.check_input(x, owner, score, n_clips)
-        owner = torch.arange(len(x), device=x.device) if owner is None else owner
-        n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
-        features = []
-        for start in range(0, n_clips, CLIPS_AT_ONCE):
-            mine = (owner >= start) & (owner < start + CLIPS_AT_ONCE)
-            part = None if score is None else score[mine]
-            n = min(CLIPS_AT_ONCE, n_clips - start)
-            features.append(
-                self.model.volume_features(self.model.draw(x[mine], owner[mine] - start, part, n))
-            )
-        out = self.model.head(torch.cat(features))
-        return out.float() if out.dtype == torch.bfloat16 else out
 
 
 @dataclass

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from skelact.errors import ConfigError
@@ -14,7 +13,6 @@ from skelact.layouts import SkeletonLayout, get_layout
 from skelact.models.base import GraphModel
 from skelact.models.dgstgcn import dynamic_rows
 from skelact.models.settings import NetworkSettings
-from skelact.nn.channel_major import fold_major
 from skelact.nn.pooling import pool_clips
 from skelact.nn.spatial.dynamic import DynamicGraphConv
 from skelact.nn.spatial.prototype import ClassContrast, PrototypeReconstruction
@@ -101,12 +99,6 @@ class ProtoGCN(GraphModel):
             return None
         (topology, logits), self._kept = self._kept, None
         return self.contrast_weight * self.contrast(self.prototypes(topology), label, logits)
-
-    def fold_blocks(self, dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
-        return fold_major(self.blocks, dtype)
-
-    def widest(self) -> int:
-        return self.n_features
 
 
 def _of_clips(topology: Tensor, owner: Tensor | None, n_clips: int, present: Tensor | None) -> Tensor:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from skelact.errors import ConfigError
@@ -14,7 +12,6 @@ from skelact.layouts import SkeletonLayout
 from skelact.models.base import GraphModel, SkeletonModel
 from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
-from skelact.nn.inference import FoldedBlock
 from skelact.nn.norm import JointNorm
 from skelact.nn.recurrent import Recurrent, pool_frames
 from skelact.nn.temporal.conv import TemporalConv
@@ -34,9 +31,10 @@ class FrameModel(SkeletonModel):
         self.norm = JointNorm(len(self.layout), channels_in)
 
     def normalise(self, x: Tensor, present: Tensor | None) -> Tensor:
-        """``x [P, T, V, C]`` normalised; frames in which nobody is there stay 0."""
+        """``x [P, T, V, C]`` normalised, in the weights' type; frames in which nobody is there stay 0."""
         x = self.norm(x, present)
-        return x if present is None else x * present[..., None, None].to(x.dtype)
+        x = x if present is None else x * present[..., None, None].to(x.dtype)
+        return x.to(self.head.weight.dtype)
 
 
 class RecurrentNet(FrameModel):
@@ -68,13 +66,6 @@ class RecurrentNet(FrameModel):
     def people_features(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
         states = self.recurrent(self.normalise(x, present).flatten(2))
         return self.dropout(pool_frames(states, present))
-
-
-class JoinJoints(nn.Module):
-    """``[V, P, T, C]`` to ``[1, P, T, V·C]``: the joints of a frame become its channels."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x.permute(1, 2, 0, 3).flatten(2).unsqueeze(0)
 
 
 class TCN(GraphModel):
@@ -109,7 +100,6 @@ class TCN(GraphModel):
         if kernel % 2 == 0:
             raise ConfigError(f"kernel must be odd so that frames stay centred, got {kernel}")
         super().__init__(layout, n_classes, channels_in, [], channels[-1])
-        self.blocks.append(JoinJoints())
         width = len(self.layout) * channels_in
         for i, d in enumerate(channels):
             first = TemporalConv(width, d, kernel, dilation=2**i, causal=causal)
@@ -117,12 +107,9 @@ class TCN(GraphModel):
             self.blocks.append(Block(first, second, width, d, dropout=dropout))
             width = d
 
-    def fold_blocks(self, dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
-        join, *rows = self.blocks
-        return [join, *(FoldedBlock(row, dtype) for row in rows if isinstance(row, Block))]
-
-    def widest(self) -> int:
-        return max(self.channels_in, 2 * self.n_features // len(self.layout))
+    def nodes(self, x: Tensor) -> Tensor:
+        """One node: the joints of a frame are its channels, ``[1, P, T, V·C]``."""
+        return x.flatten(2).unsqueeze(0)
 
 
 @dataclass

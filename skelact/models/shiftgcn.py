@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
-
-import torch
-from torch import Tensor
 
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.models.base import GraphModel
 from skelact.models.settings import NetworkSettings
-from skelact.nn.shift_block import ShiftBlock
+from skelact.nn.shift_block import ShiftBlock, ShiftBlocks
 
 
 class ShiftGCN(GraphModel):
@@ -54,29 +51,8 @@ class ShiftGCN(GraphModel):
             ShiftBlock(c, d, len(layout), 2 if i in strided else 1, i > 0, dropout if i > 0 else 0.0)
             for i, (c, d) in enumerate(pairwise([channels_in, *channels]))
         ]
-        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people, norm_people)
-
-    def run_blocks(self, x: Tensor) -> Tensor:
-        x = _frames_innermost(x)
-        for block in self.blocks:
-            x = block(x)
-        return _channels_innermost(x)
-
-    def fold_blocks(self, dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
-        folded = [block.folded(dtype) for block in self.blocks]  # type: ignore[operator]
-        return [_frames_innermost, *folded, _channels_innermost]
-
-    def widest(self) -> int:
-        return 2 * self.blocks[0].spatial.weight.shape[0]  # type: ignore[union-attr]
-
-
-def _frames_innermost(x: Tensor) -> Tensor:
-    """``[V, P, T, C]`` to ``[V, C, P, T]``, in which shifts are copies of rows."""
-    return x.permute(0, 3, 1, 2).contiguous()
-
-
-def _channels_innermost(x: Tensor) -> Tensor:
-    return x.permute(0, 2, 3, 1)
+        blocks = ShiftBlocks(rows)
+        super().__init__(layout, n_classes, channels_in, blocks, channels[-1], padded_people, norm_people)
 
 
 @dataclass

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.layouts.parts import part_table
 from skelact.models.base import GraphModel
 from skelact.models.settings import NetworkSettings
-from skelact.nn.norm import ChannelNorm
-from skelact.nn.partition_attention import PartitionBlock, SkateEmbedding
-from skelact.nn.temporal.conv import TemporalConv
-
-
-class MergeFrames(nn.Module):
-    """A strided convolution over time and a norm: half the frames, other channels."""
-
-    def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
-        super().__init__()
-        self.conv = TemporalConv(channels_in, channels_out, kernel, stride=2)
-        self.norm = ChannelNorm(channels_out)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.norm(self.conv(x))
+from skelact.nn.partition_attention import MergeFrames, PartitionBlock, SkateEmbedding
 
 
 class SkateFormer(GraphModel):
@@ -89,40 +73,6 @@ class SkateFormer(GraphModel):
                     )
                 )
         super().__init__(layout, n_classes, channels_in, rows, channels[-1])
-
-    def fold_blocks(self, dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
-        rows: list[Callable[[Tensor], Tensor]] = []
-        for row in self.blocks:
-            if isinstance(row, MergeFrames):
-                rows.append(row.conv.folded(row.norm, dtype))
-            elif isinstance(row, PartitionBlock):
-                rows.append(FoldedPartitionBlock(row, dtype))
-            else:
-                rows.append(copy.deepcopy(row).eval().requires_grad_(False).to(dtype))
-        return rows
-
-    def widest(self) -> int:
-        return max(1, self.n_features // 5)  # nine people of NTU: measured; attention needs no small packs
-
-
-class FoldedPartitionBlock:
-    """The inference form of a `PartitionBlock`: its own copy, norms' factors in the products that follow."""
-
-    def __init__(self, block: PartitionBlock, dtype: torch.dtype) -> None:
-        exact = copy.deepcopy(block).eval().requires_grad_(False)
-        for norm, linear in ((exact.norm_mix, exact.mapping), (exact.norm_mlp, exact.widen)):
-            linear.bias.add_(linear.weight @ norm.bias)
-            linear.weight.mul_(norm.weight)
-            norm.register_parameter("weight", None)
-            norm.register_parameter("bias", None)
-        self.block = exact.to(dtype)
-        self._biases: dict[int, list[Tensor]] = {}
-
-    def __call__(self, x: Tensor) -> Tensor:
-        n_frames = x.shape[2]
-        if n_frames not in self._biases:
-            self._biases = {n_frames: [a.bias(n_frames) for a in self.block.attentions]}  # type: ignore[operator]
-        return self.block(x, self._biases[n_frames])
 
 
 @dataclass

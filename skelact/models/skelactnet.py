@@ -82,9 +82,6 @@ class SkelactNet(GraphModel):
         super().__init__(layout, n_classes, channels_in, rows, channels[-1])
         self.causal = causal
 
-    def widest(self) -> int:
-        return 2 * self.blocks[0].spatial.value.out_features  # type: ignore[union-attr]
-
 
 @dataclass
 class SkelactNetSettings(NetworkSettings):

@@ -66,9 +66,6 @@ class STGCN(GraphModel):
             )
         super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people)
 
-    def widest(self) -> int:
-        return 2 * self.blocks[0].spatial.weight.shape[2]  # type: ignore[union-attr]
-
 
 @dataclass
 class STGCNSettings(NetworkSettings):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
-
-import torch
-from torch import Tensor
 
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
@@ -16,7 +13,6 @@ from skelact.layouts import partition as partition_graph
 from skelact.models.base import GraphModel
 from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
-from skelact.nn.channel_major import fold_major
 from skelact.nn.spatial.learned import LearnedGraphConv
 from skelact.nn.temporal.multibranch import MultiBranchConv
 
@@ -72,12 +68,6 @@ class STGCNPlusPlus(GraphModel):
                 )
             )
         super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people)
-
-    def fold_blocks(self, dtype: torch.dtype) -> list[Callable[[Tensor], Tensor]]:
-        return fold_major(self.blocks, dtype)
-
-    def widest(self) -> int:
-        return self.n_features
 
 
 @dataclass

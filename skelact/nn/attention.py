@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import warnings
 from collections.abc import Callable
@@ -13,7 +12,6 @@ from torch.nn import functional
 
 from skelact.errors import ConfigError
 from skelact.nn.graph import SkeletonGraph
-from skelact.nn.norm import ChannelNorm, scale_shift
 from skelact.nn.spatial.heads import aggregate_heads
 
 
@@ -84,27 +82,3 @@ class GraphAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         values = self.value(x)
         return aggregate_heads(values, self.matrices(self.coefficients(x)).to(values.dtype)) + self.bias
-
-    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedGraphAttention:
-        """The inference form, with the norm that follows."""
-        return FoldedGraphAttention(self, norm, dtype)
-
-
-class FoldedGraphAttention:
-    """`GraphAttention` and the norm that follows it.
-
-    The norm scales channels, the attention mixes joints: so the scale goes into the values' weights.
-    """
-
-    def __init__(self, layer: GraphAttention, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
-        scale, shift = scale_shift(norm, layer.bias)
-        self.value = (layer.value.weight * scale.unsqueeze(-1)).detach().to(dtype)
-        self.bias = (layer.bias * scale + shift).detach().to(dtype)
-        # The weights come from means over time, which are few: they can afford the wider type.
-        self.exact = torch.float32 if dtype == torch.bfloat16 else dtype
-        self.layer = copy.deepcopy(layer).requires_grad_(False).to(self.exact)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        pooled = x.mean(2, keepdim=True, dtype=self.exact)
-        matrices = self.layer.matrices(self.layer.coefficients(pooled)).to(x.dtype)
-        return aggregate_heads(functional.linear(x, self.value), matrices).add_(self.bias)

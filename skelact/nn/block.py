@@ -5,17 +5,15 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from skelact.nn.norm import ChannelNorm
-from skelact.nn.norm_step import norm_add_relu
+from skelact.nn.pooling import pool_people
 from skelact.nn.temporal.conv import PointConv
 
 
 class Block(nn.Module):
     """``relu(norm(temporal(relu(norm(spatial(x)) [+ inner(x)]))) + residual(x))`` on ``[V, P, T, C]``.
 
-    An attention module, if there is one, weighs what the temporal module sees.
-
-    Spatial and temporal modules may hold norms of their own; then the block has none after them. Both offer
-    ``folded(norm, dtype)``, their inference form with that norm.
+    An attention module, if there is one, weighs what the temporal module sees. Spatial and temporal modules
+    may hold norms of their own; then the block has none after them.
 
     Args:
         spatial: maps C to D channels.
@@ -26,7 +24,7 @@ class Block(nn.Module):
         inner_residual: the same around the spatial module alone.
         spatial_norm, temporal_norm: a norm after the module.
         dropout: after the temporal module; a probability, or a module.
-        attention: keeps the shape; offers ``folded(dtype)``.
+        attention: keeps the shape.
     """
 
     def __init__(
@@ -44,6 +42,7 @@ class Block(nn.Module):
         attention: nn.Module | None = None,
     ) -> None:
         super().__init__()
+        self.channels_out, self.stride = channels_out, stride
         self.spatial, self.temporal, self.attention = spatial, temporal, attention
         self.spatial_norm = ChannelNorm(channels_out) if spatial_norm else None
         self.temporal_norm = ChannelNorm(channels_out) if temporal_norm else None
@@ -53,20 +52,35 @@ class Block(nn.Module):
         self.residual = shortcut(channels_in, channels_out, stride) if residual else None
 
     def forward(self, x: Tensor) -> Tensor:
-        inner = self.inner_residual(x) if self.inner_residual is not None else x if self.inner else None
-        out = norm_add_relu(self.spatial_norm, self.spatial(x), inner)
+        out = self.spatial(x)
+        if self.spatial_norm is not None:
+            out = self.spatial_norm(out)
+        if self.inner:
+            out = out + (x if self.inner_residual is None else self.inner_residual(x))
+        out = out.relu()
         if self.attention is not None:
             out = self.attention(out)
-        out, norm = self.temporal(out), self.temporal_norm
-        if self.drops:
-            out, norm = self.dropout(out if norm is None else norm(out)), None
-        residual = self.residual(x) if self.residual is not None else x if self.outer else None
-        return norm_add_relu(norm, out, residual)
+        out = self.temporal(out)
+        if self.temporal_norm is not None:
+            out = self.temporal_norm(out)
+        out = self.dropout(out)
+        if self.outer:
+            out = out + (x if self.residual is None else self.residual(x))
+        return out.relu()
 
-    @property
-    def drops(self) -> bool:
-        """Whether there is anything that dropout does."""
-        return self.training and not (isinstance(self.dropout, nn.Dropout) and self.dropout.p == 0)
+
+class Blocks(nn.ModuleList):
+    """The blocks of a network, one after another, on ``[V, P, T, C]``."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Features ``[V, P, T', D]`` of ``[V, P, T, C]``."""
+        for block in self:
+            x = block(x)
+        return x
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """Features ``[P, D]``, the mean over joints and frames."""
+        return pool_people(self(x))
 
 
 def shortcut(channels_in: int, channels_out: int, stride: int) -> nn.Sequential | None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 class ConvNorm3d(nn.Sequential):
@@ -66,13 +63,3 @@ class Bottleneck3d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out = self.expand(self.spread(self.reduce(x)))
         return (out + (x if self.shortcut is None else self.shortcut(x))).relu_()
-
-
-def fold_norms(module: nn.Module) -> nn.Module:
-    """A frozen copy of a network of `ConvNorm3d` in evaluation mode, the norms inside the convolutions."""
-    frozen = copy.deepcopy(module).eval().requires_grad_(False)
-    for part in frozen.modules():
-        if isinstance(part, ConvNorm3d):
-            part[0] = fuse_conv_bn_eval(part[0], part[1])  # type: ignore[type-var]
-            part[1] = nn.Identity()
-    return frozen.requires_grad_(False)

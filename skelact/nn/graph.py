@@ -1,20 +1,12 @@
-"""`propagate`: the product of a skeleton graph with everything else, in one call.
-
-Features are joint-major, ``[V, P, T, C]``, so the sparse adjacency of all K partitions, stacked to
-``[K*V, V]``, times ``x.view(V, -1)`` aggregates every partition, person, frame and channel at once.
-"""
+"""`SkeletonGraph`: the fixed topology of a partitioned skeleton graph."""
 
 from __future__ import annotations
 
-from typing import Any
+import warnings
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-
-from skelact.errors import ConfigError, choices
-
-BACKENDS = ("auto", "sparse", "dense")
 
 
 class SkeletonGraph(nn.Module):
@@ -65,8 +57,7 @@ class SkeletonGraph(nn.Module):
         """torch-geometric's ``EdgeIndex`` of the graph and of its transpose with the edges' reordering."""
         device = self.row.device
         if device not in self._indices:
-            make = _edge_index_class()
-
+            make = edge_index_class()
             shape = (self.n_partitions * self.n_joints, self.n_joints)
             forward = make(torch.stack([self.row, self.col]), sparse_size=shape, sort_order="row")
             order = (self.col * shape[0] + self.row).argsort()
@@ -85,85 +76,10 @@ class SkeletonGraph(nn.Module):
         return f"partitions={self.n_partitions}, joints={self.n_joints}, edges={self.n_edges}"
 
 
-def _edge_index_class() -> Any:
+def edge_index_class() -> type:
     """torch-geometric's ``EdgeIndex``, without the notices that loading and using it bring up."""
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         from torch_geometric import EdgeIndex
     warnings.filterwarnings("ignore", message="Sparse (invariant checks|CSR tensor support)")
     return EdgeIndex
-
-
-class _SparseProduct(torch.autograd.Function):
-    """PyG's sparse product, with a backward that does not gather edge by edge.
-
-    The input's gradient is the transposed sparse product; the edges' gradient is one dense product
-    ``G Xᵀ``, read off at the edges.
-    """
-
-    @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, graph: SkeletonGraph) -> Tensor:  # type: ignore[override]
-        ctx.save_for_backward(x, weight)
-        ctx.graph = graph
-        return graph.edge_indices()[0].matmul(x, input_value=weight)
-
-    @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
-        x, weight = ctx.saved_tensors
-        graph: SkeletonGraph = ctx.graph
-        grad = grad.contiguous()
-        grad_x = grad_weight = None
-        if ctx.needs_input_grad[0]:
-            _, transpose, order = graph.edge_indices()
-            grad_x = transpose.matmul(grad, input_value=weight[order].contiguous())
-        if ctx.needs_input_grad[1]:
-            grad_weight = (grad @ x.T)[graph.row, graph.col]
-        return grad_x, grad_weight, None
-
-
-def choose_backend(x: Tensor, graph: SkeletonGraph) -> str:
-    """The faster backend, by rules read off ``skelact benchmark propagate``.
-
-    A skeleton's 25 or so joints make a matrix that fits a core's first cache, so the dense product wins,
-    but for two cases: graphs of hundreds of joints, and bfloat16 on a processor without matrix units (AMX),
-    where dense products are emulated.
-    """
-    if graph.n_joints > 256:
-        return "sparse"
-    if x.dtype == torch.bfloat16 and x.device.type == "cpu" and not torch.cpu._is_amx_tile_supported():
-        return "sparse"
-    return "dense"
-
-
-def propagate(x: Tensor, graph: SkeletonGraph, weight: Tensor | None = None, backend: str = "auto") -> Tensor:
-    """Aggregate neighbours in every partition: ``out[k, w] = Σ_v weight[k, v→w] · x[v]``.
-
-    Args:
-        x: ``[V, ...]``, contiguous, typically ``[V, P, T, C]``.
-        graph: the topology.
-        weight: ``[E]`` edge weights in the graph's order; None: the graph's own values.
-        backend: ``sparse`` (torch-geometric's sparse product, the reference), ``dense`` (one matrix
-            product), or ``auto``, see `choose_backend`.
-
-    Returns:
-        ``[K, V, ...]``.
-
-    Raises:
-        ConfigError: for an unknown backend or a wrong number of joints.
-    """
-    if x.shape[0] != graph.n_joints:
-        raise ConfigError(f"the graph has {graph.n_joints} joints, but x has {x.shape[0]} in its first axis")
-    weight = graph.value if weight is None else weight
-    weight = weight.to(x.dtype)
-    flat = x.reshape(x.shape[0], -1)
-    if backend == "auto":
-        backend = choose_backend(flat, graph)
-    if backend == "dense":
-        out = graph.dense(weight) @ flat
-    elif backend == "sparse":
-        out = _SparseProduct.apply(flat, weight, graph)
-    else:
-        raise ConfigError(choices(backend, BACKENDS, "propagate backend"))
-    return out.view(graph.n_partitions, graph.n_joints, *x.shape[1:])  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Batch normalisation for channels-last features."""
+"""Batch normalisation for joint-major, channels-last features (Ioffe and Szegedy, ICML 2015)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from torch.nn import functional
 
 
 class ChannelNorm(nn.BatchNorm1d):
-    """Batch normalisation over the last axis of ``[V, P, T, C]`` (Ioffe and Szegedy, ICML 2015).
+    """Batch normalisation over the last axis of ``[V, P, T, C]``.
 
     Weights and statistics are those of ``BatchNorm2d`` on ``[N, C, T, V]``. The product runs on the
     channels-last view, which is the same memory.
     """
+
+    sync = False  # statistics over all processes of a training; see `synchronise`
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         return self.normalise(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
     def normalise(self, x: Tensor) -> Tensor:
         """The same of features whose channels are the second axis, ``[P, C, ...]``."""
+        if self.sync and self.training:
+            return _normalise_together(self, x)
         training = self.training or self.running_mean is None
         momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.num_batches_tracked is not None:
@@ -52,6 +56,8 @@ class JointNorm(nn.BatchNorm1d):
             clip apart (``M*V*C`` channels). Their statistics stay as they are in further training.
     """
 
+    sync = False
+
     def __init__(self, n_joints: int, channels: int, people: int = 1) -> None:
         super().__init__(people * n_joints * channels)
         self.people = people
@@ -72,16 +78,65 @@ class JointNorm(nn.BatchNorm1d):
     def forward(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:  # type: ignore[override]
         """Normalise ``x [P, T, V, C]``; ``present [P, T]`` says which frames of a person exist, ``rank [P]``
         which person of the clip it is."""
-        if self.people > 1:
+        if self.people > 1 or not self.training:
             scale, shift = self.joint_affine(x.shape[2], rank)
-            return x * scale + shift
+            return x * scale.to(x.dtype) + shift.to(x.dtype)
         flat = x.reshape(-1, self.num_features)
-        if present is None or not self.training:
-            return super().forward(flat).view(x.shape)
-        keep = present.reshape(-1)
-        if bool(keep.all()):
-            return super().forward(flat).view(x.shape)
-        out = torch.zeros_like(flat)
-        if int(keep.sum()) > 1:
-            out[keep] = super().forward(flat[keep]).to(out.dtype)
-        return out.view(x.shape)
+        there = torch.ones_like(flat[:, :1]) if present is None else present.reshape(-1, 1).to(flat.dtype)
+        mean, variance, n = moments(flat, there, self.sync)
+        _track(self, mean, variance, n)
+        normal = (flat - mean) * torch.rsqrt(variance + self.eps)
+        return torch.addcmul(self.bias, normal, self.weight).view(x.shape)
+
+
+def moments(x: Tensor, weight: Tensor, sync: bool) -> tuple[Tensor, Tensor, Tensor]:
+    """Weighted mean and variance of ``x [R, C]`` and the sum of the weights.
+
+    Args:
+        x: rows.
+        weight: ``[R, 1]``, 0 or 1.
+        sync: over the rows of all processes.
+
+    Returns:
+        mean ``[C]``, biased variance ``[C]``, count ``[1]``.
+    """
+    n = _everywhere(weight.sum(0), sync)
+    mean = _everywhere((x * weight).sum(0), sync) / n.clamp_min(1)
+    centred = (x - mean) * weight
+    return mean, _everywhere((centred * centred).sum(0), sync) / n.clamp_min(1), n
+
+
+def synchronise(model: nn.Module, on: bool = True) -> None:
+    """Let all norms of a network take their statistics over all processes (``torch.distributed``)."""
+    for module in model.modules():
+        if isinstance(module, ChannelNorm | JointNorm):
+            module.sync = on
+
+
+def _normalise_together(norm: ChannelNorm, x: Tensor) -> Tensor:
+    rows = x.transpose(1, -1).reshape(-1, x.shape[1])
+    mean, variance, n = moments(rows, torch.ones_like(rows[:, :1]), sync=True)
+    _track(norm, mean, variance, n)
+    scale = norm.weight * torch.rsqrt(variance + norm.eps)
+    shape = (1, -1, *[1] * (x.ndim - 2))
+    return x * scale.view(shape) + (norm.bias - mean * scale).view(shape)
+
+
+@torch.no_grad()
+def _track(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, n: Tensor) -> None:
+    """Count a batch into the running statistics; one row alone has no variance and is left out."""
+    assert norm.running_mean is not None and norm.running_var is not None
+    momentum = (n > 1).to(mean.dtype) * (0.0 if norm.momentum is None else norm.momentum)
+    norm.running_mean.add_((mean - norm.running_mean) * momentum)
+    norm.running_var.add_((variance * (n / (n - 1).clamp_min(1)) - norm.running_var) * momentum)
+    if norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.add_(1)
+
+
+def _everywhere(x: Tensor, sync: bool) -> Tensor:
+    """Sum over all processes; its gradient is the sum of theirs."""
+    if not sync or not torch.distributed.is_available() or not torch.distributed.is_initialized():
+        return x
+    from torch.distributed.nn.functional import all_reduce
+
+    return all_reduce(x)  # type: ignore[no-any-return]

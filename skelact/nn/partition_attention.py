@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skelact.errors import ConfigError
+from skelact.nn.norm import ChannelNorm
 from skelact.nn.spatial.heads import aggregate_heads
+from skelact.nn.temporal.conv import TemporalConv
 
 MASKED = -1e4  # added to the score of a token that does not exist; finite, so that no row becomes NaN
 
@@ -274,3 +276,16 @@ class SkateEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.stem(x) + self.joint[:, None, None] * self.waves(x.shape[2])
+
+
+class MergeFrames(nn.Module):
+    """A strided convolution over time and a norm: half the frames, other channels."""
+
+    def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
+        super().__init__()
+        self.channels_out = channels_out
+        self.conv = TemporalConv(channels_in, channels_out, kernel, stride=2)
+        self.norm = ChannelNorm(channels_out)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.conv(x))

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 
 from skelact.nn.block import shortcut
-from skelact.nn.inference import add_into, fold_shortcut
 from skelact.nn.norm import ChannelNorm
-from skelact.nn.norm_step import norm_add_relu
 
 
 class TemporalUnit(nn.Module):
@@ -39,28 +36,9 @@ class TemporalUnit(nn.Module):
         self.residual = shortcut(channels_in, channels_out, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = x if self.residual is None else self.residual(x)
-        if self.activation and not (self.training and self.dropout.p):
-            return norm_add_relu(self.norm, self.temporal(x), residual)
-        out = self.dropout(self.norm(self.temporal(x))) + residual
+        out = self.dropout(self.norm(self.temporal(x)))
+        out = out + (x if self.residual is None else self.residual(x))
         return out.relu() if self.activation else out
-
-    def folded(self, dtype: torch.dtype) -> FoldedTemporalUnit:
-        """The inference form."""
-        return FoldedTemporalUnit(self, dtype)
-
-
-class FoldedTemporalUnit:
-    """`TemporalUnit` with its norms folded in."""
-
-    def __init__(self, unit: TemporalUnit, dtype: torch.dtype) -> None:
-        self.temporal = unit.temporal.folded(unit.norm, dtype)  # type: ignore[operator]
-        self.residual = fold_shortcut(unit.residual, dtype)
-        self.activation = unit.activation
-
-    def __call__(self, x: Tensor) -> Tensor:
-        out = add_into(self.temporal(x), x if self.residual is None else self.residual(x))
-        return out.relu_() if self.activation else out
 
 
 class PathwayBlock(nn.Module):
@@ -73,6 +51,7 @@ class PathwayBlock(nn.Module):
         units: temporal units: those of the factorised path (the last of them without activation), and the
             one after the sum.
         channels_out: D.
+        stride: of the block.
     """
 
     def __init__(
@@ -82,41 +61,19 @@ class PathwayBlock(nn.Module):
         windows: Sequence[nn.Module],
         units: Sequence[TemporalUnit],
         channels_out: int,
+        stride: int = 1,
     ) -> None:
         super().__init__()
+        self.channels_out, self.stride = channels_out, stride
         self.spatial, self.spatial_norm = spatial, ChannelNorm(spatial_channels)
         self.windows = nn.ModuleList(windows)
         self.window_norms = nn.ModuleList(ChannelNorm(channels_out) for _ in windows)
         self.units = nn.ModuleList(units)
 
     def forward(self, x: Tensor) -> Tensor:
-        out = norm_add_relu(self.spatial_norm, self.spatial(x))
+        out = self.spatial_norm(self.spatial(x)).relu()
         for unit in self.units[:-1]:
             out = unit(out)
         for window, norm in zip(self.windows, self.window_norms, strict=True):
             out = out + norm(window(x))
         return self.units[-1](out.relu())
-
-    def folded(self, dtype: torch.dtype) -> FoldedPathwayBlock:
-        """The inference form."""
-        return FoldedPathwayBlock(self, dtype)
-
-
-class FoldedPathwayBlock:
-    """`PathwayBlock` with its norms folded in."""
-
-    def __init__(self, block: PathwayBlock, dtype: torch.dtype) -> None:
-        self.spatial = block.spatial.folded(block.spatial_norm, dtype)  # type: ignore[operator]
-        self.windows = [
-            window.folded(norm, dtype)  # type: ignore[operator]
-            for window, norm in zip(block.windows, block.window_norms, strict=True)
-        ]
-        self.units = [unit.folded(dtype) for unit in block.units]  # type: ignore[operator]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        out = self.spatial(x).relu_()
-        for unit in self.units[:-1]:
-            out = unit(out)
-        for window in self.windows:
-            out = add_into(out, window(x))
-        return self.units[-1](out.relu_())

@@ -1,10 +1,10 @@
-"""The row of Shift-GCN, on ``[V, C, P, T]`` (frames innermost, see `skelact.nn.spatial.shift`)."""
+"""The block of Shift-GCN, on ``[V, C, P, T]`` (frames innermost, see `skelact.nn.spatial.shift`)."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
+from skelact.nn.block import Blocks
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.spatial.shift import ShiftGraphConv, mix_rows
 from skelact.nn.temporal.shift import ShiftTemporalConv
@@ -31,15 +31,16 @@ class ShiftBlock(nn.Module):
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
+        self.channels_out, self.stride = channels_out, stride
         self.spatial = ShiftGraphConv(channels_in, channels_out, n_joints)
         self.temporal = ShiftTemporalConv(channels_out, channels_out, stride)
         self.temporal_norm = ChannelNorm(channels_out)
         self.dropout = nn.Dropout(dropout)
         same = channels_in == channels_out
-        self.inner_residual = None if same else RowShortcut(channels_in, channels_out, 1)
+        self.inner_residual = None if same else ShiftShortcut(channels_in, channels_out, 1)
         self.outer = residual
         self.residual = (
-            RowShortcut(channels_in, channels_out, stride)
+            ShiftShortcut(channels_in, channels_out, stride)
             if residual and not (same and stride == 1)
             else None
         )
@@ -51,12 +52,8 @@ class ShiftBlock(nn.Module):
             out = out + (x if self.residual is None else self.residual(x))
         return out.relu()
 
-    def folded(self, dtype: torch.dtype) -> FoldedShiftBlock:
-        """The inference form."""
-        return FoldedShiftBlock(self, dtype)
 
-
-class RowShortcut(nn.Module):
+class ShiftShortcut(nn.Module):
     """A strided 1×1 convolution and norm on ``[V, C, P, T]``, for a residual that changes shape."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
@@ -67,45 +64,19 @@ class RowShortcut(nn.Module):
         nn.init.zeros_(self.conv.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.norm.normalise(_strided(x, self.conv.weight, self.conv.bias, self.stride))
-
-    def folded(self, dtype: torch.dtype) -> FoldedRowShortcut:
-        """The inference form."""
-        return FoldedRowShortcut(self, dtype)
+        return self.norm.normalise(strided_product(x, self.conv.weight, self.conv.bias, self.stride))
 
 
-def _strided(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
+def strided_product(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Tensor:
+    """1×1 convolution of every ``stride``-th frame of ``[V, C, P, T]``."""
     x = x[..., ::stride]
     v, c, p, t = x.shape
     return mix_rows(x.reshape(v, c, p * t), weight, bias).view(v, -1, p, t)
 
 
-class FoldedRowShortcut:
-    """`RowShortcut` with its norm folded in."""
+class ShiftBlocks(Blocks):
+    """The blocks of Shift-GCN: `Blocks` that run on ``[V, C, P, T]`` in between."""
 
-    def __init__(self, module: RowShortcut, dtype: torch.dtype) -> None:
-        scale, shift = module.norm.scale_shift()
-        self.weight = (module.conv.weight * scale[:, None]).detach().to(dtype)
-        self.bias = (module.conv.bias * scale + shift).detach().to(dtype)
-        self.stride = module.stride
-
-    def __call__(self, x: Tensor) -> Tensor:
-        return _strided(x, self.weight, self.bias, self.stride)
-
-
-class FoldedShiftBlock:
-    """`ShiftBlock` with its norms folded in."""
-
-    def __init__(self, block: ShiftBlock, dtype: torch.dtype) -> None:
-        self.spatial = block.spatial.folded(dtype)
-        self.temporal = block.temporal.folded(block.temporal_norm, dtype)
-        self.inner = None if block.inner_residual is None else block.inner_residual.folded(dtype)
-        self.outer = block.outer
-        self.residual = None if block.residual is None else block.residual.folded(dtype)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        out = self.spatial(x).add_(x if self.inner is None else self.inner(x)).relu_()
-        out = self.temporal(out)
-        if self.outer:
-            out.add_(x if self.residual is None else self.residual(x))
-        return out.relu_()
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.permute(0, 3, 1, 2).contiguous()
+        return super().forward(x).permute(0, 2, 3, 1)

@@ -40,15 +40,12 @@ class JointFrameChannelAttention(nn.Module):
             nn.init.zeros_(layer.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, channel = joint_frame_channel_weights(
-            x, (self.joint.weight, self.joint.bias), (self.frame.weight, self.frame.bias),
-            (self.squeeze.weight, self.squeeze.bias), (self.excite.weight, self.excite.bias),
-        )  # fmt: skip
+        weight, channel = joint_frame_channel_weights(x, *self.layers())
         return x * weight * channel
 
-    def folded(self, dtype: torch.dtype) -> FoldedJointFrameChannelAttention:
-        """The inference form."""
-        return FoldedJointFrameChannelAttention(self, dtype)
+    def layers(self) -> list[tuple[Tensor, Tensor | None]]:
+        """Weight and bias of the four layers."""
+        return [(m.weight, m.bias) for m in (self.joint, self.frame, self.squeeze, self.excite)]
 
 
 Layer = tuple[Tensor, Tensor | None]
@@ -71,17 +68,3 @@ def joint_frame_channel_weights(
     pooled = torch.bmm(frames / t, weighed).squeeze(1)
     channels = 1 + functional.linear(functional.linear(pooled, *squeeze).relu(), *excite).sigmoid()
     return (joints.permute(2, 0, 1) * frames.transpose(0, 1)).unsqueeze(-1), channels.unsqueeze(1)
-
-
-class FoldedJointFrameChannelAttention:
-    """`JointFrameChannelAttention` on features that it may overwrite."""
-
-    def __init__(self, module: JointFrameChannelAttention, dtype: torch.dtype) -> None:
-        self.layers: list[Layer] = [
-            (layer.weight.detach().to(dtype, copy=True), layer.bias.detach().to(dtype, copy=True))  # type: ignore[union-attr]
-            for layer in (module.joint, module.frame, module.squeeze, module.excite)
-        ]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        weight, channel = joint_frame_channel_weights(x, *self.layers)
-        return x.mul_(weight).mul_(channel)

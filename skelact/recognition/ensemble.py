@@ -19,6 +19,7 @@ from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import CheckpointError
 from skelact.models import ModelSettings
+from skelact.nn.fast import inference_form
 from skelact.training.checkpoint import Card, find_checkpoint, load_checkpoint, load_weights, save_checkpoint
 from skelact.training.predict import predict_logits
 
@@ -126,13 +127,15 @@ def load_ensemble(path: str | Path, dtype: torch.dtype = torch.float32) -> Ensem
     state, card = load_checkpoint(path)
     if card.model.get("name") != FUSED:
         model, card, pipeline = _build(state, card, str(path))
-        return Ensemble([Member(path.parent.name, model, card, pipeline, model.folded(dtype))], [1.0], card)
+        return Ensemble(
+            [Member(path.parent.name, model, card, pipeline, inference_form(model, dtype))], [1.0], card
+        )
     members, weights = [], []
     for i, part in enumerate(card.model["members"]):
         own = {k.removeprefix(f"{i}."): v for k, v in state.items() if k.startswith(f"{i}.")}
         mine = replace(card, model=part["model"], pipeline=part["pipeline"])
         model, mine, pipeline = _build(own, mine, f"{path}: member {i} ({part['from']})")
-        members.append(Member(part["from"], model, mine, pipeline, model.folded(dtype)))
+        members.append(Member(part["from"], model, mine, pipeline, inference_form(model, dtype)))
         weights.append(float(part["weight"]))
     return Ensemble(members, weights, card)
 

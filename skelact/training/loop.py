@@ -18,6 +18,7 @@ from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.prefetch import Prefetcher
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import CheckpointError, ConfigError, SkelactError
+from skelact.nn.fast import for_training
 from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save_resume
 from skelact.training.fabric import make_fabric
 from skelact.training.history import HistoryWriter
@@ -60,6 +61,7 @@ class _Run:
         self.fabric, self.settings, self.folder, self.card = fabric, settings, folder, card
         self.frozen = frozen_stages(model, settings.freeze) if settings.freeze else []
         freeze_stages(self.frozen)
+        for_training(model)
         self.model, self.optimiser = fabric.setup(model, make_optimiser(model, settings))
         self.plain: nn.Module = (
             self.model.module.module if hasattr(self.model.module, "module") else self.model.module

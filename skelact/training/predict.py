@@ -30,7 +30,7 @@ def predict_logits(
     """Logits ``[N, views, classes]`` of clips, in evaluation mode, on the CPU.
 
     Args:
-        model: a network, or its folded form.
+        model: a network, or its inference form.
         data: the set.
         clips: clip numbers ``[N]``.
         pipeline: as in training.
@@ -44,7 +44,7 @@ def predict_logits(
     if isinstance(model, nn.Module):
         model.eval()
         weight = next(model.parameters())
-        device, dtype = weight.device, weight.dtype
+        device, dtype = weight.device, torch.promote_types(weight.dtype, torch.float32)
     results = []
     for start in range(0, len(clips), batch_size):
         part = clips[start : start + batch_size]

@@ -11,6 +11,7 @@ from skelact.benchmark.yardsticks import YARDSTICKS
 from skelact.benchmark.yardsticks.usual import to_usual
 from skelact.errors import ConfigError
 from skelact.models import MODELS
+from skelact.nn.fast import inference_form
 
 
 @pytest.mark.parametrize("name", YARDSTICKS)
@@ -22,7 +23,7 @@ def test_yardstick_equals_the_network(name: str) -> None:
     x, owner = torch.randn(4, 16, 25, 3), torch.tensor([0, 0, 1, 1])
     with torch.inference_mode():
         expected = usual(to_usual(x, 2, 2))
-        for logits in (ours(x, owner), ours.folded()(x, owner)):
+        for logits in (ours(x, owner), inference_form(ours)(x, owner)):
             assert (logits - expected).abs().max() < 1e-4 * expected.abs().max()
 
 

@@ -6,54 +6,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from small_models import LAYOUT_NAMES, SMALL, WIDE, build, clip_batch
 
 from skelact.errors import ConfigError
 from skelact.models import MODELS, STGCN
 from skelact.models import __path__ as models_path
-
-ROWS = {"channels": (8, 16, 16), "strided": (1,)}
-SMALL = {
-    "skelactnet": ROWS,
-    "stgcn": ROWS,
-    "ctrgcn": ROWS,
-    "stgcnpp": ROWS,
-    "dgstgcn": ROWS,
-    "protogcn": {**ROWS, "n_prototypes": 5},
-    "agcn": ROWS,
-    "aagcn": ROWS,
-    "shiftgcn": ROWS,
-    "msg3d": {"channels": (8, 14, 16), "strided": (1,), "n_scales": 4, "n_window_scales": 3},
-    "stgat": ROWS,
-    "skateformer": {"channels": (16, 32), "depth": 1, "heads": 8, "drop_path": 0.0},
-    "stalstm": {"hidden": 12},
-    "posec3d": {"width": 4, "depths": (1, 1, 1), "size": 24},
-    "lstm": {"hidden": 12, "layers": 2},
-    "gru": {"hidden": 12, "layers": 2},
-    "tcn": {"channels": (12, 16)},
-}
-# of widths at which inference takes other paths
-WIDE = {"channels": (16, 128, 128, 256), "strided": (1,)}
-LAYOUT_NAMES = ["ntu25", "coco17", "natops8", "pose_hands75"]
-
-
-def build(name: str, layout: str = "ntu25", n_classes: int = 5, **changes):
-    torch.manual_seed(0)
-    model = MODELS[name](**{**SMALL[name], **changes}).build(layout, n_classes, 3)
-    model.train()
-    with torch.no_grad():
-        for value in model.parameters():  # whatever starts at 0 takes part
-            value.add_(torch.randn_like(value), alpha=0.05)
-        # norms with statistics of their own
-        model(torch.randn(6, 16, len(model.layout), 3))
-    return model.eval()
-
-
-def clip_batch(n_joints: int, seed: int = 0):
-    generator = torch.Generator().manual_seed(seed)
-    owner = torch.tensor([0, 0, 1, 2, 2, 2])
-    x = torch.randn(6, 16, n_joints, 3, generator=generator)
-    score = (torch.rand(6, 16, n_joints, generator=generator) > 0.1).float()
-    return x, owner, score
+from skelact.nn.fast import inference_form
 
 
 def test_every_family_is_in_the_table_and_tested() -> None:
@@ -107,7 +65,7 @@ def test_missing_joints_have_no_influence(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_folded_form_gives_the_same(name: str) -> None:
+def test_inference_form_gives_the_same(name: str) -> None:
     model = build(name, **(WIDE if "strided" in SMALL[name] else {})).double()
     x, owner, score = clip_batch(25)
     x, score = x.double(), score.double()
@@ -116,9 +74,9 @@ def test_folded_form_gives_the_same(name: str) -> None:
             module.value = module.value.double()
     with torch.no_grad():
         expected = model(x, owner, score)
-    assert torch.allclose(model.folded(torch.float64)(x, owner, score), expected, atol=1e-10)
-    assert torch.allclose(model.folded(torch.float64)(x), model(x), atol=1e-10)
-    low = model.float().folded(torch.bfloat16)(x.float(), owner, score.float())
+    assert torch.allclose(inference_form(model, torch.float64)(x, owner, score), expected, atol=1e-10)
+    assert torch.allclose(inference_form(model, torch.float64)(x), model(x), atol=1e-10)
+    low = inference_form(model.float(), torch.bfloat16)(x.float(), owner, score.float())
     assert (low - expected).abs().max() < 0.05 * expected.abs().max()
 
 
@@ -140,7 +98,7 @@ def test_any_number_of_frames(name: str, n_frames: int) -> None:
     x = torch.randn(3, n_frames, 25, 3)
     logits = model(x)
     assert logits.shape == (3, 5) and torch.isfinite(logits).all()
-    assert torch.allclose(model.folded()(x), logits, atol=1e-4)
+    assert torch.allclose(inference_form(model)(x), logits, atol=1e-4)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -184,7 +142,7 @@ def test_wrong_joints_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["stgcn", "posec3d", "lstm"])
 def test_input_out_of_range(name: str, changes: dict, hint: str) -> None:
     model = build(name)
-    for form in (model, model.folded()):
+    for form in (model, inference_form(model)):
         with pytest.raises(ConfigError, match=hint):
             form(**{"x": torch.zeros(2, 16, 25, 3), **changes})
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from skelact.models.posec3d import PoseC3D
 from skelact.models.published import from_published
+from skelact.nn.fast import inference_form
 
 
 class Conv(nn.Module):
@@ -77,7 +78,9 @@ def test_released_weights_give_the_usual_forms_logits() -> None:
     assert volume.shape == (2, 17, 5, 64, 64)
     with torch.no_grad():
         assert torch.allclose(model(x, owner, score), usual(volume), atol=1e-12)
-        assert torch.allclose(model.folded(torch.float64)(x, owner, score), usual(volume), atol=1e-12)
+        assert torch.allclose(
+            inference_form(model, torch.float64)(x, owner, score), usual(volume), atol=1e-12
+        )
 
 
 def test_posec3d_sees_two_coordinates_in_any_unit() -> None:
@@ -100,5 +103,5 @@ def test_inference_takes_many_clips_in_turn() -> None:
     x, score = torch.randn(20, 6, 17, 3), (torch.rand(20, 6, 17) > 0.2).float()
     with torch.no_grad():
         expected = model(x, owner, score, 20)
-    logits = model.folded()(x, owner, score, 20)
+    logits = inference_form(model)(x, owner, score, 20)
     assert logits.shape == (20, 5) and torch.allclose(logits, expected, atol=1e-5)

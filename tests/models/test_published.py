@@ -13,6 +13,7 @@ from torch import Tensor
 
 from skelact.errors import CheckpointError, LayoutError
 from skelact.models.published import PUBLISHED, from_published, read_published
+from skelact.nn.fast import inference_form
 
 # name: the files whose keys a release's reference has; each is loaded and, where its logits are known, compared
 REFERENCES = ["stgcn", "2s_agcn", "ctrgcn", "stgcnpp_pyskl", "dgstgcn_pyskl", "protogcn", "msg3d"]
@@ -76,7 +77,7 @@ def test_logits_are_those_of_the_release(
     expected = torch.tensor(record["logits"], dtype=torch.float64) if record["logits"] else logits
     assert logits.shape == (2, 60)
     assert relative(logits, expected) < tolerance
-    assert relative(model.folded(dtype)(x, owner), expected) < tolerance
+    assert relative(inference_form(model, dtype)(x, owner), expected) < tolerance
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -90,7 +91,7 @@ def test_absent_people_are_those_of_padded_clips(shared_reference: Path, name: s
     with torch.no_grad():
         expected = model(padded, torch.tensor([0, 0, 1, 1]))
         assert relative(model(x[:3], torch.tensor([0, 1, 1])), expected) < 1e-12
-    assert relative(model.folded(torch.float64)(x[:3], torch.tensor([0, 1, 1])), expected) < 1e-9
+    assert relative(inference_form(model, torch.float64)(x[:3], torch.tensor([0, 1, 1])), expected) < 1e-9
 
 
 @pytest.mark.parametrize("name", TOOLKITS)

@@ -7,6 +7,8 @@ import torch
 
 from skelact.errors import ConfigError
 from skelact.models import SkelactNetSettings
+from skelact.nn.fast import inference_form
+from skelact.nn.fast.table import fold
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.spatial.heads import HeadGraphConv, aggregate_heads
 from skelact.nn.temporal.split import SplitConv
@@ -52,7 +54,7 @@ def test_the_folded_network_gives_the_same(topology: str, causal: bool) -> None:
     settings = SkelactNetSettings(channels=(16, 96, 96), strided=(1,), topology=topology, causal=causal)  # type: ignore[arg-type]
     model = shaken(settings.build("ntu25", 5, 3)).double()
     x, owner = torch.randn(5, 21, 25, 3, dtype=torch.float64), torch.tensor([0, 0, 1, 2, 2])
-    assert torch.allclose(model.folded(torch.float64)(x, owner), model(x, owner), atol=1e-12)  # type: ignore[operator]
+    assert torch.allclose(inference_form(model, torch.float64)(x, owner), model(x, owner), atol=1e-12)  # type: ignore[operator]
 
 
 def test_heads_aggregate_as_einsum_does() -> None:
@@ -88,7 +90,7 @@ def test_split_convolution_folds_with_its_norm() -> None:
     for causal in (False, True):
         conv, norm = shaken(SplitConv(13, 2, causal=causal)).double(), shaken(ChannelNorm(13)).double()
         x = torch.randn(3, 2, 11, 13, dtype=torch.float64)
-        folded = conv.folded(norm, torch.float64)(x)  # type: ignore[operator]
+        folded = fold(conv, norm, torch.float64)(x)
         assert torch.allclose(folded, norm(conv(x)), atol=1e-12)
 
 

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from skelact.layouts import partition
+from skelact.nn.fast import for_training, people
+from skelact.nn.fast.table import fold
 from skelact.nn.graph import SkeletonGraph
-from skelact.nn.spatial import mix
 from skelact.nn.spatial.adaptive import AdaptiveGraphConv
 from skelact.nn.stc_attention import JointFrameChannelAttention
 
@@ -36,18 +37,20 @@ def test_adaptive_convolution_is_the_papers_sum(gated: bool) -> None:
         adjacency = conv.learned + conv.gate * seen.tanh()
     expected = torch.einsum("pkvw,vptc,kcd->wptd", adjacency, x, conv.weight) + conv.bias.sum(0)
     assert torch.allclose(conv(x), expected, atol=1e-10)
-    assert torch.allclose(conv.folded(None, torch.float64)(x), expected, atol=1e-10)
+    assert torch.allclose(fold(conv, None, torch.float64)(x), expected, atol=1e-10)
 
 
 @pytest.mark.parametrize("gated", [False, True])
 def test_training_form_equals_the_plain_one(monkeypatch: pytest.MonkeyPatch, gated: bool) -> None:
-    monkeypatch.setattr(mix, "CACHE", 2 * 3 * 8 * 6 * 3 * 8)  # two people at a time
+    monkeypatch.setattr(people, "CACHE", 2 * 3 * 8 * 6 * 3 * 8)  # two people at a time
     conv = make_conv(gated)
     x = torch.randn(8, 5, 6, 3, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(8, 5, 6, 8, dtype=torch.float64)
     results = []
     for training in (True, False):
         conv.train(training)
+        if training:
+            for_training(conv)
         conv.zero_grad()
         x.grad = None
         out = conv(x)
@@ -74,7 +77,7 @@ def test_attention_weighs_joints_then_frames_then_channels(n_joints: int) -> Non
     y = y * (1 + module.frame(y.mean(0).transpose(1, 2)).sigmoid()).transpose(1, 2)
     y = y * (1 + module.excite(module.squeeze(y.mean((0, 2))).relu()).sigmoid())[:, None]
     assert torch.allclose(module(x), y, atol=1e-12)
-    assert torch.allclose(module.folded(torch.float64)(x.clone()), y, atol=1e-12)
+    assert torch.allclose(fold(module, None, torch.float64)(x.clone()), y, atol=1e-12)
 
 
 def test_attention_starts_evenly() -> None:

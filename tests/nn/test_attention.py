@@ -9,6 +9,7 @@ from torch.nn import functional
 from skelact.errors import ConfigError
 from skelact.layouts import get_layout, partition
 from skelact.nn.attention import GraphAttention
+from skelact.nn.fast.table import fold
 from skelact.nn.graph import SkeletonGraph
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.spatial.heads import aggregate_heads
@@ -68,7 +69,7 @@ def test_folded_form_keeps_its_weights() -> None:
     norm.train()
     norm(layer(x))
     norm.eval()
-    folded, before = layer.folded(norm, torch.float64), norm(layer(x)).detach()
+    folded, before = fold(layer, norm, torch.float64), norm(layer(x)).detach()
     with torch.no_grad():
         assert torch.allclose(folded(x), before, atol=1e-12)
         for parameter in layer.parameters():

@@ -8,9 +8,10 @@ from torch.nn import functional
 
 from skelact.errors import ConfigError
 from skelact.layouts import LAYOUTS, partition
-from skelact.nn.graph import SkeletonGraph, propagate
+from skelact.nn.graph import SkeletonGraph
 from skelact.nn.norm import ChannelNorm, JointNorm
 from skelact.nn.pooling import pool_clips
+from skelact.nn.propagate import propagate
 from skelact.nn.spatial.fixed import FixedGraphConv
 from skelact.nn.temporal.conv import PointConv, TemporalConv
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skelact.nn.conv3d import Bottleneck3d, fold_norms
+from skelact.nn.conv3d import Bottleneck3d
+from skelact.nn.fast import inference_form
 from skelact.nn.heatmap import crop_to_people, make_heatmaps
 
 
@@ -78,7 +79,8 @@ def test_folded_bottleneck(temporal: bool, stride: tuple[int, int]) -> None:
     block(x)
     expected = block.eval()(x)
     assert expected.shape == (2, 16, -(-5 // stride[0]), 6 // stride[1], 6 // stride[1])
-    frozen = fold_norms(block)
+    frozen = inference_form(block, torch.float64).model
+    assert not any(isinstance(m, torch.nn.BatchNorm3d) for m in frozen.modules())
     assert torch.allclose(frozen(x), expected, atol=1e-10)
     with torch.no_grad():
         for parameter in block.parameters():

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
 from skelact.errors import ConfigError
+from skelact.nn.fast.table import fold
 from skelact.nn.norm import ChannelNorm
-from skelact.nn.temporal import branches_step, multibranch
 from skelact.nn.temporal.multibranch import MultiBranchConv, max_of_three
 
 KERNELS = ((3, 1), (5, 2), (3, 4))
@@ -73,35 +71,8 @@ def test_equals_the_usual_form(stride: int, transform: bool, n_joints: int, n_fr
     x = torch.randn(5, 3, n_frames, 7, dtype=DTYPE)
     expected = usual(conv, x.permute(1, 3, 2, 0)).permute(3, 0, 2, 1)
     assert torch.allclose(conv(x), expected, atol=1e-10)
-    folded = conv.folded(norm, DTYPE)
+    folded = fold(conv, norm, DTYPE)
     assert torch.allclose(folded(x), norm(expected), atol=1e-10)
-
-
-@pytest.mark.parametrize("chunk", [1, 1 << 22])
-@pytest.mark.parametrize("n_frames", [1, 2, 9])
-@pytest.mark.parametrize(
-    ("stride", "transform", "n_joints"), [(1, True, 5), (2, True, 5), (2, False, 0), (1, False, 0)]
-)
-def test_steps_of_training_are_the_plain_form(
-    stride: int, transform: bool, n_joints: int, n_frames: int, chunk: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Outputs, gradients and running statistics, with joints all at once and one by one."""
-    monkeypatch.setattr(branches_step, "CHUNK_BYTES", chunk)
-    steps = make(stride, transform, n_joints).train()
-    plain = copy.deepcopy(steps)
-    x = torch.randn(5, 3, n_frames, 7, dtype=DTYPE, requires_grad=True)
-    results = []
-    for conv, whether in ((steps, True), (plain, False)):
-        monkeypatch.setattr(multibranch, "in_steps", lambda _, whether=whether: whether)
-        x.grad = None
-        out = conv(x)
-        torch.manual_seed(1)
-        (out * torch.randn_like(out)).sum().backward()
-        assert x.grad is not None
-        results.append([out.detach(), x.grad.clone(), *(p.grad for p in conv.parameters()), *conv.buffers()])
-    names = ["out", "x", *(n for n, _ in steps.named_parameters()), *(n for n, _ in steps.named_buffers())]
-    for name, ours, expected in zip(names, *results, strict=True):
-        assert torch.allclose(ours, expected, atol=1e-8, rtol=1e-8), name
 
 
 def test_maximum_of_three_frames_is_pooling() -> None:
@@ -116,7 +87,7 @@ def test_maximum_of_three_frames_is_pooling() -> None:
 def test_inference_does_not_follow_training() -> None:
     conv = make(n_joints=5).eval()
     x = torch.randn(5, 2, 8, 7, dtype=DTYPE)
-    folded = conv.folded(None, DTYPE)
+    folded = fold(conv, None, DTYPE)
     before = folded(x)
     with torch.no_grad():
         for value in conv.parameters():

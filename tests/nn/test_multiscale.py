@@ -8,6 +8,8 @@ import torch
 from torch.nn import functional
 
 from skelact.layouts import get_layout, hop_scales
+from skelact.nn.fast import for_training, plain_form
+from skelact.nn.fast.table import fold
 from skelact.nn.graph import SkeletonGraph
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.spatial.multiscale import MultiScaleGraphConv
@@ -44,7 +46,7 @@ def test_multiscale_convolution_is_the_sum_over_scales() -> None:
     adjacency = torch.as_tensor(scales) + conv.learned.view(3, 8, 8)  # target, source
     expected = torch.einsum("kwv,vptc,kcd->wptd", adjacency, x, conv.weight) + conv.bias
     assert torch.allclose(conv(x), expected, atol=1e-12)
-    assert torch.allclose(conv.folded(None, torch.float64)(x), expected, atol=1e-12)
+    assert torch.allclose(fold(conv, None, torch.float64)(x), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize(("stride", "dilation"), [(1, 1), (2, 1), (1, 2), (2, 3)])
@@ -80,13 +82,13 @@ def test_window_convolution_is_its_parts(stride: int, dilation: int, width: int,
             seen = conv.norm(mixed).relu().view(3, 8, *mixed.shape[1:])
             out = torch.einsum("nvpte,ned->vptd", seen, conv.collapse_weight) + conv.collapse_bias
         else:
-            out = conv(x)
+            out = for_training(conv)(x)
         (out * torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)).sum().backward()
         results.append([out.detach(), x.grad, *(p.grad for p in conv.parameters())])
     for ours, plain_one in zip(*results, strict=True):
         assert torch.allclose(ours, plain_one, atol=1e-9)
     closing(conv(x))
-    conv.eval()
+    plain_form(conv).eval()
     closing.eval()
-    folded = conv.folded(closing, torch.float64)(x.detach())
+    folded = fold(conv, closing, torch.float64)(x.detach())
     assert torch.allclose(folded, closing(conv(x)), atol=1e-10)

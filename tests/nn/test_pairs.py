@@ -11,13 +11,14 @@ from torch import nn
 from torch.nn import functional
 
 from skelact.errors import ConfigError
-from skelact.nn.channel_major import JointsFirst
+from skelact.nn.fast import for_training, people
+from skelact.nn.fast.channel_major import JointsFirst
+from skelact.nn.fast.refinement import WORKING_MAPS
+from skelact.nn.fast.table import MAJOR, fold
 from skelact.nn.norm import ChannelNorm
-from skelact.nn.spatial import channelwise, dynamic, mix
 from skelact.nn.spatial.channelwise import ChannelwiseGraphConv
 from skelact.nn.spatial.dynamic import DynamicGraphConv
 from skelact.nn.spatial.learned import LearnedGraphConv
-from skelact.nn.spatial.pairs_step import WORKING_MAPS
 from skelact.nn.spatial.prototype import ClassContrast, PrototypeReconstruction
 
 DTYPE = torch.float64
@@ -75,24 +76,23 @@ def test_equals_the_equations(name: str, n_frames: int) -> None:
     x = torch.randn(5, 3, n_frames, 7, dtype=DTYPE)
     expected = usual(module, x)
     assert torch.allclose(module(x), expected, atol=1e-10)
-    assert torch.allclose(module.folded(norm, DTYPE)(x), norm(expected), atol=1e-10)  # type: ignore
-    major = JointsFirst(module.folded_major(norm, DTYPE), DTYPE)  # type: ignore[operator]
+    assert torch.allclose(fold(module, norm, DTYPE)(x), norm(expected), atol=1e-10)
+    major = JointsFirst(MAJOR[type(module)](module, norm, DTYPE))
     assert torch.allclose(major(x), norm(expected), atol=1e-10)
 
 
-@pytest.mark.parametrize(("n_frames", "people"), [(1, 3), (6, 3), (6, 2), (6, 1)])
+@pytest.mark.parametrize(("n_frames", "n_people"), [(1, 3), (6, 3), (6, 2), (6, 1)])
 @pytest.mark.parametrize("name", ["channelwise", "dynamic", "subset-wise"])
 def test_steps_of_training_are_the_plain_form(
-    name: str, n_frames: int, people: int, monkeypatch: pytest.MonkeyPatch
+    name: str, n_frames: int, n_people: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mix, "CACHE", people * WORKING_MAPS * 12 * 5 * n_frames * 8)
+    monkeypatch.setattr(people, "CACHE", n_people * WORKING_MAPS * 12 * 5 * n_frames * 8)
     steps = make(name).train()
     plain = copy.deepcopy(steps)
     x = torch.randn(5, 3, n_frames, 7, dtype=DTYPE, requires_grad=True)
     results = []
-    for module, whether in ((steps, True), (plain, False)):
-        for place in (channelwise, dynamic):
-            monkeypatch.setattr(place, "in_steps", lambda *_, whether=whether: whether)
+    assert type(for_training(steps)) is not type(plain)
+    for module in (steps, plain):
         x.grad = None
         out = module(x)
         torch.manual_seed(1)
@@ -106,7 +106,7 @@ def test_steps_of_training_are_the_plain_form(
         assert torch.allclose(ours, expected, atol=1e-9, rtol=1e-8), what
 
 
-def test_kept_topologies_are_what_the_input_bent() -> None:
+def test_kept_topologies_are_what_the_input_refined() -> None:
     module = make("dynamic").train()
     assert isinstance(module, DynamicGraphConv)
     module.keep_topology = True

@@ -7,8 +7,10 @@ import math
 import pytest
 import torch
 
+from skelact.nn.fast import for_training
+from skelact.nn.fast.shift import ShiftFrames, ShiftGraphConvForm, ShiftTemporalConvForm
 from skelact.nn.spatial.shift import ShiftGraphConv, shifted_rows
-from skelact.nn.temporal.shift import STEP, ShiftTemporalConv, _gather_frames, _ShiftFrames
+from skelact.nn.temporal.shift import STEP, ShiftTemporalConv, position_of, shift_frames
 
 
 def test_rows_travel_as_many_joints_as_their_channel_says() -> None:
@@ -32,8 +34,10 @@ def test_shift_graph_convolution_is_the_papers() -> None:
     conv.norm.reset_running_stats()
     assert torch.allclose(conv(x), expected, atol=1e-12)
     conv.eval()
-    assert torch.allclose(conv.folded(torch.float64)(x), conv(x), atol=1e-12)
+    assert torch.allclose(ShiftGraphConvForm(conv, torch.float64)(x), conv(x), atol=1e-12)
     assert torch.autograd.gradcheck(conv, (x.requires_grad_(),))
+    conv.train()
+    assert torch.autograd.gradcheck(for_training(conv), (x,))
 
 
 def shift_one_by_one(x: torch.Tensor, position: torch.Tensor, stride: int) -> torch.Tensor:
@@ -56,9 +60,11 @@ def test_shift_over_frames_interpolates(stride: int, n_frames: int) -> None:
     x = torch.randn(2, 6, 2, n_frames, dtype=torch.float64, requires_grad=True)
     position = (torch.rand(6, dtype=torch.float64) * 8 - 4).requires_grad_()
     expected = shift_one_by_one(x.detach(), position.detach(), stride)
-    assert torch.allclose(_ShiftFrames.apply(x, position, stride), expected, atol=1e-12)  # type: ignore[arg-type]
-    assert torch.allclose(_gather_frames(x, position, stride), expected, atol=1e-12)
-    assert torch.autograd.gradcheck(lambda a, b: _ShiftFrames.apply(a, b, stride), (x, position))
+    assert torch.allclose(ShiftFrames.apply(x, position, stride), expected, atol=1e-12)  # type: ignore[arg-type]
+    assert torch.allclose(
+        shift_frames(x, position - position_of(torch.zeros(()), stride), stride), expected, atol=1e-12
+    )
+    assert torch.autograd.gradcheck(lambda a, b: ShiftFrames.apply(a, b, stride), (x, position))
 
 
 @pytest.mark.parametrize("stride", [1, 2])
@@ -73,7 +79,9 @@ def test_folded_temporal_shift_gives_the_same(stride: int) -> None:
     conv.norm.bias.data.normal_()
     conv.eval()
     norm.eval()
-    assert torch.allclose(conv.folded(norm, torch.float64)(x), norm.normalise(conv(x)), atol=1e-12)
+    assert torch.allclose(
+        ShiftTemporalConvForm(conv, norm, torch.float64)(x), norm.normalise(conv(x)), atol=1e-12
+    )
 
 
 def test_only_the_sign_of_an_offsets_gradient_counts() -> None:

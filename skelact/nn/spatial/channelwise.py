@@ -7,10 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skelact.nn.channel_major import JointsFirst, product
-from skelact.nn.norm import ChannelNorm, scale_shift
-from skelact.nn.spatial.pairs import differences, in_steps
-from skelact.nn.spatial.pairs_step import ChannelAggregate
+from skelact.nn.spatial.pairs import differences
 
 
 class ChannelwiseGraphConv(nn.Module):
@@ -66,61 +63,18 @@ class ChannelwiseGraphConv(nn.Module):
         weight = torch.cat([self.relation, self.relation_bias.unsqueeze(2)], 2) * self.alpha
         return torch.cat([weight[..., :r], torch.ones_like(weight[..., :1]), weight[..., r:]], 2), pairs
 
+    def by_partition(self) -> tuple[Tensor, Tensor]:
+        """The values' weights ``[K*D, C]`` and biases ``[K*D]``, partition by partition."""
+        k, d, _ = self.relation.shape
+        weight = self.value.weight.view(d, k, -1).transpose(0, 1).reshape(k * d, -1)
+        return weight, self.value.bias.view(d, k).T.reshape(-1)
+
     def forward(self, x: Tensor) -> Tensor:
-        v, p, t, c = x.shape
+        v, p, t, _ = x.shape
         k, d, _ = self.relation.shape
         relation, pairs = self.relations(x)
-        weight = self.value.weight.view(d, k, c).transpose(0, 1).reshape(k * d, c)
-        bias = self.value.bias.view(d, k).T.reshape(-1)
-        if in_steps(self, x):
-            return ChannelAggregate.apply(x, relation, pairs, weight, bias)  # type: ignore[return-value]
+        weight, bias = self.by_partition()
         topology = (relation @ pairs).view(k, d, p, v, v)
         values = functional.linear(x, weight, bias).view(v, p, t, k, d).permute(3, 4, 1, 0, 2)
         out = (topology @ values.to(topology.dtype)).sum(0)  # [D, P, V, T]
         return out.permute(2, 1, 3, 0).contiguous()
-
-    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> JointsFirst:
-        """The inference form, with the norm that follows."""
-        return JointsFirst(self.folded_major(norm, dtype), dtype)
-
-    def folded_major(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedChannelwiseGraphConv:
-        """The channel-major inference form, with the norm that follows (see `channel_major`)."""
-        return FoldedChannelwiseGraphConv(self, norm, dtype)
-
-
-class FoldedChannelwiseGraphConv:
-    """`ChannelwiseGraphConv` and the norm that follows it, channel-major.
-
-    The shared topology and the bias are two more relations, so that one product makes a topology.
-    """
-
-    def __init__(self, conv: ChannelwiseGraphConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
-        def fixed(value: Tensor) -> Tensor:
-            return value.detach().to(dtype, copy=True)
-
-        k, d, _ = conv.relation.shape
-        v = conv.adjacency.shape[1]
-        scale, shift = (s.expand(d) for s in scale_shift(norm, conv.relation))
-        refine = -conv.alpha * conv.relation * scale[:, None]
-        extra = torch.stack([scale.expand(k, d), conv.alpha * conv.relation_bias * scale], -1)
-        self.relation = fixed(torch.cat([refine, extra], -1))  # [K, D, R + 2]
-        shared = conv.adjacency.transpose(1, 2).reshape(k, 1, v * v)
-        self.shared = fixed(torch.cat([shared, torch.ones_like(shared)], 1))
-        self.pair_weight, self.pair_bias = fixed(conv.pair.weight), fixed(conv.pair.bias)[:, None]
-        self.value_weight, self.value_bias = fixed(conv.value.weight), fixed(conv.value.bias)[:, None]
-        self.shift = fixed(shift)[:, None]
-
-    def accumulate(self, x: Tensor, out: Tensor) -> None:
-        """Add the convolution of ``x [P, C, V, T]`` to ``out [P, D, V*T]``."""
-        p, _, v, t = x.shape
-        k, d, r = self.relation.shape
-        pair = product(self.pair_weight, x.mean(3), self.pair_bias).view(p, 2, k, r - 2, v)
-        pairs = x.new_empty(p, k, r, v * v)
-        pairs[:, :, -2:] = self.shared
-        inner = pairs[:, :, :-2].view(p, k, r - 2, v, v)
-        torch.sub(pair[:, 1].unsqueeze(-1), pair[:, 0].unsqueeze(-2), out=inner).tanh_()
-        topology = x.new_empty(p, d, k, v * v)  # index order [source, target]
-        for i in range(k):
-            torch.bmm(self.relation[i].expand(p, d, r), pairs[:, i], out=topology[:, :, i])
-        values = product(self.value_weight, x.flatten(2), self.value_bias).view(p * d, k * v, t)
-        out.view(p * d, v, t).baddbmm_(topology.view(p * d, k * v, v).transpose(1, 2), values)

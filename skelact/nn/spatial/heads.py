@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from skelact.errors import ConfigError, choices
-from skelact.nn.norm import ChannelNorm, scale_shift
 
 TOPOLOGIES = ("learned", "clip", "frame")
 
@@ -71,10 +70,6 @@ class HeadGraphConv(nn.Module):
             values, bend(x, self.adjacency, self.pair.weight, self.pair.bias, self.gain, self.topology)
         )
 
-    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedHeadGraphConv:
-        """The inference form, with the norm that follows."""
-        return FoldedHeadGraphConv(self, norm, dtype)
-
 
 def bend(x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor, gain: Tensor, topology: str) -> Tensor:
     """What the input makes of the learned topologies: ``[P, H, V, V]`` (target, source), or with a frame axis
@@ -105,31 +100,3 @@ def aggregate_heads(x: Tensor, topology: Tensor) -> Tensor:
         return out.permute(2, 0, 3, 1, 4).reshape(v, p, t, d)
     out = topology @ parts.permute(1, 2, 3, 0, 4)
     return out.permute(3, 0, 1, 2, 4).reshape(v, p, t, d)
-
-
-class FoldedHeadGraphConv:
-    """`HeadGraphConv` and the norm that follows it.
-
-    The norm's factor goes into the values' weights, and its shift is added at the end, with what the
-    values' bias becomes on its way along the topologies.
-    """
-
-    def __init__(self, conv: HeadGraphConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
-        scale, shift = scale_shift(norm, conv.value.weight)
-        ones = torch.ones_like(conv.value.bias)
-        self.weight = (conv.value.weight * (scale * ones)[:, None]).detach().to(dtype)
-        self.bias = (conv.value.bias * scale).detach().to(dtype)
-        self.shift = (shift * ones).detach().to(dtype)
-        self.adjacency = conv.adjacency.detach().to(dtype, copy=True)
-        self.topology = conv.topology
-        if conv.topology != "learned":
-            self.pair_weight, self.pair_bias, self.gain = (
-                p.detach().to(dtype, copy=True) for p in (conv.pair.weight, conv.pair.bias, conv.gain)
-            )
-
-    def __call__(self, x: Tensor) -> Tensor:
-        values = torch.nn.functional.linear(x, self.weight, self.bias)
-        topology = self.adjacency
-        if self.topology != "learned":
-            topology = bend(x, topology, self.pair_weight, self.pair_bias, self.gain, self.topology)
-        return aggregate_heads(values, topology).add_(self.shift)

@@ -6,15 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from skelact.nn.channel_major import accumulate
-from skelact.nn.norm import ChannelNorm, scale_shift
-from skelact.nn.spatial.fixed import FoldedAggregateMix, aggregate_mix
+from skelact.nn.spatial.fixed import mix
 
 
 class LearnedGraphConv(nn.Module):
     """Graph convolution in which every pair of joints has a weight of its own, in every partition.
 
-    ``out = Σ_k A_kᵀ x W_k + b`` (Duan et al., "PYSKL", ACM MM 2022). The skeleton is only where A starts.
+    ``out = Σ_k A_kᵀ x W_k + b`` (Duan et al., "PYSKL", ACM MM 2022). The skeleton is only where A starts, so
+    the topology is dense and its product a matrix product.
 
     Args:
         channels_in, channels_out: C and D.
@@ -40,33 +39,5 @@ class LearnedGraphConv(nn.Module):
         return self.adjacency.sum(1).T @ self.bias
 
     def forward(self, x: Tensor) -> Tensor:
-        return aggregate_mix(x, self.matrix(), self.weight, self.joint_bias(), self.training)
-
-    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedAggregateMix:
-        """The inference form, with the norm that follows."""
-        scale, shift = scale_shift(norm, self.weight)
-        return FoldedAggregateMix(
-            self.matrix(), self.weight * scale, self.joint_bias() * scale + shift, dtype
-        )
-
-    def folded_major(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedLearnedGraphConv:
-        """The channel-major inference form, with the norm that follows (see `channel_major`)."""
-        return FoldedLearnedGraphConv(self, norm, dtype)
-
-
-class FoldedLearnedGraphConv:
-    """`LearnedGraphConv` and the norm that follows it, channel-major: two products."""
-
-    def __init__(self, conv: LearnedGraphConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
-        scale, shift = scale_shift(norm, conv.weight)
-        d = conv.weight.shape[2]
-        self.matrix = conv.matrix().detach().to(dtype, copy=True).contiguous()
-        weight = (conv.weight * scale).permute(2, 1, 0).reshape(d, -1)  # columns: by channel, then partition
-        self.weight = weight.detach().to(dtype, copy=True)
-        self.shift = (conv.joint_bias() * scale + shift).T.detach().to(dtype, copy=True)
-
-    def accumulate(self, x: Tensor, out: Tensor) -> None:
-        """Add the convolution of ``x [P, C, V, T]`` to ``out [P, D, V*T]``."""
-        p, c, v, t = x.shape
-        parts = torch.bmm(self.matrix.expand(p * c, *self.matrix.shape), x.reshape(p * c, v, t))
-        accumulate(out, self.weight, parts.view(p, -1, v * t))
+        parts = (self.matrix() @ x.reshape(len(x), -1)).view(-1, *x.shape)
+        return mix(parts, self.weight, self.joint_bias())

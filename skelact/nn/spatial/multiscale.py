@@ -6,19 +6,16 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from skelact.nn.graph import SkeletonGraph
-from skelact.nn.norm import ChannelNorm, scale_shift
-from skelact.nn.spatial.fixed import FoldedAggregateMix
-from skelact.nn.spatial.mix import AggregateMix, in_plain_precision
+from skelact.nn.spatial.fixed import mix
 
 
 class MultiScaleGraphConv(nn.Module):
     """Graph convolution over several hop distances, each with a learned residual mask.
 
     ``out = Σ_k (A_k + B_k) x W_k + b`` (Liu et al., "Disentangling and unifying graph convolutions for
-    skeleton-based action recognition", CVPR 2020).
+    skeleton-based action recognition", CVPR 2020). The masks make the topology dense.
 
     Args:
         channels_in, channels_out: C and D.
@@ -39,17 +36,5 @@ class MultiScaleGraphConv(nn.Module):
         return self.learned + self.graph.dense(self.graph.value).to(self.learned.dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        matrix = self.adjacency()
-        if self.training and in_plain_precision(x):
-            return AggregateMix.apply(x, matrix, self.weight, self.bias)  # type: ignore[return-value]
-        v, p, t, c = x.shape
-        k, _, d = self.weight.shape
-        parts = (matrix.to(x.dtype) @ x.reshape(v, -1)).view(k, v * p * t, c)
-        joined = parts.transpose(0, 1).reshape(v, p, t, k * c)
-        return functional.linear(joined, self.weight.reshape(k * c, d).T, self.bias)
-
-    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedAggregateMix:
-        """The inference form, with the norm that follows."""
-        scale, shift = scale_shift(norm, self.weight)
-        bias = (self.bias * scale + shift).expand(self.graph.n_joints, -1)
-        return FoldedAggregateMix(self.adjacency(), self.weight * scale, bias, dtype)
+        parts = (self.adjacency() @ x.reshape(len(x), -1)).view(self.graph.n_partitions, *x.shape)
+        return mix(parts, self.weight, self.bias)

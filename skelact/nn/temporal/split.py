@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from skelact.errors import ConfigError
 from skelact.nn.initialise import initialise_fan_out
-from skelact.nn.norm import ChannelNorm, scale_shift
+from skelact.nn.norm import ChannelNorm
 from skelact.nn.temporal.conv import PointConv, TemporalConv
 
 
@@ -55,24 +55,3 @@ class SplitConv(nn.Module):
         *groups, rest = self.norm(self.mix(x)).relu_().split(self.widths, dim=-1)
         seen = [conv(group) for conv, group in zip(self.convs, groups, strict=True)]
         return torch.cat([*seen, rest[:, :, :: self.stride]], -1)
-
-    def folded(self, norm: ChannelNorm | None, dtype: torch.dtype) -> FoldedSplitConv:
-        """The inference form, with the norm that follows."""
-        return FoldedSplitConv(self, norm, dtype)
-
-
-class FoldedSplitConv:
-    """`SplitConv` and the norm that follows it."""
-
-    def __init__(self, conv: SplitConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
-        self.widths, self.stride = conv.widths, conv.stride
-        self.mix = conv.mix.folded(conv.norm, dtype)
-        self.convs = [c.folded(None, dtype) for c in conv.convs]  # type: ignore[operator]
-        scale, shift = scale_shift(norm, conv.mix.weight)
-        ones = torch.ones_like(conv.mix.bias)
-        self.scale, self.shift = (scale * ones).detach().to(dtype), (shift * ones).detach().to(dtype)
-
-    def __call__(self, x: Tensor) -> Tensor:
-        *groups, rest = self.mix(x).relu_().split(self.widths, dim=-1)
-        seen = [conv(group) for conv, group in zip(self.convs, groups, strict=True)]
-        return torch.cat([*seen, rest[:, :, :: self.stride]], -1).mul_(self.scale).add_(self.shift)

@@ -1,12 +1,9 @@
-"""Normalisation, a residual and ReLU in one step of the tape, for training in plain precision on the CPU.
+"""Batch normalisation in training as an affine map, for steps of the tape that hold a norm inside.
 
-Apart, they go over the features about a dozen times, from the memory each time; here every stretch of rows
-stays in a core's cache between one operation and the next, and only what goes in and what comes out is kept.
+Such a step makes again in its backward pass what norm and ReLU give, rather than keep it.
 """
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,22 +11,6 @@ from torch import Tensor
 from skelact.nn.norm import ChannelNorm
 
 CHUNK = 1 << 16  # values at a time: a few such arrays fit into a second-level cache
-
-
-def norm_add_relu(norm: ChannelNorm | None, x: Tensor, residual: Tensor | None = None) -> Tensor:
-    """``relu(norm(x) + residual)`` of ``[V, P, T, C]``; ``x`` is not to be used afterwards."""
-    if norm is not None and norm.training and in_steps(x):
-        return NormAddReLU.apply(norm, x, norm.weight, norm.bias, residual)  # type: ignore[return-value]
-    if norm is not None:
-        x = norm(x)
-    if residual is not None:
-        x = x + residual
-    return x.relu() if x.requires_grad else x.relu_()
-
-
-def in_steps(x: Tensor) -> bool:
-    """Whether such steps apply: on the CPU, not under autocast, compilers and tracers."""
-    return x.device.type == "cpu" and not (torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling())
 
 
 def chunks(*values: Tensor) -> list[tuple[Tensor, ...]]:
@@ -122,42 +103,3 @@ class NormMap:
         constant = -self.double_scale * sums[0] / self.n - by_x * self.mean
         dtype = self.scale.dtype
         return by_x.to(dtype), constant.to(dtype), along.to(dtype), sums[0].to(dtype)
-
-
-class NormAddReLU(torch.autograd.Function):
-    """``relu(norm(x) + residual)``."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, norm: ChannelNorm, x: Tensor, weight: Tensor, bias: Tensor, residual: Tensor | None
-    ):  # type: ignore[no-untyped-def, override]
-        flat = x.reshape(-1, x.shape[-1])
-        ctx.map = NormMap.of_rows(norm, flat, weight, bias)
-        out = torch.empty_like(flat)
-        if residual is None:
-            for part, result in chunks(flat, out):
-                torch.addcmul(ctx.map.shift, part, ctx.map.scale, out=result).relu_()
-        else:
-            for part, result, more in chunks(flat, out, residual.reshape(flat.shape)):
-                torch.addcmul(ctx.map.shift, part, ctx.map.scale, out=result).add_(more).relu_()
-        out = out.view(x.shape)
-        ctx.save_for_backward(flat, out)
-        return out
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor):  # type: ignore[no-untyped-def, override]
-        x, out = ctx.saved_tensors
-        shape = out.shape
-        out, grad = out.view(x.shape), grad.reshape(x.shape)
-        sums = torch.zeros(2, x.shape[1], dtype=torch.float64)
-        kept = torch.empty_like(x)  # what gets through ReLU
-        for part, seen, slope, result in chunks(x, out, grad, kept):
-            torch.ops.aten.threshold_backward.grad_input(slope, seen, 0, grad_input=result)
-            sums[0] += result.sum(0)
-            sums[1] += (result * part).sum(0)
-        by_x, constant, grad_weight, grad_bias = ctx.map.slopes(sums)
-        shared = ctx.needs_input_grad[4]  # then the residual gets what gets through, too
-        grad_x = torch.empty_like(x) if shared else kept
-        for part, slope, result in chunks(x, kept, grad_x):
-            torch.mul(slope, ctx.map.scale, out=result).addcmul_(part, by_x).add_(constant)
-        return None, grad_x.view(shape), grad_weight, grad_bias, kept.view(shape) if shared else None

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from skelact.nn.fast.gate import applies
+
 ROWS = 128  # of a matrix product, at least
 CALL_COST = 1e5  # operations in the time that it takes to begin a small product
 
@@ -266,44 +268,34 @@ class SpectralConv(torch.autograd.Function):
         return grad_x, geometry.split_weight(grad_joined), grad.sum((0, 1)), None, None
 
 
-class SpectralTemporalConv:
-    """The convolution for inference: kernels are transformed once for every length of clip.
+class SpectralKernels:
+    """A convolution's kernels by way of frequencies, for inference: transformed once for every length of clip.
 
     Args:
-        weight: ``[D, C, taps]`` as in `torch.nn.functional.conv1d`.
-        bias: ``[D]``.
         geometry: taps, frames of zeros before the first, stride.
     """
 
-    def __init__(self, weight: Tensor, bias: Tensor, geometry: Geometry) -> None:
-        self.joined, self.bias, self.geometry = geometry.join_weight(weight), bias, geometry
+    def __init__(self, geometry: Geometry) -> None:
+        self.geometry = geometry
         self._kernels: dict[int, Tensor] = {}
 
-    def __call__(self, x: Tensor, block: int) -> Tensor:
-        """``[B, T, C]`` to ``[B, ceil(T / stride), D]``."""
+    def convolve(self, x: Tensor, weight: Tensor, bias: Tensor, block: int) -> Tensor:
+        """``[B, T, C]`` to ``[B, ceil(T / stride), D]`` with ``weight [D, C, taps]``, always the same."""
         plan = make_plan(block, self.geometry.joined_taps, x.dtype)
-        if block not in self._kernels:
+        kernel = self._kernels.get(block)
+        if kernel is None or kernel.dtype != x.dtype:
             if len(self._kernels) > 3:  # clips of ever new lengths
                 self._kernels.clear()
-            self._kernels[block] = spectral_kernel(self.joined, plan)
-        return convolve(
-            self.geometry.join_frames(x), self._kernels[block], self.bias, plan, self.geometry.first
-        )
+            kernel = self._kernels[block] = spectral_kernel(self.geometry.join_weight(weight), plan)
+        return convolve(self.geometry.join_frames(x), kernel, bias, plan, self.geometry.first)
 
 
-def spectral_block(
-    x: Tensor, geometry: Geometry, channels_in: int, channels_out: int, n_frames: int
-) -> int | None:
-    """The block for this input, or None where the direct form is to be used.
+def spectral_block(x: Tensor, geometry: Geometry, channels_out: int) -> int | None:
+    """The block for ``x [V, P, T, C]``, or None where the direct form is to be used.
 
-    That is the case away from the processor, in half precision, for short kernels, few channels or frames,
-    and under compilers and tracers.
+    That is the case where the gate is closed, for short kernels, and for few channels or frames.
     """
-    if (
-        x.device.type != "cpu"
-        or x.dtype not in (torch.float32, torch.float64)
-        or torch.compiler.is_compiling()
-    ):
+    if not applies(x):
         return None
-    joined = -(-n_frames // geometry.stride)
-    return choose_block(geometry.joined_taps, geometry.stride * channels_in, channels_out, joined)
+    joined = -(-x.shape[2] // geometry.stride)
+    return choose_block(geometry.joined_taps, geometry.stride * x.shape[3], channels_out, joined)

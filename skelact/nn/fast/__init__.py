@@ -1,0 +1,84 @@
+"""The same numbers sooner: inference and training forms of modules, blocks and networks.
+
+A network is written plainly in `skelact.nn` and `skelact.models`. Here stands what computes the same faster:
+one table (`table`), one gate (`gate`), and two functions that a user calls. What is not in the table runs as
+it is written.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from skelact.nn.block import Blocks
+from skelact.nn.conv3d import ConvNorm3d
+from skelact.nn.fast.blocks import PackedBlocks
+from skelact.nn.fast.conv3d import fold_norm
+from skelact.nn.fast.form import frozen
+from skelact.nn.fast.gate import FULL_PRECISION
+from skelact.nn.fast.table import TRAINING, fold_block
+
+
+class InferenceForm(nn.Module):
+    """A network's inference form: the same logits, its own weights, no gradients; see `inference_form`."""
+
+    def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
+        super().__init__()
+        self.model, self.dtype = model, dtype
+
+    def forward(
+        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
+    ) -> Tensor:
+        """Logits ``[N, n_classes]`` in float32 at least; arguments as for the network."""
+        out = self.model(x, owner, score, n_clips)
+        return out if out.dtype in FULL_PRECISION else out.float()
+
+
+def inference_form(model: nn.Module, dtype: torch.dtype = torch.float32) -> InferenceForm:
+    """A network's inference form: norms folded into weights, people in cache-sized packs on the CPU.
+
+    Args:
+        model: a network; its weights are copied, so later training does not change the form.
+        dtype: of the arithmetic. In half precision (float16, bfloat16) a network's blocks run in it, and its
+            input norm and classifier in float32; a network without blocks runs in it as a whole.
+
+    Returns:
+        a module that moves between devices, has a state, and takes what the network takes.
+    """
+    model = frozen(plain_form(copy.deepcopy(model)))
+    if dtype in FULL_PRECISION or not any(isinstance(module, Blocks) for module in model.modules()):
+        model = model.to(dtype)
+    _fold_inside(model, dtype)
+    return InferenceForm(model.requires_grad_(False), dtype)
+
+
+def _fold_inside(module: nn.Module, dtype: torch.dtype) -> None:
+    for name, child in module.named_children():
+        if isinstance(child, Blocks):
+            setattr(module, name, PackedBlocks([fold_block(block, dtype) for block in child], dtype))
+        elif type(child) is ConvNorm3d:
+            setattr(module, name, fold_norm(child))
+        else:
+            _fold_inside(child, dtype)
+
+
+def for_training(model: nn.Module) -> nn.Module:
+    """Give a network's modules their training forms, in place; weights, names and numbers stay the same.
+
+    Where the gate is closed (a GPU, autocast, compilers, evaluation) a form runs as the module is written.
+    """
+    for module in model.modules():
+        if type(module) in TRAINING:
+            module.__class__ = TRAINING[type(module)]
+    return model
+
+
+def plain_form(model: nn.Module) -> nn.Module:
+    """Take the training forms off again, in place."""
+    plain = {form: kind for kind, form in TRAINING.items()}
+    for module in model.modules():
+        if type(module) in plain:
+            module.__class__ = plain[type(module)]
+    return model

@@ -1,0 +1,171 @@
+"""`propagate`: the product of a skeleton graph with everything else, in one call.
+
+Features are joint-major, ``[V, P, T, C]``, so the sparse adjacency of all K partitions, stacked to
+``[K*V, V]``, times ``x.view(V, -1)`` aggregates every partition, person, frame and channel at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from skelact.errors import ConfigError, choices
+from skelact.nn.graph import SkeletonGraph
+
+log = logging.getLogger(__name__)
+
+Product = Callable[[Tensor, Tensor, SkeletonGraph], Tensor]
+_RUNS = 3  # timed runs of a backend in `auto`; the fastest counts
+_MARGIN = 1.15  # how much faster than the dense product another backend must be to be taken
+_Key = tuple[str, str, int, int, int, int, bool]
+_chosen: dict[_Key, str] = {}
+
+
+def propagate(x: Tensor, graph: SkeletonGraph, weight: Tensor | None = None, backend: str = "auto") -> Tensor:
+    """Aggregate neighbours in every partition: ``out[k, w] = Σ_v weight[k, v→w] · x[v]``.
+
+    Args:
+        x: ``[V, ...]``, contiguous, typically ``[V, P, T, C]``.
+        graph: the topology.
+        weight: ``[E]`` edge weights in the graph's order; None: the graph's own values.
+        backend: one of `BACKENDS`: ``sparse`` is torch-geometric's sparse product, ``dense`` one matrix
+            product, ``fused`` a Triton kernel on CUDA; ``auto`` measures those that are available, once per
+            device, type and shape, and keeps the fastest for the process.
+
+    Returns:
+        ``[K, V, ...]``.
+
+    Raises:
+        ConfigError: for an unknown backend, one that this device does not have, or a wrong number of joints.
+    """
+    if x.shape[0] != graph.n_joints:
+        raise ConfigError(f"the graph has {graph.n_joints} joints, but x has {x.shape[0]} in its first axis")
+    if backend != "auto" and backend not in BACKENDS:
+        raise ConfigError(choices(backend, ("auto", *BACKENDS), "propagate backend"))
+    weight = (graph.value if weight is None else weight).to(x.dtype)
+    flat = x.reshape(x.shape[0], -1)
+    if backend == "auto":
+        backend = choose_backend(flat, weight, graph)
+    elif not _available(backend, flat, graph):
+        raise ConfigError(
+            f"propagate backend '{backend}' does not run on {x.device.type} in {x.dtype}; use auto, dense or sparse"
+        )
+    out = BACKENDS[backend](flat, weight, graph)
+    return out.view(graph.n_partitions, graph.n_joints, *x.shape[1:])
+
+
+def choose_backend(x: Tensor, weight: Tensor, graph: SkeletonGraph) -> str:
+    """The fastest backend for ``x [V, N]``, measured on its first use (N to the next power of two)."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or x.numel() == 0 or x.device.type == "meta":
+        return "dense"
+    trains = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
+    device = torch.cuda.get_device_name(x.device) if x.device.type == "cuda" else x.device.type
+    columns = 1 << (x.shape[1] - 1).bit_length()
+    key = (device, str(x.dtype), graph.n_partitions, graph.n_joints, graph.n_edges, columns, trains)
+    if key not in _chosen:
+        _chosen[key] = _measure(x.detach(), weight.detach(), graph, trains)
+        log.info("propagate on %s, %s, K=%d V=%d E=%d N=%d, training %s: %s", *key, _chosen[key])
+    return _chosen[key]
+
+
+def chosen_backends() -> dict[str, str]:
+    """What ``auto`` has taken in this process so far, by device, type and shape."""
+    return {"|".join(map(str, key)): name for key, name in _chosen.items()}
+
+
+def restore_backends(chosen: dict[str, str]) -> None:
+    """Keep to earlier choices, as a training that is continued must (backends differ in the last digit)."""
+    for text, name in chosen.items():
+        device, dtype, *numbers, trains = text.split("|")
+        k, v, e, columns = map(int, numbers)
+        if name in BACKENDS:
+            _chosen[(device, dtype, k, v, e, columns, trains == "True")] = name
+
+
+def _measure(x: Tensor, weight: Tensor, graph: SkeletonGraph, trains: bool) -> str:
+    names = [name for name in BACKENDS if _available(name, x, graph)]
+    times = {name: _time(BACKENDS[name], x, weight, graph, trains) for name in names}
+    best = min(times, key=lambda name: times[name])
+    return best if times["dense"] > _MARGIN * times[best] else "dense"
+
+
+def _time(product: Product, x: Tensor, weight: Tensor, graph: SkeletonGraph, trains: bool) -> float:
+    def wait() -> None:
+        if x.device.type == "cuda":
+            torch.cuda.synchronize(x.device)
+
+    best = float("inf")
+    for i in range(_RUNS + 1):
+        wait()
+        begin = time.perf_counter()
+        if trains:
+            with torch.enable_grad():
+                edges, nodes = weight.clone().requires_grad_(), x.detach().requires_grad_()
+                out = product(nodes, edges, graph)
+            torch.autograd.grad(out, (nodes, edges), torch.ones_like(out))
+        else:
+            with torch.no_grad():
+                product(x, weight, graph)
+        wait()
+        if i:  # the first run loads libraries and compiles kernels
+            best = min(best, time.perf_counter() - begin)
+    return best
+
+
+def _available(name: str, x: Tensor, graph: SkeletonGraph) -> bool:
+    if name != "fused":
+        return True
+    from skelact.nn.fast.triton_graph import is_available
+
+    return is_available(x, graph.n_partitions * graph.n_joints)
+
+
+def dense_product(x: Tensor, weight: Tensor, graph: SkeletonGraph) -> Tensor:
+    """One matrix product, ``[K*V, V]`` by ``x [V, N]``."""
+    return graph.dense(weight) @ x
+
+
+def sparse_product(x: Tensor, weight: Tensor, graph: SkeletonGraph) -> Tensor:
+    """torch-geometric's sparse product with ``x [V, N]``."""
+    return _SparseProduct.apply(x, weight, graph)
+
+
+def fused_product(x: Tensor, weight: Tensor, graph: SkeletonGraph) -> Tensor:
+    """The Triton kernel's product with ``x [V, N]``."""
+    from skelact.nn.fast.triton_graph import graph_product
+
+    return graph_product(x, graph.dense(weight))
+
+
+BACKENDS: dict[str, Product] = {"dense": dense_product, "sparse": sparse_product, "fused": fused_product}
+
+
+class _SparseProduct(torch.autograd.Function):
+    """PyG's sparse product, with a backward that does not gather edge by edge.
+
+    The input's gradient is the transposed sparse product; the edges' gradient is one dense product
+    ``G Xᵀ``, read off at the edges.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor, weight: Tensor, graph: SkeletonGraph) -> Tensor:  # type: ignore[override]
+        ctx.save_for_backward(x, weight)
+        ctx.graph = graph
+        return graph.edge_indices()[0].matmul(x, input_value=weight)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):  # type: ignore[override]
+        x, weight = ctx.saved_tensors
+        graph: SkeletonGraph = ctx.graph
+        grad = grad.contiguous()
+        grad_x = grad_weight = None
+        if ctx.needs_input_grad[0]:
+            _, transpose, order = graph.edge_indices()
+            grad_x = transpose.matmul(grad, input_value=weight[order].contiguous())
+        if ctx.needs_input_grad[1]:
+            grad_weight = (grad @ x.T)[graph.row, graph.col]
+        return grad_x, grad_weight, None
