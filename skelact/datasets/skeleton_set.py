@@ -74,17 +74,11 @@ def _chunk_starts(path: Path, dataset) -> np.ndarray | None:
     the file's beginning or leave chunks out; none of that can be mapped.
     """
     item, chunks = dataset.dtype.itemsize, dataset.chunks
-    plain = (
-        chunks is not None
-        and chunks[1:] == dataset.shape[1:]
-        and dataset.id.get_create_plist().get_nfilters() == 0
-        and not dataset.is_virtual
-        and not dataset.external
-        and dataset.dtype in (np.float32, np.float16)
-        and dataset.dtype.isnative
-        and dataset.file.userblock_size == 0
-    )
-    if not plain:
+    if chunks is None or chunks[1:] != dataset.shape[1:] or dataset.is_virtual or dataset.external:
+        return None
+    if dataset.dtype not in (np.dtype("=f4"), np.dtype("=f2")) or dataset.file.userblock_size:
+        return None
+    if dataset.id.get_create_plist().get_nfilters():
         return None
     size = chunks[0] * int(np.prod(chunks[1:])) * item
     starts = np.full(-(-dataset.shape[0] // chunks[0]), -1, np.int64)

@@ -119,6 +119,10 @@ def check_tables(
     return infos
 
 
+def _floats(data: h5py.Dataset) -> bool:
+    return data.dtype.kind == "f" and data.dtype.itemsize in (2, 4, 8)
+
+
 def _problems(
     n_joints: int, unit: str, frames: dict, tracks: dict, clips: dict, timeline: dict, splits: dict, names: dict,
     size: int,
@@ -132,9 +136,9 @@ def _problems(
             yield f"{key} is no list of names"
         if len(set(values)) < len(values):
             yield f"{key} has a name twice"
-    if xyz.ndim != 3 or xyz.shape[1] != n_joints or xyz.shape[2] not in (2, 3) or xyz.dtype.kind != "f":
+    if xyz.ndim != 3 or xyz.shape[1] != n_joints or xyz.shape[2] not in (2, 3) or not _floats(xyz):
         yield f"xyz is {xyz.dtype} {list(xyz.shape)} for {n_joints} joints"
-    if score.shape != xyz.shape[:2] or score.dtype.kind != "f":
+    if score.shape != xyz.shape[:2] or not _floats(score):
         yield f"score is {score.dtype} {list(score.shape)}, xyz {list(xyz.shape)}"
     n_rows, n_tracks, n_clips = xyz.shape[0], len(tracks["clip"]), len(clips["id"])
     for table, n, columns in (("tracks", n_tracks, tracks), ("clips", n_clips, clips)):
