@@ -42,7 +42,9 @@ def test_the_second_process_stops_and_a_dead_one_is_taken_over(tmp_path: Path, f
     try:
         assert json.loads(lock.read_text()).keys() == {"pid", "host", "command", "since"}
         with (
-            pytest.raises(OutputBusyError, match=rf"out is being written by process {process.pid} on \S+ since .+ \("),
+            pytest.raises(
+                OutputBusyError, match=rf"out is being written by process {process.pid} on \S+ since .+ \("
+            ),
             holding(path, folder=folder),
         ):
             raise AssertionError("both hold it")
@@ -140,7 +142,7 @@ def test_content_is_on_the_disk_before_the_name(tmp_path: Path, monkeypatch: pyt
     real = os.fsync
 
     def fsync(descriptor: int) -> None:
-        place = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        place = Path(f"/proc/self/fd/{descriptor}").readlink()
         synced.append(f"{place.name} {(tmp_path / 'a').exists()}")
         real(descriptor)
 
