@@ -16,7 +16,7 @@ _SECRET = re.compile(
 
 def is_address(source: object) -> bool:
     """Whether a source is a network address."""
-    return _SCHEME.match(str(source)) is not None
+    return "://" in str(source)
 
 
 def without_secrets(text: str) -> str:
@@ -42,10 +42,8 @@ def public_name(source: str | PathLike[str] | int) -> str:
     text = str(source)
     if not is_address(text):
         return text
-    scheme = _SCHEME.match(text)
-    assert scheme is not None
-    rest = text[scheme.end() :].rpartition("@")[2]  # here blanks and quotes belong to the address too
-    return scheme.group() + _SECRET.sub(r"\1***", rest)
+    scheme, _, rest = text.partition("://")  # blanks and quotes belong to it here
+    return f"{scheme}://" + _SECRET.sub(r"\1***", rest.rpartition("@")[2])
 
 
 def short_name(source: str | PathLike[str] | int) -> str:
