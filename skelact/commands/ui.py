@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -95,6 +97,12 @@ def _simple(value: Any) -> Any:
         if hasattr(value, name):
             return getattr(value, name)()
     return str(value)
+
+
+def command_line(*words: object) -> str:
+    """A ``skelact`` command as it can be typed in any folder: paths that are there are made absolute."""
+    shown = [str(Path(str(w)).absolute()) if Path(str(w)).exists() else str(w) for w in words[1:]]
+    return shlex.join(["skelact", str(words[0]), *shown])
 
 
 def percent(share: float) -> str:
