@@ -233,7 +233,7 @@ class StoreWriter:
 
 
 def _disk_message(path: Path, error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full while writing {path}; free some space and run again"
     return f"cannot write {path} ({error.strerror or error}); run again"
 

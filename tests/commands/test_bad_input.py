@@ -212,8 +212,10 @@ def test_existing_output(raw: Path, dataset: Path, tmp_path: Path) -> None:
 
 
 def test_output_folder_that_is_not_there(raw: Path, tmp_path: Path) -> None:
-    said = refused(3, "convert", raw, "--out", tmp_path / "no" / "such" / "a.h5")
-    assert "does not exist" in said and tree(tmp_path) == set()
+    assert skelact("convert", raw, "--out", tmp_path / "no" / "such" / "a.h5").code == 0
+    assert tree(tmp_path) == {"no", "no/such", "no/such/a.h5"}
+    refused(3, "convert", tmp_path / "no" / "such", "--format", "ntu", "--out", tmp_path / "b" / "c" / "a.h5")
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(
@@ -422,7 +424,11 @@ def test_kill_while_converting(raw: Path, tmp_path: Path) -> None:
         pass
     process.kill()
     assert process.wait(60) == -9, "it was finished before it could be killed"
-    assert tree(tmp_path) - {f"many/{p.name}" for p in many.iterdir()} == {"many", "a.h5.partial"}
+    assert tree(tmp_path) - {f"many/{p.name}" for p in many.iterdir()} == {
+        "many",
+        "a.h5.partial",
+        ".a.h5.lock",
+    }
     assert "--resume" in refused(3, "inspect", tmp_path / "a.h5")
     done = skelact(*words, "--resume", "--json")
     assert done.code == 0 and done.json["resumed"] > 0
