@@ -82,11 +82,14 @@ def test_the_latest_is_kept_until_there_is_a_validation(data, tmp_path: Path) ->
     ("change", "words"),
     [
         ({"dims": "3"}, "dims"), ({"dims": 7}, "dims"), ({"unit": "feet"}, "unit"), ({"fps": "30"}, "fps"),
-        ({"fps": -1.0}, "fps"), ({"clip_seconds": float("nan")}, "clip_seconds"), ({"label_names": "ab"}, "label_names"),
+        ({"fps": -1.0}, "fps"), ({"clip_seconds": float("nan")}, "clip_seconds"),
+        ({"label_names": "ab"}, "label_names"),
         ({"label_names": []}, "label_names"), ({"label_names": ["a", "a"]}, "label_names"),
-        ({"label_names": [1, 2]}, "label_names"), ({"model": ["stgcn"]}, "model"), ({"model": {"name": 5}}, "model.name"),
+        ({"label_names": [1, 2]}, "label_names"), ({"model": ["stgcn"]}, "model"),
+        ({"model": {"name": 5}}, "model.name"),
         ({"pipeline": 3}, "pipeline"), ({"pipeline": {"streams": "joint"}}, "pipeline.streams"),
-        ({"layout": {"name": "x", "joints": 5}}, "damaged"), ({"layout": {"name": "x", "joints": ["a", "a"]}}, "damaged"),
+        ({"layout": {"name": "x", "joints": 5}}, "damaged"),
+        ({"layout": {"name": "x", "joints": ["a", "a"]}}, "damaged"),
         ({"config": None}, "config"), ({"trained": []}, "trained"), ({"version": "1"}, "version"),
     ],
 )  # fmt: skip
