@@ -369,10 +369,10 @@ def test_full_disk_while_converting(raw: Path, tmp_path: Path, no_file_above) ->
     words = ("convert", raw, "--out", tmp_path / "a.h5", "--workers", 0)
     with no_file_above(60_000):
         said = refused(3, *words)
-    assert "cannot write" in said and "a.h5" in said
-    assert tree(tmp_path) == set()
-    assert "a.h5" in refused(3, *words, "--resume")  # what was read may stay, the result must not be there
-    assert "a.h5" not in tree(tmp_path)
+        assert "cannot write" in said and "a.h5" in said
+        assert tree(tmp_path) == set()
+        assert "a.h5" in refused(3, *words, "--resume")  # what was read may stay, the result must not be there
+        assert "a.h5" not in tree(tmp_path)
     assert skelact(*words, "--resume").code == 0
     assert tree(tmp_path) == {"a.h5"}
 
