@@ -337,7 +337,8 @@ def _open_container(source: str | PathLike[str] | int, live: bool, timeout: floa
         return av.open(file, format=format_name, options=options, timeout=timeout if live else None)
     except FFmpegError as error:
         if live:
-            why = str(error).replace(file, public_name(file))  # FFmpeg repeats the address, with its password
+            # the error's own text repeats the address, with its password
+            why = error.strerror or type(error).__name__
             raise DataError(
                 f"cannot open {public_name(text)}: {why}; check the address and that the device is on"
             ) from None

@@ -371,7 +371,9 @@ def test_full_disk_while_converting(raw: Path, tmp_path: Path, no_file_above) ->
         said = refused(3, *words)
         assert "cannot write" in said and "a.h5" in said
         assert tree(tmp_path) == set()
-        assert "a.h5" in refused(3, *words, "--resume")  # what was read may stay, the result must not be there
+        assert "a.h5" in refused(
+            3, *words, "--resume"
+        )  # what was read may stay, the result must not be there
         assert "a.h5" not in tree(tmp_path)
     assert skelact(*words, "--resume").code == 0
     assert tree(tmp_path) == {"a.h5"}

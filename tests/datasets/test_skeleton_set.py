@@ -55,6 +55,9 @@ def user_block(path: Path) -> None:
 CHANGES = {
     "part of the joints a chunk": relaid(chunks=lambda d: (100, 5, *d.shape[2:])),
     "part of the coordinates a chunk": relaid(chunks=lambda d: (100, *[1] * (d.ndim - 1))),
+    "chunks wider than the rows": relaid(
+        chunks=lambda d: (100, 20, *d.shape[2:]), maxshape=lambda d: (None,) * d.ndim
+    ),
     "contiguous": relaid(),
     "compressed": relaid(chunks=True, compression="gzip"),
     "shuffled": relaid(chunks=lambda d: (500, *d.shape[1:]), shuffle=True),

@@ -25,6 +25,17 @@ def test_what_is_shown(address: str, shown: str, short: str | None) -> None:
     assert without_secrets(f"cannot open '{address}': no") == f"cannot open '{shown}': no"
 
 
+@pytest.mark.parametrize("password", ["pw", "p'w", 'p"w', "p\\w", "p w", "p@w"])
+def test_a_stream_that_is_away(password: str) -> None:
+    from skelact.errors import DataError
+    from skelact.io.video import open_video
+
+    with pytest.raises(DataError, match=r"cannot open http://127\.0\.0\.1:9/a: Connection refused") as error:
+        open_video(f"http://user:{password}@127.0.0.1:9/a", timeout=3)
+    assert "user" not in str(error.value) and error.value.__cause__ is None
+    assert error.value.__suppress_context__
+
+
 def test_what_a_recording_keeps() -> None:
     from skelact.pose.tasks import VideoResult, find_tasks
 

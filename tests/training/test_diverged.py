@@ -102,11 +102,19 @@ def test_cards_of_the_wrong_type(tmp_path: Path, change: dict, words: str) -> No
     assert "a.safetensors" in str(error.value) and error.value.exit_code == 3
 
 
-@pytest.mark.parametrize("state", [[1], {"epoch": 1}, {"epoch": "1"}])
+WHOLE = {
+    "epoch": 1, "step": 1, "model": {}, "optimiser": {}, "average": {}, "average_updates": 0, "history": [],
+    "best_score": 1.0, "best_epoch": 1, "seconds": 1.0, "config": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("state", [[1], {"epoch": 1}, WHOLE | {"epoch": "1"}, WHOLE | {"history": None}])
 def test_states_of_the_wrong_type(tmp_path: Path, state: object) -> None:
     torch.save(state, tmp_path / "last.pt")
     with pytest.raises(CheckpointError, match="cannot be continued from"):
         load_resume(tmp_path / "last.pt")
+    torch.save(WHOLE, tmp_path / "last.pt")
+    assert load_resume(tmp_path / "last.pt") == WHOLE
 
 
 @pytest.mark.parametrize("name", ["lr", "momentum", "weight_decay", "warmup_epochs", "clip_norm"])
