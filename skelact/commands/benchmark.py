@@ -73,7 +73,7 @@ class Options:
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     options = parse(Options, arguments, "benchmark", HELP)
-    need_at_least(1, threads=options.threads, clips=options.clips, batch_size=options.batch_size)
+    need_at_least(1, threads=options.threads, batch_size=options.batch_size)
     need_at_least(0, seconds=options.seconds)
     if options.parts and options.parts[0] == "models":
         from skelact.benchmark.models import check_names

@@ -10,7 +10,7 @@ import tyro
 
 from skelact.commands.options import named, need_at_least, parse
 from skelact.commands.ui import PARTLY, UI, command_line
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, DataError
 
 HELP = """Turn skeleton files of any known format into one skelact file (HDF5).
 
@@ -115,10 +115,10 @@ def check_shares(shares: tuple[float, float, float]) -> tuple[float, float, floa
     """Shares of train, val and test that sum to 1.
 
     Raises:
-        ConfigError: for others.
+        DataError: for others.
     """
     if not (all(s >= 0 for s in shares) and abs(sum(shares) - 1) < 1e-6):
-        raise ConfigError(f"--split must be three shares from 0 on that sum to 1, got {shares}")
+        raise DataError(f"--split must be three shares from 0 on that sum to 1, got {shares}")
     return shares
 
 

