@@ -116,6 +116,7 @@ def track(frames: Sequence[Sequence[Person]], n_joints: int) -> tuple[np.ndarray
     Raises:
         DataError: if there are far more frames than people in them.
     """
+    bound_frames(1, len(frames), sum(map(len, frames)), "the file")
     dims = next((p[0].shape[1] for people in frames for p in people), 2)
     last: list[tuple[int, np.ndarray, float]] = []  # frame, middle, size of each person when last seen
     places: list[tuple[int, int, Person]] = []

@@ -159,9 +159,9 @@ def bound_frames(n_people: int, n_frames: int, n_seen: int, where: str) -> None:
     Raises:
         DataError: above a thousand places for each that is filled, where that takes much memory.
     """
-    if n_people * n_frames > max(1000 * n_seen, 1 << 20):
+    if n_people * n_frames > max(1000 * n_seen, 100_000):
         raise DataError(
-            f"{where}: its numbers claim {n_people} people in {n_frames} frames, and it holds {n_seen} poses; number "
+            f"{where}: its numbers claim {n_people} people × {n_frames} frames, and it holds {n_seen} poses; number "
             "the frames one by one"
         )
 

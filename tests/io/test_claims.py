@@ -37,18 +37,18 @@ def test_frame_numbers_of_json(tmp_path: Path) -> None:
     person = {"pose": POSE, "score": [1.0] * 18}
     frames = [{"frame_index": n, "skeleton": [person] * 3} for n in (1, 999_999)]
     (tmp_path / "a.json").write_text(json.dumps({"data": frames, "label": "x", "label_index": 0}))
-    refused_cheaply(lambda: read_kinetics(tmp_path / "a.json"), "claim . people in 999999 frames")
+    refused_cheaply(lambda: read_kinetics(tmp_path / "a.json"), "claim . people × 999999 frames")
     for n in (0, 999_999):
         people = [{"pose_keypoints_2d": [1.0] * 54}] * 3
         (tmp_path / f"v_{n:012d}_keypoints.json").write_text(json.dumps({"people": people}))
-    refused_cheaply(lambda: read_openpose(tmp_path), "claim . people in 1000000 frames")
+    refused_cheaply(lambda: read_openpose(tmp_path), "claim . people × 1000000 frames")
 
 
 def test_people_and_frames_of_csv(tmp_path: Path) -> None:
     lines = [f"c,{k * 990},{k},1,2,3,4" for k in range(100)]
     (tmp_path / "a.csv").write_text("clip,frame,person,a_x,a_y,b_x,b_y\n" + "\n".join(lines))
     layout = SkeletonLayout("two", ("a", "b"), (-1, 0))
-    refused_cheaply(lambda: list(iter_csv(tmp_path / "a.csv", layout)), "claim 100 people in 98011 frames")
+    refused_cheaply(lambda: list(iter_csv(tmp_path / "a.csv", layout)), "claim 100 people × 98011 frames")
 
 
 def npz(path: Path, shape: tuple[int, ...], content: bytes, method: int = zipfile.ZIP_STORED) -> Path:
