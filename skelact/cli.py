@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import io
 import logging
 import os
 import sys
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 
 from skelact import __version__
 from skelact.errors import SkelactError, choices
+from skelact.io.addresses import without_secrets
 
 COMMANDS = {
     "demo": "the whole path on synthetic people: make, convert, train, evaluate, recognise, report",
@@ -44,6 +46,9 @@ exit codes: 0 done, 1 failed, 2 wrong option or configuration, 3 input that cann
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names of files need not be UTF-8, nor the terminal
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(list(sys.argv[1:] if arguments is None else arguments)))
 
 
@@ -75,7 +80,7 @@ def run(arguments: list[str]) -> int:
     except SkelactError as error:
         if flags["--debug"]:
             raise
-        sys.stderr.write(f"skelact {name}: {error}\n")
+        sys.stderr.write(f"skelact {name}: {without_secrets(str(error))}\n")
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write(
@@ -92,7 +97,7 @@ def run(arguments: list[str]) -> int:
             sys.stderr.write(f"skelact {name}: {_os_message(error)}\n")
         else:
             sys.stderr.write(
-                f"skelact {name}: unexpected {type(error).__name__}: {error}\n"
+                f"skelact {name}: unexpected {type(error).__name__}: {without_secrets(str(error))}\n"
                 "This is a fault in skelact; run the same command with --debug to see where, and report it.\n"
             )
         return 1

@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from skelact.datasets.pipeline import Pipeline
 from skelact.errors import ConfigError, choices
 from skelact.models import MODELS, ModelSettings, STGCNSettings
+from skelact.plain_yaml import load_plain
 from skelact.training.settings import TrainSettings
 
 
@@ -150,7 +151,7 @@ def load_config(path: str | Path) -> Experiment:
         ConfigError: if the file cannot be read or holds anything that is not allowed.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        values = load_plain(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot read the configuration {path}: {error}") from error
     except yaml.YAMLError as error:

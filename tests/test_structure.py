@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "skelact"
 
 # Lower rooms first; a room may import from rooms on lower levels and from itself.
 LEVELS = [
-    ["errors"],
+    ["errors", "plain_yaml"],
     ["layouts"],
     ["skeleton"],
     ["io", "transforms", "nn"],

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from skelact.commands.options import named, parse
+from skelact.commands.options import named, need_at_least, parse
 from skelact.commands.ui import UI
 from skelact.errors import ConfigError, choices
 
@@ -73,6 +73,8 @@ class Options:
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     options = parse(Options, arguments, "benchmark", HELP)
+    need_at_least(1, threads=options.threads, batch_size=options.batch_size)
+    need_at_least(0, seconds=options.seconds)
     if options.parts and options.parts[0] == "models":
         from skelact.benchmark.models import check_names
 

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import tyro
 
-from skelact.commands.options import named, parse
-from skelact.commands.ui import PARTLY, UI
-from skelact.errors import ConfigError
+from skelact.commands.options import named, need_at_least, parse
+from skelact.commands.ui import PARTLY, UI, command_line
+from skelact.errors import ConfigError, DataError
 
 HELP = """Turn skeleton files of any known format into one skelact file (HDF5).
 
@@ -77,22 +77,24 @@ def main(arguments: list[str], ui: UI) -> int:
     from skelact.datasets.splits import subject_splits
     from skelact.io.convert import convert
 
+    need_at_least(0, fps=options.fps)
     label_names = None
-    splits = None
+    splits = need = None
     if options.benchmark:
         benchmark = get_benchmark(options.benchmark)
         options.format = options.format or benchmark.format
         label_names = benchmark.label_names or None
         splits = lambda clips: benchmark_splits(options.benchmark or "", clips)  # noqa: E731
     elif options.split:
-        shares = options.split
+        shares = check_shares(options.split)
+        need = None if options.split_by == "clip" else options.split_by
         splits = lambda clips: subject_splits(clips, shares, by=options.split_by)  # noqa: E731
     with ui.progress("converting") as update:
         report = convert(
             list(options.sources), options.out, format=options.format,
             workers=None if options.workers < 0 else options.workers, layout=find_layout(options.layout),
             to_layout=find_layout(options.to_layout), fps=options.fps, unit=options.unit, label_names=label_names,
-            splits=splits, progress=update, overwrite=options.overwrite, resume=options.resume,
+            splits=splits, need=need, progress=update, overwrite=options.overwrite, resume=options.resume,
         )  # fmt: skip
     ui.done(
         f"{report.clips} clips of format {report.format} in {report.out} "
@@ -104,10 +106,20 @@ def main(arguments: list[str], ui: UI) -> int:
     show_reasons(ui, "notes on recordings", report.notes)
     if report.splits:
         ui.table(["split", "clips"], [[name, n] for name, n in report.splits.items()])
-    recipe = "NAME" if options.benchmark else "default_small"
-    ui.next(f"skelact inspect {report.out}", f"skelact train configs/{recipe}.yaml --data {report.out}")
+    ui.next(command_line("inspect", report.out), command_line("train", "--data", report.out))
     ui.result(report.to_dict())
     return PARTLY if report.failed else 0
+
+
+def check_shares(shares: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Shares of train, val and test that sum to 1.
+
+    Raises:
+        DataError: for others.
+    """
+    if not (all(s >= 0 for s in shares) and abs(sum(shares) - 1) < 1e-6):
+        raise DataError(f"--split must be three shares from 0 on that sum to 1, got {shares}")
+    return shares
 
 
 def show_reasons(ui: UI, title: str, reasons, most: int = 8) -> None:

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from skelact.commands.options import named, parse
+from skelact.commands.options import named, need_at_least, parse
 from skelact.commands.ui import UI, percent
-from skelact.errors import DependencyError
+from skelact.errors import ConfigError, DependencyError
+from skelact.io.outputs import holding
 
 HELP = """Walk the whole path in under three minutes, without any data of your own.
 
 Makes synthetic people as raw NTU files and rendered videos, converts them, trains a small ST-GCN,
 evaluates it on people it has never seen, names the actions of an unseen sequence, and writes a report."""
 
+MARK = ".skelact-demo"  # that what lies in a folder was made by the demo, which may then make it anew
 TRAIN_SUBJECTS, TEST_SUBJECTS = tuple(range(1, 11)), (11, 12)
 
 
@@ -39,6 +41,7 @@ class Options:
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     options = parse(Options, arguments, "demo", HELP)
+    need_at_least(1, epochs=options.epochs)
     begin = time.perf_counter()
     import torch
 
@@ -54,7 +57,18 @@ def main(arguments: list[str], ui: UI) -> int:
 def walk(options: Options, ui: UI, begin: float) -> int:
     """Every step of the demo."""
     folder = Path(options.out)
-    folder.mkdir(parents=True, exist_ok=True)
+    mark = folder / MARK
+    taken = [name for name in ("skeletons", "synthetic.h5") if (folder / name).exists()]
+    if taken and not mark.exists():
+        raise ConfigError(
+            f"{folder} holds {taken[0]}, which the demo would replace and did not make; name another folder: --out"
+        )
+    with holding(folder, folder=True):
+        mark.touch()
+        return _walk(folder, options, ui, begin)
+
+
+def _walk(folder: Path, options: Options, ui: UI, begin: float) -> int:
     results: dict[str, Any] = {"folder": str(folder)}
     data = make_data(folder, options, ui)
     run = train_network(folder, data, options, ui)
@@ -73,8 +87,8 @@ def walk(options: Options, ui: UI, begin: float) -> int:
     ui.done(f"done in {results['seconds']:.0f} s; open {results['report']} in a browser")
     ui.next(
         "skelact extract my_videos/ --out mine.h5 --split 0.7 0.1 0.2   (folders named after the actions)",
-        "skelact train configs/default_small.yaml --data mine.h5",
-        "skelact predict runs/default_small video.mp4 --overlay out.mp4",
+        "skelact train --data mine.h5",
+        "skelact predict runs/mine_default_small video.mp4 --overlay out.mp4",
     )
     ui.result(results)
     return 0

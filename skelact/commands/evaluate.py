@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
-from skelact.commands.options import named, parse
-from skelact.commands.ui import UI, percent
+from skelact.commands.options import named, need_at_least, parse
+from skelact.commands.ui import UI, command_line, percent
 from skelact.errors import CheckpointError, ConfigError
 
 HELP = """Test a checkpoint on a data set: numbers, a confusion matrix, calibration, a report with pictures.
@@ -83,6 +84,22 @@ def evaluate(
     advise: bool = True,
 ) -> dict:
     """Evaluate a checkpoint; returns what ``--json`` prints."""
+    if options.views:  # 0: the configuration's
+        need_at_least(1, views=options.views)
+    need_at_least(1, batch_size=options.batch_size)
+    with ExitStack() as held:
+        return _evaluate(options, ui, held, command, examples, sections, advise)
+
+
+def _evaluate(
+    options: Options,
+    ui: UI,
+    held: ExitStack,
+    command: str,
+    examples: int,
+    sections: Sequence[Any],
+    advise: bool,
+) -> dict:
     import numpy as np
     import torch
 
@@ -90,6 +107,7 @@ def evaluate(
     from skelact.evaluate.calibration import calibration_metrics
     from skelact.evaluate.metrics import classification_metrics, combine_clips, softmax
     from skelact.evaluate.report import Example, write_evaluation_report
+    from skelact.io.outputs import holding
     from skelact.io.store import Store
     from skelact.recognition import load_ensemble
     from skelact.training.checkpoint import find_checkpoint
@@ -101,6 +119,8 @@ def evaluate(
     data_path = options.data or config.get("data", {}).get("path", "")
     split = options.split or config.get("data", {}).get("test") or "all"
     views = options.views or config.get("views", 1)
+    folder = Path(options.out) if options.out else path.parent / f"evaluation-{split.replace('/', '-')}"
+    held.enter_context(holding(folder, [path, data_path], folder=True))
     if not data_path:
         raise ConfigError(
             f"the checkpoint names no data; name a skelact file: skelact evaluate {path.parent} DATA.h5"
@@ -123,7 +143,6 @@ def evaluate(
     result = classification_metrics(scores, target, card.label_names)
     probability = scores if views > 1 else softmax(scores)
     calibration = calibration_metrics(probability, target)
-    folder = Path(options.out) if options.out else path.parent / f"evaluation-{split.replace('/', '-')}"
     shown = []
     with Store(data_path) as store:
         copies = find_copies(store, clips.tolist(), config.get("data", {}).get("train", ""))
@@ -172,7 +191,7 @@ def evaluate(
         )
     ui.done(f"report {report}")
     if advise:
-        ui.next(f"skelact predict {options.checkpoint} video.mp4 --overlay out.mp4")
+        ui.next(command_line("predict", options.checkpoint, "video.mp4", "--overlay", "out.mp4"))
     return {
         "report": str(report), "split": split, "views": views, **result.to_dict(), "ece": calibration.ece,
         "members": alone, "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without,

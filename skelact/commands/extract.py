@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from skelact.commands.convert import show_reasons
+from skelact.commands.convert import check_shares, show_reasons
 from skelact.commands.options import named, parse
-from skelact.commands.ui import PARTLY, UI, percent
+from skelact.commands.ui import PARTLY, UI, command_line, percent
 from skelact.errors import ConfigError
 
 HELP = """Turn videos into skeletons with MediaPipe: files, folders, a camera (0) or a stream address.
@@ -83,6 +83,8 @@ def extract(options: Options, ui: UI) -> Any:
         clips = [(t.id, {"subject": t.subject or ""}) for t in tasks]
         return subject_splits(clips, options.split, by=options.split_by)
 
+    if options.split:
+        check_shares(options.split)
     with ui.progress("extracting") as update:
         report = extract_many(
             list(options.sources), options.out, workers=options.workers, people=options.people, parts=options.parts,
@@ -100,5 +102,5 @@ def extract(options: Options, ui: UI) -> Any:
     show_reasons(ui, "videos could not be used", list(report.failed.items()))
     show_reasons(ui, "videos show nobody", [(source, "no person was found") for source in report.empty])
     show_reasons(ui, "warnings", list(report.warnings.items()))
-    ui.next(f"skelact inspect {report.out}", f"skelact train configs/default_small.yaml --data {report.out}")
+    ui.next(command_line("inspect", report.out), command_line("train", "--data", report.out))
     return report

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import tyro
 
-from skelact.commands.options import named, parse
-from skelact.commands.ui import UI, percent
+from skelact.commands.options import named, need_at_least, parse
+from skelact.commands.ui import UI, command_line, percent
 from skelact.errors import ConfigError
 
 HELP = """Join trained networks (streams, families, seeds) into one checkpoint that answers for all of them.
@@ -52,6 +52,17 @@ def main(arguments: list[str], ui: UI) -> int:
 
 def fuse(options: Options, ui: UI) -> dict:
     """Fuse checkpoints; returns what ``--json`` prints."""
+    from skelact.io.outputs import check_output, holding
+    from skelact.training.checkpoint import find_checkpoint
+
+    need_at_least(1, batch_size=options.batch_size)
+    inputs = [find_checkpoint(path) for path in options.checkpoints]
+    check_output(Path(options.out) / "best.safetensors", inputs)
+    with holding(options.out, inputs, folder=True):
+        return _fuse(options, ui)
+
+
+def _fuse(options: Options, ui: UI) -> dict:
     from skelact.recognition.ensemble import join_checkpoints, save_ensemble
 
     ensemble = join_checkpoints(options.checkpoints)
@@ -76,7 +87,8 @@ def fuse(options: Options, ui: UI) -> dict:
         ui.done(f"fused: {percent(figures['fused'])} on {figures['clips']} validation clips")
     ui.done(f"checkpoint {path}")
     test = ensemble.card.config.get("data", {}).get("test")
-    ui.next(f"skelact evaluate {options.out} DATA.h5" + (f" --split {test}" if test else ""))
+    data = options.data or ensemble.card.config.get("data", {}).get("path") or "DATA.h5"
+    ui.next(command_line("evaluate", options.out, data) + (f" --split {test}" if test else ""))
     return {"checkpoint": str(path), "weights": ensemble.weights, **figures}
 
 

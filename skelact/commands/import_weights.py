@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 
 from skelact.commands.options import named, parse
-from skelact.commands.ui import UI
+from skelact.commands.ui import UI, command_line
 from skelact.errors import ConfigError
 
 HELP = """Make a checkpoint of a published implementation's weights; nothing in the file is run as code.
@@ -44,11 +44,8 @@ class Options:
 
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
-    from skelact import __version__
-    from skelact.config import Experiment, from_plain, to_plain
-    from skelact.layouts import get_layout
-    from skelact.models.published import PUBLISHED, find_release, read_published
-    from skelact.training.checkpoint import Card, save_checkpoint
+    from skelact.io.outputs import holding
+    from skelact.models.published import PUBLISHED
 
     options = parse(Options, arguments, "import-weights", HELP.format(names=", ".join(PUBLISHED)))
     if not (options.name and options.file and options.checkpoint):
@@ -56,6 +53,18 @@ def main(arguments: list[str], ui: UI) -> int:
             "three words are needed: skelact import-weights NAME FILE.pth CHECKPOINT; names: "
             + ", ".join(PUBLISHED)
         )
+    with holding(options.checkpoint, [options.file, *([options.labels] if options.labels else [])]):
+        return import_weights(options, ui)
+
+
+def import_weights(options: Options, ui: UI) -> int:
+    """Read the weights and write the checkpoint."""
+    from skelact import __version__
+    from skelact.config import Experiment, from_plain, to_plain
+    from skelact.layouts import get_layout
+    from skelact.models.published import find_release, read_published
+    from skelact.training.checkpoint import Card, save_checkpoint
+
     release = find_release(options.name)
     model, plan = release.build(options.name, read_published(options.file), options.layout)
     plain = {**release.pipeline, "streams": [options.stream]}
@@ -82,7 +91,7 @@ def main(arguments: list[str], ui: UI) -> int:
         f"{options.name}: {n_weights:,} weights, {plan.n_classes} classes, layout {plan.layout}, written to {written}"
     )
     ui.say(f"  from: {release.source}")
-    ui.next(f"skelact evaluate {written} DATA.h5", f"skelact inspect {written}")
+    ui.next(command_line("evaluate", written, "DATA.h5"), command_line("inspect", written))
     ui.result(
         {"checkpoint": str(written), "weights": n_weights, "classes": plan.n_classes, "layout": plan.layout}
     )

@@ -12,6 +12,7 @@ from skelact.commands.convert import find_layout
 from skelact.commands.options import named, parse
 from skelact.commands.ui import UI, percent
 from skelact.errors import ConfigError
+from skelact.io.outputs import check_output
 
 HELP = """Show what is inside a skelact file, a checkpoint, or files of any known format, and what is wrong.
 
@@ -44,6 +45,8 @@ def main(arguments: list[str], ui: UI) -> int:
     options = parse(Options, arguments, "inspect", HELP)
     if not options.path:
         raise ConfigError("name a file or folder: skelact inspect FILE")
+    if options.figure:
+        check_output(options.figure, [options.path])
     run = Path(options.path) / "best.safetensors"
     if options.path.endswith(".safetensors") or run.is_file():
         return inspect_checkpoint(str(run) if run.is_file() else options.path, ui)

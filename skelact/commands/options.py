@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from skelact.errors import ConfigError
+
 
 def parse(kind: Any, arguments: list[str], prog: str, description: str = "", default: Any = None) -> Any:
     """Parse ``arguments`` into ``kind``; a dataclass instance as ``default`` fills what is not given."""
@@ -17,6 +19,20 @@ def parse(kind: Any, arguments: list[str], prog: str, description: str = "", def
         description=description or None,
         **extra,
     )
+
+
+def need_at_least(least: float, **values: float | None) -> None:
+    """Refuse numbers below ``least`` (above it, if that is 0); None is not given.
+
+    Raises:
+        ConfigError: naming the option.
+    """
+    for name, value in values.items():
+        if value is not None and not (value >= least if least else 0 < value < float("inf")):
+            option = f"--{name.replace('_', '-')}"
+            raise ConfigError(
+                f"{option} must be {f'at least {least:g}' if least else 'above 0'}, got {value}"
+            )
 
 
 def named(metavar: str) -> Any:

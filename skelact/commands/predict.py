@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,9 +14,10 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from skelact.commands.convert import find_layout, show_reasons
-from skelact.commands.options import named, parse
+from skelact.commands.options import named, need_at_least, parse
 from skelact.commands.ui import PARTLY, UI, percent
 from skelact.errors import ConfigError, DataError, LayoutError
+from skelact.io.addresses import public_name, short_name
 from skelact.skeleton import Skeleton
 
 HELP = """Name the actions in a video (or camera, stream) or in a skeleton file.
@@ -80,6 +82,37 @@ def is_video(source: str) -> bool:
 
 def predict(options: Options, ui: UI) -> dict:
     """Recognise one recording or every recording of a file; returns what ``--json`` prints."""
+    from skelact.io.outputs import check_output, holding
+    from skelact.io.video import VIDEO_SUFFIXES
+
+    need_at_least(0, window=options.window, stride=options.stride, fps=options.fps)
+    results, others = result_files(options)
+    inputs = [options.checkpoint, Path(options.checkpoint) / "best.safetensors", options.source]
+    for path in others:
+        check_output(path, inputs)
+    with ExitStack() as held:
+        if options.overlay:
+            if Path(options.overlay).suffix.lower() not in VIDEO_SUFFIXES:
+                raise ConfigError(
+                    f"--overlay {options.overlay} names no kind of video; use a name such as out.mp4"
+                )
+            held.enter_context(holding(options.overlay, inputs))
+        held.enter_context(holding(results, inputs))
+        return _predict(options, ui)
+
+
+def result_files(options: Options) -> tuple[Path, list[Path]]:
+    """The main file that is written, and those beside it."""
+    video = not options.format and is_video(options.source)
+    folder = Path(options.out) if options.out else Path(options.source if not video else ".").parent
+    name = short_name(options.source) if video else Path(options.source).name.split(".")[0]
+    return folder / f"{name}.predictions.json", [
+        folder / f"{name}.segments.csv",
+        folder / f"{name}.timeline.png",
+    ]
+
+
+def _predict(options: Options, ui: UI) -> dict:
     from skelact.recognition import Recogniser, fit_input
 
     recogniser = Recogniser(options.checkpoint)
@@ -112,10 +145,8 @@ def predict(options: Options, ui: UI) -> dict:
         more = f" (and {len(reasons) - 1} more recordings that cannot be used)" if len(reasons) > 1 else ""
         raise DataError(text + more)
     show_reasons(ui, "could not be used", failed)
-    folder = Path(options.out) if options.out else Path(options.source if not video else ".").parent
-    name = Path(options.source).stem if video else Path(options.source).name.split(".")[0]
-    folder.mkdir(parents=True, exist_ok=True)
-    output = write_results(folder, name, results, ui)
+    written = result_files(options)[0]
+    output = write_results(written.parent, written.name.removesuffix(".predictions.json"), results, ui)
     output["seen"] = float((results[0][0].score > 0).any((0, 2)).mean())
     output["failed"] = failed
     if options.overlay and drawn is not None:
@@ -139,7 +170,9 @@ def pose_of_video(options: Options, card: Any, ui: UI) -> tuple[Skeleton, Skelet
             progress=update,
         )
     if found.n_people == 0 or not (found.score > 0).any():
-        raise DataError(f"no person was found in {options.source}; look at it, or try --people many")
+        raise DataError(
+            f"no person was found in {public_name(options.source)}; look at it, or try --people many"
+        )
     seen = (found.score > 0).any((0, 2)).mean()
     ui.say(
         f"{found.n_people} {'person' if found.n_people == 1 else 'people'} on {percent(seen)} of the frames"

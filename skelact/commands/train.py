@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from skelact.commands.options import parse
-from skelact.commands.ui import UI, percent
+from skelact.commands.ui import UI, command_line, percent
 from skelact.errors import ConfigError, DataError, choices
 
 HELP = """Train a network from a configuration file; every setting below can be changed on the command line.
 
   skelact train --data mine.h5                          the default for a set of its size
-  skelact train configs/default_small.yaml --data mine.h5
   skelact train CONFIG.yaml --overfit 8                 first: can it learn 8 clips by heart?
   skelact train CONFIG.yaml --train.lr 0.02 --name slow
   torchrun --nproc-per-node 2 -m skelact.cli train CONFIG.yaml
@@ -211,6 +211,18 @@ def train(
     experiment: Any, ui: UI, *, restart: bool = False, folder: Path | None = None, advise: bool = True
 ) -> dict:
     """Train an experiment with progress; returns what ``--json`` prints."""
+    from skelact.io.outputs import check_output, holding
+    from skelact.training.checkpoint import find_checkpoint
+
+    run_folder = folder or Path(experiment.out) / experiment.name
+    if experiment.train.init_from:
+        check_output(run_folder / "best.safetensors", [find_checkpoint(experiment.train.init_from)])
+    # of several processes of one training only the first writes
+    with holding(run_folder, folder=True) if is_leading() else nullcontext():
+        return _train(experiment, ui, restart, run_folder, advise)
+
+
+def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: bool) -> dict:
     from skelact.config import choose_parts, dump_config, resolve_parts
     from skelact.io.files import write_text
     from skelact.training.loop import fit
@@ -232,7 +244,6 @@ def train(
         start = load_pretrained(
             model, experiment.model.build, experiment.train.init_from, experiment.model.name, data.label_names
         )
-    run_folder = folder or Path(experiment.out) / experiment.name
     if leading:
         n_weights = sum(p.numel() for p in model.parameters())
         ui.say(
@@ -290,9 +301,10 @@ def train(
         test = experiment.data.test
         if advise:
             ui.next(
-                f"skelact evaluate {run_folder} {experiment.data.path}"
-                + (f" --split {test}" if test else ""),
-                f"skelact predict {run_folder} video.mp4 --overlay out.mp4",
+                command_line(
+                    "evaluate", run_folder, experiment.data.path, *(["--split", test] if test else [])
+                ),
+                command_line("predict", run_folder, "video.mp4", "--overlay", "out.mp4"),
             )
     return {
         "folder": str(run_folder),

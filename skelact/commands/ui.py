@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -95,6 +96,11 @@ def _simple(value: Any) -> Any:
         if hasattr(value, name):
             return getattr(value, name)()
     return str(value)
+
+
+def command_line(*words: object) -> str:
+    """A ``skelact`` command as it can be typed in the folder that this one was typed in, names with blanks and all."""
+    return shlex.join(["skelact", *map(str, words)])
 
 
 def percent(share: float) -> str:

@@ -21,8 +21,8 @@ RESIDENT_LIMIT = 4 << 30  # larger sets are mapped rather than read, unless told
 class Rows:
     """``F`` rows of numbers, resident in a tensor or mapped from the chunks of a HDF5 file.
 
-    The chunks of an uncompressed HDF5 data set lie in its file as they are. So the file is mapped once as
-    flat numbers, and row ``r`` is the window that begins at ``chunk_start[r // chunk] + r % chunk * width``.
+    The chunks of a file that skelact wrote lie in it as they are. So the file is mapped once as flat numbers,
+    and row ``r`` is the window that begins at ``chunk_start[r // chunk] + r % chunk * width``.
     """
 
     def __init__(self, data: Tensor) -> None:
@@ -31,20 +31,19 @@ class Rows:
         self._mapping: tuple[np.ndarray, np.ndarray, int, int] | None = None  # windows, starts, chunk, width
 
     @classmethod
-    def mapped(cls, path: Path, dataset) -> Rows:
-        """Map a chunked, uncompressed HDF5 data set."""
-        chunk_rows, width = dataset.chunks[0], int(np.prod(dataset.shape[1:]))
-        item = dataset.dtype.itemsize
-        starts = np.zeros(-(-dataset.shape[0] // chunk_rows), np.int64)
-
-        def note(info) -> None:
-            starts[info.chunk_offset[0] // chunk_rows] = info.byte_offset // item
-
-        dataset.id.chunk_iter(note)
+    def mapped(cls, path: Path, dataset) -> Rows | None:
+        """Map a HDF5 data set; None unless its chunks are proved to lie as skelact lays them."""
+        starts = _chunk_starts(path, dataset)
+        if starts is None:
+            return None
         rows = cls.__new__(cls)
         rows.shape = torch.Size(dataset.shape)
-        flat = np.memmap(path, dataset.dtype, mode="r", shape=(path.stat().st_size // item,))
-        rows._mapping = (np.lib.stride_tricks.sliding_window_view(flat, width), starts, chunk_rows, width)
+        width = int(np.prod(dataset.shape[1:]))
+        flat = np.memmap(
+            path, dataset.dtype, mode="r", shape=(path.stat().st_size // dataset.dtype.itemsize,)
+        )
+        windows = np.lib.stride_tricks.sliding_window_view(flat, width)
+        rows._mapping = (windows, starts, dataset.chunks[0], width)
         return rows
 
     def take(self, index: Tensor) -> Tensor:
@@ -61,6 +60,43 @@ class Rows:
         if self._mapping is not None:
             return Rows(self.take(torch.arange(self.shape[0])).to(device))
         return Rows(self.data.to(device))
+
+
+def _native(data: np.ndarray) -> Tensor:
+    """Numbers of any byte order and width as a tensor."""
+    return torch.from_numpy(data.astype(data.dtype.newbyteorder("="), copy=False))
+
+
+def _chunk_starts(path: Path, dataset) -> np.ndarray | None:
+    """Where each chunk begins, in items of the file; None unless all are plain blocks of whole rows within it.
+
+    Other tools divide rows over chunks, filter or compress them, turn bytes round, put a block of their own before
+    the file's beginning or leave chunks out; none of that can be mapped.
+    """
+    item, chunks = dataset.dtype.itemsize, dataset.chunks
+    if chunks is None or chunks[1:] != dataset.shape[1:] or dataset.is_virtual or dataset.external:
+        return None
+    if dataset.dtype not in (np.dtype("=f4"), np.dtype("=f2")) or dataset.file.userblock_size:
+        return None
+    if dataset.id.get_create_plist().get_nfilters():
+        return None
+    size = chunks[0] * int(np.prod(chunks[1:])) * item
+    starts = np.full(-(-dataset.shape[0] // chunks[0]), -1, np.int64)
+    whole = True
+
+    def note(info) -> None:
+        nonlocal whole
+        place, ahead = divmod(info.chunk_offset[0], chunks[0])
+        whole = whole and not (
+            ahead or any(info.chunk_offset[1:]) or info.filter_mask or info.byte_offset % item
+        )
+        whole = whole and info.size == size and 0 <= place < len(starts)
+        if whole:
+            starts[place] = info.byte_offset // item
+
+    dataset.id.chunk_iter(note)
+    end = path.stat().st_size
+    return starts if whole and (starts >= 0).all() and (starts * item + size <= end).all() else None
 
 
 class SkeletonSet:
@@ -150,27 +186,26 @@ class SkeletonSet:
 
         Args:
             path: the file.
-            resident: read the frames into memory; None: if they take less than 4 GiB.
+            resident: read the frames into memory; None: if they take less than 4 GiB. Frames that another tool
+                has laid otherwise (compressed them, for instance) are read whatever this says.
 
         Raises:
             DataError: if the file cannot be read.
         """
         with Store(path) as store:
             size = store.xyz.size * store.xyz.dtype.itemsize
-            plain = store.xyz.compression is None and store.xyz.chunks is not None
             if resident is None:
-                resident = size < RESIDENT_LIMIT or not plain
-            if resident:
+                resident = size < RESIDENT_LIMIT
+            xyz = score = None
+            if not resident:
+                xyz, score = Rows.mapped(store.path, store.xyz), Rows.mapped(store.path, store.score)
+            if xyz is None or score is None:
                 try:
-                    xyz, score = (Rows(torch.from_numpy(data[()])) for data in (store.xyz, store.score))
+                    xyz, score = (Rows(_native(data[()])) for data in (store.xyz, store.score))
                 except OSError as error:
                     raise DataError(
                         f"{path}: its frames cannot be read ({error}); convert the data again"
                     ) from error
-            else:
-                if not plain:
-                    raise DataError(f"{path} is compressed and cannot be mapped; open it resident")
-                xyz, score = Rows.mapped(store.path, store.xyz), Rows.mapped(store.path, store.score)
             timeline = None
             if (store.clips["timeline"] >= 0).any():
                 first, times = store.clips["timeline"], store.timeline()[0]

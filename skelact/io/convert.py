@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, field, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from skelact.errors import DataError, SkelactError
 from skelact.io.formats import FORMATS, Format, ReadOptions, detect_format, get_format
 from skelact.io.ntu_names import ntu_missing, read_missing_list
-from skelact.io.reading import checksum
+from skelact.io.outputs import holding
+from skelact.io.read_many import Result, n_readers, read_many
 from skelact.io.store import StoreWriter
 from skelact.layouts import SkeletonLayout
 from skelact.skeleton import Skeleton
-
-_log = logging.getLogger(__name__)
-_CHUNK = 16  # files a task: enough to hide the cost of passing it on
-_WORTH_WORKERS = 400  # files below which starting processes takes longer than reading
 
 Progress = Callable[[int, int, str], None]
 Splits = Callable[[list[tuple[str, Mapping[str, str | int | float]]]], Mapping[str, Sequence[str]]]
@@ -68,16 +61,6 @@ class ConversionReport:
         return {**asdict(self), "files_per_second": self.files_per_second}
 
 
-@dataclass(frozen=True)
-class _Result:
-    item: Path
-    skeletons: list[Skeleton]
-    checksum: str | None
-    notes: list[str]
-    splits: dict[str, list[str]]
-    error: str | None = None
-
-
 def convert(
     sources: str | Path | Sequence[str | Path],
     out: str | Path,
@@ -93,6 +76,7 @@ def convert(
     max_people: int | None = 2,
     denoise: bool = True,
     splits: Splits | None = None,
+    need: str | None = None,
     checksums: bool = True,
     progress: Progress | None = None,
     overwrite: bool = False,
@@ -117,6 +101,8 @@ def convert(
         max_people, denoise: which bodies of an NTU file are people (see `skelact.io.ntu.select_bodies`).
         splits: called with (id, info) of every clip, returns named lists of ids; splits that the files
             define are kept besides.
+        need: what ``splits`` must know of every recording (a key of its info, such as ``subject``); the first
+            that lacks it ends the conversion, rather than the last.
         checksums: store the SHA-256 of every source file.
         progress: called with (files done, files, name).
         overwrite: replace ``out``.
@@ -124,6 +110,8 @@ def convert(
 
     Raises:
         DataError: if nothing is found, the formats differ, or not one recording can be used.
+        ConfigError, OutputBusyError: if ``out`` is an input, or another process writes it
+            (`skelact.io.outputs.holding`).
     """
     started = time.perf_counter()
     paths = [Path(s) for s in ([sources] if isinstance(sources, (str, Path)) else sources)]
@@ -132,30 +120,31 @@ def convert(
     if not items:
         raise DataError(f"{paths[0]}: all {len(excluded)} recordings are on the list of missing skeletons")
     options = ReadOptions(layout, fps, unit, label_names, max_people, denoise)
-    names = label_names or kind.label_names(items)
-    journal = _Journal(Path(out), names, to_layout, overwrite, resume)
-    try:
-        todo = items
-        if resume:
-            journal.open_existing(kind)
-            if kind.clip_id is not None:
-                todo = [p for p in items if kind.clip_id(p) not in journal.known]
-        resumed = len(journal.known)
-        done = len(items) - len(todo)
-        for result in _results(kind, todo, roots, options, _n_workers(workers, kind, todo), checksums):
-            journal.add(result)
-            done += result.error is not None or not _more(result)
-            if progress is not None:
-                progress(min(done, len(items)), len(items), result.item.name)
-        if not journal.known:
-            shown = "; ".join(f"{p}: {reason}" for p, reason in journal.failed[:3])
-            raise DataError(
-                f"not one of {len(items)} files could be used, nothing was written. First: {shown}"
-            )
-        counts = journal.finish(splits)
-    except BaseException as error:
-        journal.fail(error)
-        raise
+    with holding(out, items):
+        names = label_names or kind.label_names(items)
+        journal = _Journal(Path(out), names, to_layout, overwrite, resume, need)
+        try:
+            todo = items
+            if resume:
+                journal.open_existing(kind)
+                if kind.clip_id is not None:
+                    todo = [p for p in items if kind.clip_id(p) not in journal.known]
+            resumed = len(journal.known)
+            done = len(items) - len(todo)
+            for result in read_many(kind, todo, roots, options, n_readers(workers, kind, todo), checksums):
+                journal.add(result)
+                done += result.last
+                if progress is not None:
+                    progress(min(done, len(items)), len(items), result.item.name)
+            if not journal.known:
+                shown = "; ".join(f"{p}: {reason}" for p, reason in journal.failed[:3])
+                raise DataError(
+                    f"not one of {len(items)} files could be used, nothing was written. First: {shown}"
+                )
+            counts = journal.finish(splits)
+        except BaseException as error:
+            journal.fail(error)
+            raise
     return ConversionReport(
         str(out), kind.name, len(items), len(journal.known), resumed, tuple(excluded), tuple(journal.failed),
         tuple(journal.notes), dict(sorted(journal.labels.items())), counts, time.perf_counter() - started,
@@ -197,98 +186,6 @@ def _leave_out(
     return [p for p in items if kind.clip_id(p) not in names], excluded
 
 
-def _n_workers(workers: int | None, kind: Format, items: Sequence[Path]) -> int:
-    if workers is not None:
-        return workers
-    if kind.clip_id is None or len(items) < _WORTH_WORKERS:
-        return 0
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return cores if cores > 1 else 0
-
-
-def _read(kind: Format, item: Path, root: Path, options: ReadOptions, checksums: bool) -> Iterator[_Result]:
-    """Read an item; one result for each recording of a file that holds many, so that memory stays flat."""
-    options = replace(options, root=root, notes=[], splits={})
-    digest = None
-    try:
-        for skeleton in kind.read(item, options):
-            if (
-                checksums and digest is None and item.is_file()
-            ):  # not before: most bad files are refused sooner
-                digest = checksum(item)
-            yield _Result(item, [skeleton], digest, list(options.notes), {})
-            options.notes.clear()
-        yield _Result(item, [], digest, list(options.notes), dict(options.splits))
-    except SkelactError as error:
-        yield _Result(item, [], None, list(options.notes), {}, str(error))
-    except Exception as error:  # one file must never stop the rest
-        _log.exception("unexpected error in %s", item)
-        yield _Result(item, [], None, [], {}, f"unexpected {type(error).__name__}: {error}")
-
-
-def _more(result: _Result) -> bool:
-    """Whether more results of the same item follow."""
-    return bool(result.skeletons)
-
-
-def _read_many(
-    name: str, items: Sequence[tuple[Path, Path]], options: ReadOptions, checksums: bool
-) -> list[_Result]:
-    return [r for item, root in items for r in _read(FORMATS[name], item, root, options, checksums)]
-
-
-def _results(
-    kind: Format,
-    items: Sequence[Path],
-    roots: Mapping[Path, Path],
-    options: ReadOptions,
-    workers: int,
-    checksums: bool,
-) -> Iterator[_Result]:
-    """Results in the order of the items, at most a few chunks ahead of the consumer."""
-    if workers <= 0:
-        for item in items:
-            yield from _read(kind, item, roots[item], options, checksums)
-        return
-    import multiprocessing
-
-    chunks = [items[k : k + _CHUNK] for k in range(0, len(items), _CHUNK)]
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start_worker)
-    waiting: deque[Future[list[_Result]]] = deque()
-    try:
-        for chunk in chunks:
-            pairs = [(p, roots[p]) for p in chunk]
-            waiting.append(pool.submit(_read_many, kind.name, pairs, options, checksums))
-            if len(waiting) > 3 * workers:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise DataError(
-            "a reading process ended before its time (out of memory?): try --workers 0 (workers=0). A script "
-            "that calls convert with workers must do so under  if __name__ == '__main__':"
-        ) from error
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _start_worker() -> None:
-    """Leave interrupts to the parent, and end when it is gone (a killed parent cannot say so)."""
-    import multiprocessing
-    import signal
-    import threading
-
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
 class _Journal:
     """The store being written, opened when the first recording tells layout, unit and dimensions."""
 
@@ -299,8 +196,9 @@ class _Journal:
         to_layout: SkeletonLayout | str | None,
         overwrite: bool,
         resume: bool,
+        need: str | None,
     ) -> None:
-        self.out, self.names, self.to_layout = out, names, to_layout
+        self.out, self.names, self.to_layout, self.need = out, names, to_layout, need
         self.overwrite, self.resume = overwrite, resume
         self.writer: StoreWriter | None = None
         self.known: dict[str, Mapping[str, str | int | float]] = {}
@@ -346,7 +244,7 @@ class _Journal:
         if skeleton.label is not None:
             self.labels[skeleton.label] += 1
 
-    def add(self, result: _Result) -> None:
+    def add(self, result: Result) -> None:
         item = str(result.item)
         self.notes += [(item, note) for note in result.notes]
         for name, ids in result.splits.items():
@@ -356,6 +254,12 @@ class _Journal:
         for skeleton in result.skeletons:
             if self.resume and skeleton.id in self.known:
                 continue
+            if self.need is not None and self.need not in skeleton.info:
+                raise DataError(
+                    f"recording '{skeleton.id}' does not say its {self.need}, by which the parts are made; it has "
+                    f"{', '.join(map(str, skeleton.info)) or 'nothing'}. Give every recording a {self.need}, or divide "
+                    "by another key (--split-by camera, or --split-by clip)"
+                )
             try:
                 if self.to_layout is not None:
                     skeleton = skeleton.converted(self.to_layout)
@@ -379,11 +283,23 @@ class _Journal:
         assert self.writer is not None
         named: dict[str, Sequence[str]] = dict(self.file_splits)
         if splits is not None:
-            named.update(splits(list(self.known.items())))
-        named = {name: [i for i in ids if i in self.known] for name, ids in named.items()}
-        self.writer.set_splits(named)
+            try:
+                named.update(splits(list(self.known.items())))
+            except SkelactError as error:
+                self.writer.keep()
+                raise DataError(
+                    f"{error}. What was read is kept: the same command with other parts and --resume goes on there"
+                ) from error
+        stored = {}
+        for name, ids in sorted(named.items()):
+            ids = [i for i in ids if i in self.known]
+            try:
+                self.writer.set_splits({name: ids})
+                stored[name] = len(ids)
+            except DataError as error:
+                self.failed.append((f"split {name!r}", str(error)))
         self.writer.__exit__(None, None, None)
-        return {name: len(ids) for name, ids in sorted(named.items())}
+        return stored
 
     def fail(self, error: BaseException) -> None:
         """Leave nothing behind, or what can be resumed."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import DataError
-from skelact.io.reading import Notes, mark_missing
+from skelact.io.reading import Notes, bound_frames, mark_missing
 from skelact.io.tables import Table
 from skelact.skeleton import Skeleton
 
@@ -131,6 +131,7 @@ def _ur_video(
         best = min(free, key=lambda m: _distance(people[m], k, xy))
         people[best][t] = int(k)
     n_frames = int(last - first) + 1
+    bound_frames(len(people), n_frames, len(part), f"video {video}")
     out = np.zeros((len(people), n_frames, 13, 2), np.float32)
     out_score = np.zeros(out.shape[:3], np.float32)
     labels: list[str | None] = [None] * n_frames

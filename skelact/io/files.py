@@ -10,6 +10,23 @@ from pathlib import Path
 from skelact.errors import DataError
 
 
+def replace_durably(part: Path, path: Path) -> None:
+    """Give a finished file its name; after a power cut there is the old content or the new, not half of it.
+
+    Raises:
+        OSError: if the disk did not take it; ``path`` is as it was.
+    """
+    with part.open("rb+") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+    with suppress(OSError, AttributeError):  # not every system lets a folder be opened
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
 @contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """A temporary name beside ``path`` that takes its place when the block ends well, else disappears.
@@ -22,7 +39,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
-        part.replace(path)
+        replace_durably(part, path)
     except OSError as error:
         raise DataError(
             f"cannot write {path}: {error.strerror or error}; check the folder and its free space"

@@ -237,7 +237,11 @@ def _read_pyskl(path: Path, options: ReadOptions) -> Iterable[Skeleton]:
     for name, ids in splits.items():
         # xsub_train → xsub/train, the way splits are named in a skelact file
         head, _, part = name.rpartition("_")
-        options.splits[f"{head}/{part}" if head and part in ("train", "val", "test") else name] = ids
+        key = f"{head}/{part}" if head and part in ("train", "val", "test") else name
+        if key in options.splits:
+            options.notes.append(f"split {name!r} collides with another of the name '{key}' and is left out")
+        else:
+            options.splits[key] = ids
     return skeletons
 
 

@@ -29,7 +29,7 @@ import numpy as np
 
 from skelact.errors import DataError
 from skelact.io.files import write_text
-from skelact.io.reading import Notes, mark_missing
+from skelact.io.reading import Notes, bound_frames, mark_missing
 from skelact.io.tables import Table
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.skeleton import Skeleton
@@ -140,6 +140,7 @@ def _clip(
             "frame must count frames, not milliseconds (use the column 'time')"
         )
     ids = list(dict.fromkeys(person[part].tolist()))
+    bound_frames(len(ids), n_frames, len(part), f"{table.where}: clip '{clip}'")
     out = np.zeros((len(ids), n_frames, len(layout), xyz.shape[2]), np.float32)
     out_score = np.zeros(out.shape[:3], np.float32)
     taken: dict[tuple[int, int], int] = {}

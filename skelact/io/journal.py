@@ -12,6 +12,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -121,7 +122,10 @@ class Journal:
             raise
 
     def close(self) -> None:
-        """Flush and close."""
+        """Bring everything to the disk and close."""
+        with suppress(OSError, ValueError):  # closed already
+            self._file.flush()
+            os.fsync(self._file.fileno())
         self._file.close()
 
     def records(self) -> Iterator[Record]:

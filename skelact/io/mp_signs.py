@@ -32,6 +32,7 @@ def load_npz(path: str | Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
                 raise DataError(
                     f"{path}: no array {', '.join(missing)}; it has {', '.join(file.files)[:200]}"
                 )
+            _bound(path, data, names)
             return {n: file[n] for n in names}
     except DataError:
         raise
@@ -40,6 +41,33 @@ def load_npz(path: str | Path, names: tuple[str, ...]) -> dict[str, np.ndarray]:
         raise DataError(f"{path}: not a readable .npz file of plain arrays ({error})") from None
     except Exception as error:  # zlib.error and what damaged headers make numpy raise
         raise DataError(f"{path}: damaged .npz file ({type(error).__name__}: {error})") from None
+
+
+_MOST_DEFLATED = 200  # arrays padded with zeros become some tens of times smaller
+_SMALL = 1 << 28  # bytes that no computer is too small for
+
+
+def _bound(path: str | Path, data: bytes, names: tuple[str, ...]) -> None:
+    """Hold what the arrays claim against the file's size before room is made for them."""
+    with zipfile.ZipFile(BytesIO(data)) as file:
+        total = 0
+        for name in names:
+            with file.open(f"{name}.npy") as member:
+                version = np.lib.format.read_magic(member)
+                read = (
+                    np.lib.format.read_array_header_1_0
+                    if version == (1, 0)
+                    else np.lib.format.read_array_header_2_0
+                )
+                shape, _, dtype = read(member)
+            claimed = int(np.prod(shape, dtype=object)) * dtype.itemsize
+            if claimed > file.getinfo(f"{name}.npy").file_size:
+                raise DataError(
+                    f"{path}: array {name} claims {claimed} bytes, more than it holds; is it cut off?"
+                )
+            total += claimed
+    if total > max(_SMALL, _MOST_DEFLATED * len(data)):
+        raise DataError(f"{path}: {len(data)} bytes claim to hold {total}; that is no recording of people")
 
 
 def sign_name(label: str) -> str | None:

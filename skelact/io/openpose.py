@@ -12,7 +12,7 @@ import numpy as np
 
 from skelact.errors import DataError
 from skelact.io.files import write_text
-from skelact.io.reading import Notes, mark_missing, need, numbers, read_json
+from skelact.io.reading import Notes, bound_frames, mark_missing, need, numbers, read_json
 from skelact.skeleton import Skeleton
 
 OPENPOSE_LAYOUTS: dict[int, str] = {18: "openpose18", 25: "body25"}
@@ -112,7 +112,11 @@ def track(frames: Sequence[Sequence[Person]], n_joints: int) -> tuple[np.ndarray
 
     Returns:
         positions ``[M, T, V, C]`` and scores ``[M, T, V]``, people in order of appearance.
+
+    Raises:
+        DataError: if there are far more frames than people in them.
     """
+    bound_frames(1, len(frames), sum(map(len, frames)), "the file")
     dims = next((p[0].shape[1] for people in frames for p in people), 2)
     last: list[tuple[int, np.ndarray, float]] = []  # frame, middle, size of each person when last seen
     places: list[tuple[int, int, Person]] = []
@@ -139,6 +143,7 @@ def track(frames: Sequence[Sequence[Person]], n_joints: int) -> tuple[np.ndarray
                 last.append((t, middle, size))
             last[m] = (t, middle, size)
             places.append((m, t, people[k]))
+    bound_frames(len(last), len(frames), len(places), "the file")
     xyz = np.zeros((len(last), len(frames), n_joints, dims), np.float32)
     score = np.zeros(xyz.shape[:3], np.float32)
     for m, t, person in places:

@@ -148,6 +148,24 @@ def mark_missing(
     return xyz, score
 
 
+def bound_frames(n_people: int, n_frames: int, n_seen: int, where: str) -> None:
+    """Refuse a recording whose frame numbers claim far more than its file holds.
+
+    Args:
+        n_people, n_frames: of the recording, M and T.
+        n_seen: how many people in how many frames the file has, all together.
+        where: the file, for messages.
+
+    Raises:
+        DataError: above a thousand places for each that is filled, where that takes much memory.
+    """
+    if n_people * n_frames > max(1000 * n_seen, 100_000):
+        raise DataError(
+            f"{where}: its numbers claim {n_people} people × {n_frames} frames, and it holds {n_seen} poses; number "
+            "the frames one by one"
+        )
+
+
 def need(data: Any, keys: Sequence[str], where: str) -> list[Any]:
     """The values of ``keys`` in a JSON object.
 

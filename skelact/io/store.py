@@ -22,7 +22,7 @@ from __future__ import annotations
 import errno
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,16 +31,13 @@ import h5py
 import numpy as np
 
 from skelact.errors import DataError, LayoutError
-from skelact.io.journal import Journal, Record
+from skelact.io.files import replace_durably
+from skelact.io.journal import Journal
+from skelact.io.outputs import holding
+from skelact.io.store_assemble import assemble, bad_text, split_path
+from skelact.io.store_schema import CLIP_COLUMNS, SCHEMA, TRACK_COLUMNS, VERSION, check_tables, datasets
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.skeleton import Skeleton
-
-SCHEMA = "skelact"
-VERSION = 1
-_CHUNK_BYTES = 1 << 20
-_TEXT = h5py.string_dtype()
-_TRACK_COLUMNS = ("clip", "first", "length", "start", "track_id")
-_CLIP_COLUMNS = ("id", "label", "fps", "n_frames", "first_track", "n_tracks", "timeline", "info", "checksum")
 
 
 class StoreWriter:
@@ -48,7 +45,8 @@ class StoreWriter:
 
     Recordings are collected in ``PATH.partial``; leaving the ``with`` block without an error turns it
     into the file under its final name. After an error or a kill nothing lies under the final name; with
-    ``resume`` the collected recordings stay and the next run continues after them.
+    ``resume``, and always when the disk is full at the end, the collected recordings stay and the next run
+    continues after them. Meanwhile no other process can write the file.
 
     Args:
         path: the file to write.
@@ -63,6 +61,7 @@ class StoreWriter:
 
     Raises:
         DataError: if the file exists, or a recording does not fit.
+        ConfigError, OutputBusyError: as `skelact.io.outputs.holding`.
     """
 
     def __init__(
@@ -90,21 +89,26 @@ class StoreWriter:
             raise DataError(
                 f"{self.path} exists already; choose another name, or replace it with --overwrite"
             )
-        if not self.path.parent.is_dir():
-            raise DataError(f"the folder {self.path.parent} does not exist; make it first")
         self._partial = self.path.with_name(self.path.name + ".partial")
-        if not resume:
-            self._partial.unlink(missing_ok=True)
         self.done_ids: set[str] = set()
         self._splits: dict[str, list[str]] = {}
         self._journal: Journal | None = None
+        self._hold = ExitStack()
+        self._hold.enter_context(holding(self.path))
         try:
+            if not resume:
+                self._partial.unlink(missing_ok=True)
             self._journal = Journal(self._partial)
             for skeleton, _ in self._journal:
                 self._check(skeleton)
                 self.done_ids.add(skeleton.id)
-        except OSError as error:
-            raise DataError(f"cannot write {self._partial}: {error}") from error
+        except BaseException as error:
+            if self._journal is not None:
+                self._journal.close()
+            self._hold.close()
+            if isinstance(error, OSError):
+                raise DataError(f"cannot write {self._partial}: {error}") from error
+            raise
 
     def _check(self, skeleton: Skeleton) -> None:
         where = f"recording '{skeleton.id}'"
@@ -120,6 +124,10 @@ class StoreWriter:
             )
         if not skeleton.id:
             raise DataError("a recording needs an id to be stored")
+        texts = [("id", skeleton.id), ("label", skeleton.label or "")]
+        for what, text in (*texts, *(("frame label", name) for name in set(skeleton.frame_labels or ()))):
+            if why := bad_text(text):
+                raise DataError(f"recording {skeleton.id!r}: its {what} {text!r} {why}; rename it")
         if skeleton.id in self.done_ids:
             raise DataError(f"{where} is in {self.path.name} already; ids must differ")
         if not (skeleton.score > 0).any():
@@ -151,18 +159,20 @@ class StoreWriter:
         self.done_ids.add(skeleton.id)
 
     def set_splits(self, splits: Mapping[str, Sequence[str]]) -> None:
-        """Name parts of the data by clip ids; ids that are not stored are left out on closing."""
+        """Name parts of the data by clip ids; ids that are not stored are left out on closing.
+
+        Raises:
+            DataError: for a name that no split can have, or that collides with another; it is not added.
+        """
         for name, ids in splits.items():
-            if not name or name.startswith("/") or name.endswith("/"):
-                raise DataError(f"'{name}' cannot be the name of a split; use something like xsub/train")
-            self._splits[name] = list(ids)
+            others = [other for other in self._splits if other != name]
+            self._splits[split_path(name, others)] = list(ids)
 
     def close(self) -> None:
         """Turn what was collected into the finished file.
 
         Raises:
-            DataError: if nothing was collected, or the disk is full; the collected recordings stay if
-                ``resume`` was asked.
+            DataError: if nothing was collected, or the disk is full; then what was collected stays.
         """
         if self._journal is None:
             return
@@ -171,20 +181,42 @@ class StoreWriter:
             raise DataError(f"nothing to store in {self.path}: no recording was added")
         temporary = self.path.with_name(self.path.name + ".assembling")
         try:
-            _assemble(temporary, self)
-            temporary.replace(self.path)
+            assemble(
+                temporary, self._journal.records(), layout=self.layout, unit=self.unit, dims=self.dims,
+                label_names=self.label_names, dtype=self._dtype, compress=self._compress, splits=self._splits,
+            )  # fmt: skip
+            with Store(temporary) as written:
+                stored = written.clips["id"].tolist()
+            if sorted(stored) != sorted(self.done_ids):
+                raise DataError(
+                    f"{self.path}: {len(self.done_ids)} recordings were added, but {len(stored)} are in the file; "
+                    "something else has changed it meanwhile, make it again"
+                )
+            replace_durably(temporary, self.path)
         except OSError as error:
-            raise DataError(_disk_message(self.path, error)) from error
+            self.keep()
+            raise DataError(
+                f"{_disk_message(self.path, error)} with --resume: what was read is kept in {self._partial.name}"
+            ) from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with suppress(OSError):
+                temporary.unlink()
         self.discard()
+
+    def keep(self) -> None:
+        """Leave what was collected for another run (with ``resume``), whatever goes wrong from here on."""
+        self._resume = True
 
     def discard(self) -> None:
         """Remove what was collected."""
+        self._release()
+        self._partial.unlink(missing_ok=True)
+        self._hold.close()
+
+    def _release(self) -> None:
         if self._journal is not None:
             self._journal.close()
             self._journal = None
-        self._partial.unlink(missing_ok=True)
 
     def __enter__(self) -> StoreWriter:
         return self
@@ -194,124 +226,16 @@ class StoreWriter:
             if kind is None:
                 self.close()
         finally:
-            if self._journal is not None:
-                if self._resume and self.done_ids:
-                    self._journal.close()
-                    self._journal = None
-                else:
-                    self.discard()
-
-    def _records(self) -> Iterator[Record]:
-        return iter(()) if self._journal is None else self._journal.records()
+            if self._journal is not None and not (self._resume and self.done_ids):
+                self.discard()
+            self._release()
+            self._hold.close()
 
 
 def _disk_message(path: Path, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full while writing {path}; free some space and run again"
-    return f"cannot write {path}: {error}"
-
-
-def _assemble(path: Path, writer: StoreWriter) -> None:
-    """Write the HDF5 file from the journal, in constant memory apart from the tables."""
-    layout, n_joints, dims = writer.layout, len(writer.layout), writer.dims
-    tracks: dict[str, list] = {name: [] for name in _TRACK_COLUMNS}
-    clips: dict[str, list] = {name: [] for name in _CLIP_COLUMNS}
-    frame_names: dict[str, int] = {}
-    rows = n_timeline = 0
-    with h5py.File(path, "w", libver="latest", alignment_threshold=4096, alignment_interval=4096) as file:
-        item = np.dtype(writer._dtype).itemsize
-        options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if writer._compress else {}
-        shape = {"xyz": (n_joints, dims), "score": (n_joints,)}
-        frames = {
-            name: file.create_dataset(
-                f"frames/{name}", (0, *rest), writer._dtype, maxshape=(None, *rest),
-                chunks=(max(1, _CHUNK_BYTES // (item * int(np.prod(rest)))), *rest), **options,
-            )
-            for name, rest in shape.items()
-        }  # fmt: skip
-        timeline = {
-            name: file.create_dataset(f"timeline/{name}", (0,), kind, maxshape=(None,), chunks=(1 << 14,))
-            for name, kind in (("time", "f8"), ("label", "i4"))
-        }
-        waiting: dict[str, list[np.ndarray]] = {"xyz": [], "score": []}
-
-        def flush() -> None:
-            for name, blocks in waiting.items():
-                if blocks:
-                    joined = np.concatenate(blocks)
-                    data = frames[name]
-                    data.resize(len(data) + len(joined), 0)
-                    data[len(data) - len(joined) :] = joined
-                    blocks.clear()
-
-        waiting_bytes = 0
-        for skeleton in writer._records():
-            first_track = len(tracks["clip"])
-            for m, track_id in enumerate(skeleton.track_ids):
-                there = np.flatnonzero(skeleton.score[m].any(-1))
-                if not len(there):
-                    continue
-                start, end = int(there[0]), int(there[-1]) + 1
-                for name, value in zip(
-                    _TRACK_COLUMNS, (len(clips["id"]), rows, end - start, start, track_id), strict=True
-                ):
-                    tracks[name].append(value)
-                rows += end - start
-                waiting["xyz"].append(skeleton.xyz[m, start:end])
-                waiting["score"].append(skeleton.score[m, start:end])
-                waiting_bytes += skeleton.xyz[m, start:end].nbytes
-            place = -1
-            if skeleton.time is not None or skeleton.frame_labels is not None:
-                place = n_timeline
-                n_timeline += skeleton.n_frames
-                time = skeleton.time if skeleton.time is not None else np.full(skeleton.n_frames, np.nan)
-                codes = [frame_names.setdefault(n, len(frame_names)) for n in skeleton.frame_labels or ()]
-                for name, values in (("time", time), ("label", codes or [-1] * skeleton.n_frames)):
-                    timeline[name].resize(n_timeline, 0)
-                    timeline[name][place:] = values
-            row = {
-                "id": skeleton.id,
-                "label": skeleton.label,
-                "fps": skeleton.fps,
-                "n_frames": skeleton.n_frames,
-                "first_track": first_track,
-                "n_tracks": len(tracks["clip"]) - first_track,
-                "timeline": place,
-                "info": json.dumps(skeleton.info),
-                "checksum": skeleton.checksum or "",
-            }
-            for name, value in row.items():
-                clips[name].append(value)
-            if waiting_bytes > 16 * _CHUNK_BYTES:
-                flush()
-                waiting_bytes = 0
-        flush()
-        names = writer.label_names
-        if names is None:
-            names = sorted({label for label in clips["label"] if label is not None})
-        place_of = {name: k for k, name in enumerate(names)}
-        clips["label"] = [-1 if label is None else place_of[label] for label in clips["label"]]
-        for name in _TRACK_COLUMNS:
-            file.create_dataset(f"tracks/{name}", data=np.array(tracks[name], np.int64), maxshape=(None,))
-        kinds = {"id": _TEXT, "info": _TEXT, "checksum": _TEXT, "fps": "f8"}
-        for name in _CLIP_COLUMNS:
-            kind = kinds.get(name, "i8")
-            file.create_dataset(
-                f"clips/{name}", data=np.array(clips[name], kind), dtype=kind, maxshape=(None,)
-            )
-        number = {clip: k for k, clip in enumerate(clips["id"])}
-        for name, ids in writer._splits.items():
-            file[f"splits/{name}"] = np.array([number[i] for i in ids if i in number], np.int64)
-        file.attrs.update(
-            {
-                "schema": SCHEMA,
-                "version": VERSION,
-                "layout": json.dumps(layout.to_dict()),
-                "unit": writer.unit,
-                "label_names": json.dumps(names),
-                "frame_label_names": json.dumps(list(frame_names)),
-            }
-        )
+    return f"cannot write {path} ({error.strerror or error}); run again"
 
 
 class Store:
@@ -340,14 +264,15 @@ class Store:
         except DataError:
             self._file.close()
             raise
-        except (KeyError, ValueError, TypeError, OSError, LayoutError, RuntimeError) as error:
+        except (KeyError, ValueError, TypeError, OSError, LayoutError, RuntimeError, AttributeError) as error:
             self._file.close()
             raise DataError(
-                f"{self.path} is damaged or not a skelact file ({error}); convert the data again"
+                f"{self.path} is damaged or no skelact file ({type(error).__name__}: {error}); convert the data again"
             ) from error
 
     def _read_tables(self) -> None:
         file = self._file
+        found = dict(datasets(file))
         if file.attrs.get("schema") != SCHEMA:
             raise DataError(
                 f"{self.path} is HDF5, but not a skelact file (it lacks the attribute schema='{SCHEMA}')"
@@ -361,41 +286,24 @@ class Store:
         self.unit = str(file.attrs["unit"])
         self.label_names: list[str] = json.loads(str(file.attrs["label_names"]))
         self.frame_label_names: list[str] = json.loads(str(file.attrs["frame_label_names"]))
-        self.xyz: h5py.Dataset = file["frames/xyz"]  # type: ignore[assignment]
-        self.score: h5py.Dataset = file["frames/score"]  # type: ignore[assignment]
-        self.tracks: dict[str, Any] = {n: np.asarray(file[f"tracks/{n}"][()]) for n in _TRACK_COLUMNS}  # type: ignore[index]
+        self.xyz, self.score = found["frames/xyz"], found["frames/score"]
+        self.tracks: dict[str, Any] = {n: found[f"tracks/{n}"][()] for n in TRACK_COLUMNS}
         self.clips: dict[str, Any] = {}
-        for name in _CLIP_COLUMNS:
-            data = file[f"clips/{name}"]
-            text = h5py.check_string_dtype(data.dtype) is not None  # type: ignore[union-attr]
-            self.clips[name] = data.asstr()[()] if text else data[()]  # type: ignore[index,union-attr]
-        self.splits: dict[str, Any] = {}
-        if "splits" in file:
-            file["splits"].visititems(  # type: ignore[union-attr]
-                lambda name, node: (
-                    self.splits.update({name: node[()]}) if isinstance(node, h5py.Dataset) else None
-                )
-            )
-        n_clips, n_rows, tracks = len(self.clips["id"]), self.xyz.shape[0], self.tracks
-        consistent = (
-            self.xyz.shape[1] == len(self.layout) == self.score.shape[1]
-            and self.score.shape[0] == n_rows
-            and self.xyz.shape[2] in (2, 3)
-            and all(len(c) == n_clips for c in self.clips.values())
-            and all(len(c) == len(tracks["clip"]) for c in tracks.values())
-            and _within(tracks["clip"], 0, n_clips)
-            and _within(tracks["first"], 0, n_rows)
-            and _within(tracks["length"], 1, n_rows + 1)
-            and _within(tracks["first"] + tracks["length"], 0, n_rows + 1)
-            and _within(self.clips["label"], -1, len(self.label_names))
-            and _within(self.clips["first_track"] + self.clips["n_tracks"], 1, len(tracks["clip"]) + 1)
-            and bool((np.isfinite(self.clips["fps"]) & (self.clips["fps"] > 0)).all())
-            and bool((tracks["start"] >= 0).all())
-            and bool((tracks["start"] + tracks["length"] <= self.clips["n_frames"][tracks["clip"]]).all())
-            and all(_within(s, 0, n_clips) for s in self.splits.values())
-        )
-        if not consistent:
-            raise DataError(f"{self.path} is damaged: its tables do not fit together; convert the data again")
+        for name in CLIP_COLUMNS:
+            data = found[f"clips/{name}"]
+            text = h5py.check_string_dtype(data.dtype) is not None
+            self.clips[name] = data.asstr()[()] if text else data[()]
+        self.splits: dict[str, Any] = {
+            name.removeprefix("splits/"): data[()]
+            for name, data in found.items()
+            if name.startswith("splits/")
+        }
+        self._times = {name: found[f"timeline/{name}"] for name in ("time", "label")}
+        self.infos = check_tables(
+            self.path, len(self.layout), self.unit, {"xyz": self.xyz, "score": self.score}, self.tracks,
+            self.clips, self._times, self.splits,
+            {"label_names": self.label_names, "frame_label_names": self.frame_label_names},
+        )  # fmt: skip
 
     @property
     def dims(self) -> int:
@@ -404,11 +312,6 @@ class Store:
 
     def __len__(self) -> int:
         return len(self.clips["id"])
-
-    @cached_property
-    def infos(self) -> list[dict]:
-        """What is known of each clip besides its label (subject, camera, ...)."""
-        return [json.loads(text) for text in self.clips["info"]]
 
     def read(self, clip: int) -> Skeleton:
         """Read one recording back as it was stored.
@@ -441,14 +344,13 @@ class Store:
         if place < 0:
             return None, None
         rows = slice(place, place + n_frames)
-        time: Any = self._file["timeline/time"][rows]  # type: ignore[index]
-        codes: Any = self._file["timeline/label"][rows]  # type: ignore[index]
+        time, codes = self._times["time"][rows], self._times["label"][rows]
         labels = None if (codes < 0).all() else [self.frame_label_names[c] for c in codes]
         return None if np.isnan(time).any() else time, labels
 
     def timeline(self) -> tuple[np.ndarray, np.ndarray]:
         """(time [s], frame label code) of all clips that have a timeline, end to end."""
-        return self._file["timeline/time"][()], self._file["timeline/label"][()]  # type: ignore[index]
+        return self._times["time"][()], self._times["label"][()]
 
     def __iter__(self) -> Iterator[Skeleton]:
         return (self.read(clip) for clip in range(len(self)))
@@ -462,10 +364,6 @@ class Store:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _within(values: np.ndarray, low: int, high: int) -> bool:
-    return not len(values) or bool(values.min() >= low and values.max() < high)
 
 
 def read_store(path: str | Path) -> list[Skeleton]:

@@ -18,6 +18,7 @@ from av.error import FFmpegError
 from av.stream import Disposition
 
 from skelact.errors import DataError
+from skelact.io.addresses import is_address, public_name
 from skelact.io.video_write import VideoWriter, write_video
 
 __all__ = ["VIDEO_SUFFIXES", "Frame", "Video", "VideoWriter", "is_live", "open_video", "write_video"]
@@ -84,7 +85,7 @@ def open_video(
 def is_live(source: str | PathLike[str] | int) -> bool:
     """Whether the source is a camera or a network address rather than a file."""
     text = str(source)
-    return isinstance(source, int) or text.isdigit() or "://" in text or text.startswith("/dev/video")
+    return isinstance(source, int) or text.isdigit() or is_address(text) or text.startswith("/dev/video")
 
 
 class Video:
@@ -112,7 +113,8 @@ class Video:
         threads: int = 0,
         timeout: float = 15.0,
     ) -> None:
-        self.name = str(source)
+        self.name = public_name(source)
+        self._source = str(source)
         self.live = is_live(source)
         self.warnings: list[str] = []
         self._start, self._end, self._given_fps = start, end, fps
@@ -190,7 +192,7 @@ class Video:
 
     def _warn(self, text: str) -> None:
         if len(self.warnings) < _MAX_WARNINGS:
-            self.warnings.append(text)
+            self.warnings.append(text.replace(self._source, self.name))
 
     def _decode(self) -> Iterator[av.VideoFrame]:
         """Decoded frames; damage is recorded and stepped over."""
@@ -335,12 +337,16 @@ def _open_container(source: str | PathLike[str] | int, live: bool, timeout: floa
         return av.open(file, format=format_name, options=options, timeout=timeout if live else None)
     except FFmpegError as error:
         if live:
+            # the error's own text repeats the address, with its password
+            why = error.strerror or type(error).__name__
             raise DataError(
-                f"cannot open {text}: {error}; check the address and that the device is on"
-            ) from error
+                f"cannot open {public_name(text)}: {why}; check the address and that the device is on"
+            ) from None
         raise DataError(
             f"{text} cannot be read as a video: {error.strerror or error}; "
             "it is not a video, or is cut off before its index"
         ) from error
     except ValueError as error:
-        raise DataError(f"cannot open {text}: {error}") from error
+        raise DataError(
+            f"cannot open {public_name(text)}: {str(error).replace(file, public_name(file))}"
+        ) from None

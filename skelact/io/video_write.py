@@ -16,6 +16,7 @@ from av.codec import codecs_available
 from av.error import FFmpegError
 
 from skelact.errors import DataError
+from skelact.io.files import replace_durably
 
 _MAX_FPS = 1000.0
 
@@ -45,7 +46,7 @@ class VideoWriter:
         crf: quality of H.264, 0 (lossless) to 51; 20 looks like the original.
 
     Raises:
-        DataError: for a suffix that is no container, a folder that is not there, a frame rate that is not
+        DataError: for a suffix that is no container, a folder that cannot be made, a frame rate that is not
             positive, pictures of different sizes, or when nothing was written.
     """
 
@@ -53,8 +54,10 @@ class VideoWriter:
         self.path = Path(path)
         if not (np.isfinite(fps) and 0 < fps <= _MAX_FPS):
             raise DataError(f"{self.path}: fps must lie in 0..{_MAX_FPS:g}, got {fps}")
-        if not self.path.parent.is_dir():
-            raise DataError(f"the folder {self.path.parent} does not exist; make it first")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataError(f"the folder {self.path.parent} cannot be made: {error.strerror}") from error
         self._partial = self.path.with_name(f".{self.path.stem}.partial{self.path.suffix}")
         self._rate = Fraction(fps).limit_denominator(1001)
         self._crf = crf
@@ -115,7 +118,7 @@ class VideoWriter:
             for packet in self._stream.encode():
                 self._container.mux(packet)
             self._container.close()
-            self._partial.replace(self.path)
+            replace_durably(self._partial, self.path)
         except BaseException as error:
             self.abort()
             if isinstance(error, (FFmpegError, OSError)):

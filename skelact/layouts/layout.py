@@ -269,8 +269,10 @@ def load_layout(path: str | Path) -> SkeletonLayout:
     """
     import yaml
 
+    from skelact.plain_yaml import load_plain
+
     try:
-        data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        data = load_plain(Path(path).read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise LayoutError(f"cannot read the layout file {path}: {error}") from error
     if not isinstance(data, dict):
@@ -279,3 +281,5 @@ def load_layout(path: str | Path) -> SkeletonLayout:
         return SkeletonLayout.from_dict(data)
     except LayoutError as error:
         raise LayoutError(f"{path}: {error}") from None
+    except (TypeError, ValueError, AttributeError) as error:
+        raise LayoutError(f"{path} is not a layout: {error}") from None

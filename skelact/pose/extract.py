@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skelact.errors import ConfigError, DataError, choices
+from skelact.io.addresses import public_name, short_name
 from skelact.io.video import Video, open_video
 from skelact.pose.estimator import Detection, PoseEstimator
 from skelact.pose.mediapipe_pose import COORDINATES, PARTS
@@ -141,7 +142,7 @@ def extract_pair(
                 finder.close()
         tracks = _keep_long_runs(found, times, video.fps)
         info: dict[str, str | int | float] = {
-            "source": str(source),
+            "source": public_name(source),
             "width": video.width,
             "height": video.height,
             "mirrored": False,
@@ -151,7 +152,7 @@ def extract_pair(
         }
         if video.warnings:
             info["warnings"] = "; ".join(video.warnings)
-        fps, name = video.fps, Path(str(source)).stem
+        fps, name = video.fps, short_name(source)
     pair = []
     for unit, pick in ((finder.unit, _joints), ("image", _in_picture)):
         xyz, score = _assemble(tracks, len(times), len(finder.layout), pick)

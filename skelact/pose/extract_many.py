@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from skelact.errors import ConfigError, DataError, DependencyError
+from skelact.io.outputs import check_output
 from skelact.io.store import StoreWriter
 from skelact.io.video import is_live
 from skelact.pose.extract import check_options
@@ -92,7 +93,7 @@ def extract_many(
         seconds: stop each video after this time; a camera or a stream ends only so, or by an interrupt.
         resume: continue an unfinished file.
         overwrite: replace a finished file.
-        splits: gives named lists of ids for the tasks that were stored.
+        splits: gives named lists of ids for the tasks that were stored; tried on all of them before the work.
         progress: called with (done, total, what): videos, or frames if there is only one video.
         dask: address of a Dask scheduler whose workers see the same files under the same names.
         options: further ones for `skelact.pose.extract.extract_video`.
@@ -102,7 +103,8 @@ def extract_many(
 
     Raises:
         DataError: if there is no video, nobody is found in any, or the file cannot be written.
-        ConfigError: for an unknown option.
+        ConfigError: for an unknown option, or an output that is an input.
+        OutputBusyError: if another process writes ``out``.
         DependencyError: if a model file, a system library or Dask is missing.
     """
     check_options(people, parts, coordinates)
@@ -113,6 +115,14 @@ def extract_many(
     tasks = find_tasks(
         sources, labels_from_folders=labels_from_folders, subject_pattern=subject_pattern, options=settings
     )
+    check_output(Path(out), [t.source for t in tasks])
+    if splits is not None:  # what stands in the way of the parts is better known now than after hours
+        splits(tasks)
+    if workers == 0 or workers < -1:
+        raise ConfigError(f"workers must be a number from 1 on, or -1 for one per core; got {workers}")
+    for name, value in (("seconds", seconds), ("fps", options.get("fps"))):
+        if value is not None and not value > 0:
+            raise ConfigError(f"{name} must be above 0, got {value}")
     if not dask:  # once, before many processes ask for it at the same time
         find_model("pose_landmarker_full", options.get("pose_model"))
         if parts != "pose":
@@ -180,8 +190,6 @@ def _results(
     # A camera belongs to this process, so that an interrupt ends it and keeps what was seen.
     live = [t for t in tasks if is_live(t.source)]
     files = [t for t in tasks if not is_live(t.source)]
-    if workers == 0 or workers < -1:
-        raise ConfigError(f"workers must be a number from 1 on, or -1 for one per core; got {workers}")
     n_workers = (os.cpu_count() or 1) if workers == -1 else workers
     for task in live:
         yield extract_task(task, progress)

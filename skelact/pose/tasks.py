@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from skelact.errors import ConfigError, DataError, DependencyError, SkelactError
+from skelact.io.addresses import is_address, public_name, short_name, without_secrets
 from skelact.io.video import VIDEO_SUFFIXES, is_live
 from skelact.pose.extract import extract_video
 from skelact.skeleton import Skeleton
@@ -39,6 +40,13 @@ class VideoResult:
     checksum: str | None = None
     error: str | None = None
     n_frames: int = 0
+
+    def __post_init__(self) -> None:
+        """Whatever happened, no password of an address is told."""
+        if self.error is not None:
+            told = self.error.replace(self.source, public_name(self.source))
+            object.__setattr__(self, "error", without_secrets(told))
+        object.__setattr__(self, "source", public_name(self.source))
 
 
 def find_tasks(
@@ -72,7 +80,9 @@ def find_tasks(
     for source in sources:
         text = str(source)
         if is_live(source):
-            found.append((text, re.sub(r"\W+", "_", text).strip("_"), None))
+            found.append(
+                (text, short_name(text) if is_address(text) else re.sub(r"\W+", "_", text).strip("_"), None)
+            )
             continue
         path = Path(text)
         if not path.exists():
@@ -92,7 +102,7 @@ def find_tasks(
     ids = _distinct(found)
     tasks = []
     for (source, _, label), name in zip(found, ids, strict=True):
-        match = pattern.search(Path(source).as_posix()) if pattern else None
+        match = pattern.search(Path(public_name(source)).as_posix()) if pattern else None
         subject = None if match is None else (match.group(1) if match.groups() else match.group(0))
         tasks.append(VideoTask(source, name, label, subject, dict(options or {})))
     return tasks

@@ -7,6 +7,7 @@ metadata, and the optimiser's state is read with ``weights_only=True``.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -14,11 +15,14 @@ from pathlib import Path
 
 import torch
 import yaml
+from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from skelact.errors import CheckpointError, DataError
+from skelact.errors import CheckpointError, DataError, LayoutError
 from skelact.io.files import atomic_path
 from skelact.layouts import SkeletonLayout
+from skelact.plain_yaml import load_plain
+from skelact.skeleton import UNITS
 
 CARD_VERSION = 1
 
@@ -132,17 +136,44 @@ def load_checkpoint(path: str | Path) -> tuple[dict[str, Tensor], Card]:
         raise CheckpointError(
             f"{path} is a safetensors file without skelact's card; it was not written by skelact"
         )
+    return state, _read_card(text, path)
+
+
+def _read_card(text: str, path: Path) -> Card:
+    """The card of a checkpoint, with every field of its type and every value possible."""
     try:
-        data = yaml.safe_load(text)
+        data = load_plain(text)
         if data.get("version") != CARD_VERSION:
             raise CheckpointError(
                 f"{path} has card version {data.get('version')}, this skelact reads {CARD_VERSION}"
             )
-        card = Card(**data)
+        card = TypeAdapter(Card).validate_json(json.dumps(data), strict=True)
         card.skeleton_layout  # noqa: B018
-    except (yaml.YAMLError, TypeError, AttributeError) as error:
+    except ValidationError as error:
+        said = "; ".join(f"{'.'.join(map(str, p['loc']))}: {p['msg']}" for p in error.errors()[:5])
+        raise CheckpointError(f"the card of {path} is damaged ({said}); train or copy it again") from None
+    except (yaml.YAMLError, TypeError, ValueError, AttributeError, LayoutError) as error:
         raise CheckpointError(f"the card of {path} is damaged ({error}); train or copy it again") from error
-    return state, card
+    wrong = [
+        f"{name} is {value!r}"[:200]
+        for name, value, good in (
+            ("dims", card.dims, card.dims in (2, 3)),
+            ("unit", card.unit, card.unit in UNITS),
+            ("fps", card.fps, 0 < card.fps < math.inf),
+            ("clip_seconds", card.clip_seconds, 0 < card.clip_seconds < math.inf),
+            ("label_names", card.label_names, 0 < len(set(card.label_names)) == len(card.label_names)),
+            ("model.name", card.model.get("name"), isinstance(card.model.get("name", ""), str)),
+            (
+                "pipeline.streams",
+                card.pipeline.get("streams"),
+                isinstance(card.pipeline.get("streams", []), list),
+            ),
+        )
+        if not good
+    ]
+    if wrong:
+        raise CheckpointError(f"the card of {path} is damaged ({'; '.join(wrong)}); train or copy it again")
+    return card
 
 
 def load_weights(model: torch.nn.Module, state: dict[str, Tensor], where: str) -> None:
@@ -167,6 +198,13 @@ def load_weights(model: torch.nn.Module, state: dict[str, Tensor], where: str) -
     model.load_state_dict(state)
 
 
+# What a saved state must hold at least, by type.
+_RESUME = {
+    "epoch": int, "step": int, "model": dict, "optimiser": dict, "average": dict, "average_updates": int,
+    "history": list, "best_score": (int, float), "best_epoch": int, "seconds": (int, float), "config": dict,
+}  # fmt: skip
+
+
 def save_resume(path: Path, state: dict) -> None:
     """Save what exact continuation needs (tensors and plain values only), atomically."""
 
@@ -186,7 +224,11 @@ def load_resume(path: Path, device: torch.device | str = "cpu") -> dict:
         CheckpointError: if the file is damaged.
     """
     try:
-        return torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(path, map_location=device, weights_only=True)
+        wrong = [key for key, kind in _RESUME.items() if not isinstance(state[key], kind)]
+        if wrong:
+            raise TypeError(f"{', '.join(wrong)} of another type")
+        return state
     except Exception as error:
         raise CheckpointError(
             f"{path} cannot be continued from ({error}); remove it to start again"

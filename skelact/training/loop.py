@@ -201,10 +201,19 @@ def fit(
                 record |= _validate(run, data, val, pipeline)
             run.result.seconds += time.perf_counter() - begin
             record["seconds"] = round(run.result.seconds, 3)
+            if not all(bool(torch.isfinite(v).all()) for v in run.weights.values() if v.is_floating_point()):
+                raise SkelactError(
+                    f"the weights are no longer finite after epoch {epoch + 1}; lower train.lr (now {settings.lr}) or "
+                    f"set train.clip_norm. The state after epoch {epoch} is kept."
+                )
             run.result.history.append(record)
             by_epoch = val is None or not len(val) or settings.keep == "last"
             score = epoch if by_epoch else record.get("val_top1", -math.inf)
-            if score >= run.best_score:
+            if not math.isfinite(record.get("val_loss", 0.0)):  # what diverged is never the best
+                log.warning("the validation loss of epoch %d is %s", epoch + 1, record["val_loss"])
+                score = -math.inf
+            unknown = score == run.best_score == -math.inf and "val_loss" not in record  # nothing better yet
+            if unknown or -math.inf < score >= run.best_score:
                 run.best_score, run.result.best_epoch = score, epoch + 1
                 if fabric.is_global_zero:
                     card.trained = {
@@ -219,6 +228,10 @@ def fit(
             fabric.barrier()
             if on_epoch and fabric.is_global_zero:
                 on_epoch(record)
+    if not run.result.best_epoch:
+        raise SkelactError(
+            f"the validation loss was never finite, so no weights are worth keeping; lower train.lr (now {settings.lr})"
+        )
     run.result.best = folder / "best.safetensors"
     return run.result
 

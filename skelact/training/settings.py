@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -70,7 +71,7 @@ class TrainSettings:
         for name in ("epochs", "repeat", "batch_size", "eval_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"train.{name} must be at least 1, got {getattr(self, name)}")
-        if not self.lr > 0:
+        if not 0 < self.lr < math.inf:
             raise ConfigError(f"train.lr must be above 0, got {self.lr}")
         for name in ("label_smoothing", "ema"):
             if not 0 <= getattr(self, name) < 1:
@@ -80,5 +81,5 @@ class TrainSettings:
         if self.freeze < -1:
             raise ConfigError(f"train.freeze must be -1 or a number of stages, got {self.freeze}")
         for name in ("momentum", "weight_decay", "warmup_epochs", "clip_norm"):
-            if getattr(self, name) < 0:
+            if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"train.{name} must not be negative, got {getattr(self, name)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,13 +65,20 @@ def trained(config: Path, dataset: Path, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture
-def no_file_above() -> Iterator[Callable[[int], None]]:
-    """A function that makes every write beyond so many bytes fail, as a full disk does; undone afterwards."""
+def no_file_above() -> Callable[[int], AbstractContextManager[None]]:
+    """``with no_file_above(n):`` makes every write beyond n bytes of a file fail, as a full disk does.
+
+    Not longer than that: where pytest's output is a file, it could not be written either.
+    """
     resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def limit(n_bytes: int) -> None:
+    @contextmanager
+    def limit(n_bytes: int) -> Iterator[None]:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-    yield limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    return limit

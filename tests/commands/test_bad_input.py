@@ -7,6 +7,8 @@ import json
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -212,8 +214,10 @@ def test_existing_output(raw: Path, dataset: Path, tmp_path: Path) -> None:
 
 
 def test_output_folder_that_is_not_there(raw: Path, tmp_path: Path) -> None:
-    said = refused(3, "convert", raw, "--out", tmp_path / "no" / "such" / "a.h5")
-    assert "does not exist" in said and tree(tmp_path) == set()
+    assert skelact("convert", raw, "--out", tmp_path / "no" / "such" / "a.h5").code == 0
+    assert tree(tmp_path) == {"no", "no/such", "no/such/a.h5"}
+    refused(3, "convert", tmp_path / "no" / "such", "--format", "ntu", "--out", tmp_path / "b" / "c" / "a.h5")
+    assert not (tmp_path / "b").exists()
 
 
 @pytest.mark.parametrize(
@@ -362,14 +366,15 @@ def test_nobody_to_recognise(trained: Path, dataset: Path, tmp_path: Path) -> No
 
 
 def test_full_disk_while_converting(raw: Path, tmp_path: Path, no_file_above) -> None:
-    no_file_above(60_000)
     words = ("convert", raw, "--out", tmp_path / "a.h5", "--workers", 0)
-    said = refused(3, *words)
-    assert "cannot write" in said and "a.h5" in said
-    assert tree(tmp_path) == set()
-    assert "a.h5" in refused(3, *words, "--resume")  # what was read may stay, the result must not be there
-    assert "a.h5" not in tree(tmp_path)
-    no_file_above(-1)
+    with no_file_above(60_000):
+        said = refused(3, *words)
+        assert "cannot write" in said and "a.h5" in said
+        assert tree(tmp_path) == set()
+        assert "a.h5" in refused(
+            3, *words, "--resume"
+        )  # what was read may stay, the result must not be there
+        assert "a.h5" not in tree(tmp_path)
     assert skelact(*words, "--resume").code == 0
     assert tree(tmp_path) == {"a.h5"}
 
@@ -393,20 +398,29 @@ def test_full_disk_while_training(
 ) -> None:
     words = ("train", config, "--data", dataset, "--out", tmp_path, "--train.epochs", 3)
     size = (trained / victim).stat().st_size
-    no_file_above(size // 2 if victim == "best.safetensors" else size * 9 // 10)
-    said = refused_after_words(3, *words)
+    with no_file_above(size // 2 if victim == "best.safetensors" else size * 9 // 10):
+        said = refused_after_words(3, *words)
     assert "cannot write" in said and victim in said and "space" in said
     left = {"tiny/" + n for n in ("config.yaml", *(["best.safetensors"] if victim == "last.pt" else []))}
     assert tree(tmp_path) == {"tiny", *left}
-    no_file_above(-1)
     done = skelact(*words, "--json")
     assert done.code == 0 and len(done.json["history"]) == 3
 
 
 def test_full_disk_while_predicting(trained: Path, raw: Path, tmp_path: Path, no_file_above) -> None:
-    no_file_above(100)
-    said = refused_after_words(3, "predict", trained, sorted(raw.glob("*.skeleton"))[0], "--out", tmp_path)
+    with no_file_above(100):
+        said = refused_after_words(
+            3, "predict", trained, sorted(raw.glob("*.skeleton"))[0], "--out", tmp_path
+        )
     assert "cannot write" in said and tree(tmp_path) == set()
+
+
+def test_the_output_of_these_tests_may_be_a_file(tmp_path: Path) -> None:
+    with (tmp_path / "out.txt").open("w") as out:
+        test = f"{__file__}::test_full_disk_while_predicting"
+        words = [sys.executable, "-m", "pytest", "-v", "-p", "no:cacheprovider", test]
+        assert subprocess.run(words, stdout=out, stderr=subprocess.DEVNULL).returncode == 0
+    assert "1 passed" in (tmp_path / "out.txt").read_text()
 
 
 def test_kill_while_converting(raw: Path, tmp_path: Path) -> None:
@@ -422,7 +436,11 @@ def test_kill_while_converting(raw: Path, tmp_path: Path) -> None:
         pass
     process.kill()
     assert process.wait(60) == -9, "it was finished before it could be killed"
-    assert tree(tmp_path) - {f"many/{p.name}" for p in many.iterdir()} == {"many", "a.h5.partial"}
+    assert tree(tmp_path) - {f"many/{p.name}" for p in many.iterdir()} == {
+        "many",
+        "a.h5.partial",
+        ".a.h5.lock",
+    }
     assert "--resume" in refused(3, "inspect", tmp_path / "a.h5")
     done = skelact(*words, "--resume", "--json")
     assert done.code == 0 and done.json["resumed"] > 0

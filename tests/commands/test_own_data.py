@@ -70,9 +70,7 @@ def test_from_table_to_actions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     )
     assert done.code == 0 and done.json["labels"] == {"circle": 10, "wave": 10}
     assert done.json["splits"] == {"subjects/train": 12, "subjects/val": 4, "subjects/test": 4}
-    assert (
-        "skelact train configs/default_small.yaml --data mine.h5" in done.err
-    )  # the next step is told as it is
+    assert "skelact train --data mine.h5" in done.err  # the next step is told as it is
     done = skelact("train", CONFIGS / "default_small.yaml", "--data", "mine.h5", *SMALL, "--json")
     assert done.code == 0
     assert (

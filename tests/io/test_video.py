@@ -67,9 +67,9 @@ def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:
         write_video(tmp_path / "d.nonsense", [picture()], 10)
     with pytest.raises(DataError, match="fps"):
         write_video(tmp_path / "e.mp4", [picture()], 0)
-    with pytest.raises(DataError, match="does not exist"):
-        write_video(tmp_path / "no" / "f.mp4", [picture()], 10)
     assert list(tmp_path.iterdir()) == []
+    write_video(tmp_path / "new" / "folder" / "f.mp4", [picture()], 10)
+    assert [p.name for p in (tmp_path / "new" / "folder").iterdir()] == ["f.mp4"]
 
 
 def test_variable_frame_rate_keeps_its_times(tmp_path: Path) -> None:
