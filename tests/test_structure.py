@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "skelact"
 # Lower rooms first; a room may import from rooms on lower levels and from itself.
 LEVELS = [
     ["errors", "plain_yaml"],
+    ["device"],
     ["layouts"],
     ["skeleton"],
     ["io", "transforms", "nn"],

@@ -133,7 +133,8 @@ def _measure_training(
 ) -> list[dict[str, Any]]:
     x, owner, label = _training_batch(device)
     padded = to_usual(x, N_CLIPS, N_PEOPLE)
-    ours = for_training(copy.deepcopy(ours)).train()
+    ours = copy.deepcopy(ours).train()
+    for_training(ours)
     usual.train()
     rows = []
     for kind in TYPES:

@@ -15,6 +15,7 @@ from skelact.datasets.gather import Sampling
 from skelact.datasets.pipeline import Augment, Normalise, Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.datasets.synthetic.scale import NTU60_CLIPS, ntu_like_names, write_ntu_like
+from skelact.device import find_device
 from skelact.errors import ConfigError, DataError, choices
 from skelact.models import MODELS
 from skelact.training.checkpoint import Card
@@ -31,7 +32,7 @@ def measure_ntu_scale(
     model: str = "ctrgcn",
     seconds: float | None = None,
     batch_size: int = BATCH_SIZE,
-    accelerator: str = "auto",
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> list[dict[str, Any]]:
     """Make a set like NTU RGB+D 60, then train on it with the loop, the loader and the pipeline of training.
@@ -48,7 +49,7 @@ def measure_ntu_scale(
         seconds: about how long each run trains; None: an epoch of the cross-subject training part, once, with
             batches made ahead.
         batch_size: clips per step.
-        accelerator: ``auto``, ``cpu`` or ``cuda``.
+        device: see `skelact.device.find_device`.
         progress: called with (done, total, what).
 
     Returns:
@@ -73,7 +74,7 @@ def measure_ntu_scale(
         for name, limit, ahead in _runs(seconds):
             rows.append(
                 {"what": f"training {model}, {name}"}
-                | _train(data, model, limit, ahead, batch_size, accelerator, Path(folder), progress)
+                | _train(data, model, limit, ahead, batch_size, device, Path(folder), progress)
             )
     return rows
 
@@ -112,13 +113,13 @@ def _train(
     limit: float | None,
     ahead: int,
     batch_size: int,
-    accelerator: str,
+    device: str,
     folder: Path,
     progress: Progress | None,
 ) -> dict[str, Any]:
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
+    on_gpu = find_device(device).type == "cuda"
     settings = TrainSettings(
-        epochs=1, batch_size=batch_size, lr=0.01, ema=0.0, warmup_epochs=0.0, accelerator=accelerator,  # type: ignore[arg-type]
+        epochs=1, batch_size=batch_size, lr=0.01, ema=0.0, warmup_epochs=0.0, device=device,
         precision="bf16-mixed" if on_gpu else "32-true",
     )  # fmt: skip
     pipeline = Pipeline(Sampling("resize", N_FRAMES, (0.5, 1.0)), Normalise(), Augment(rotate=0.3), ["joint"])

@@ -10,6 +10,7 @@ import tyro
 
 from skelact.commands.options import named, need_at_least, parse
 from skelact.commands.ui import UI
+from skelact.device import find_device
 from skelact.errors import ConfigError, choices
 
 PARTS = {
@@ -52,7 +53,7 @@ class Options:
         set: where that set is kept and found again; a temporary folder if not given.
         model: the network that is trained on it.
         batch_size: clips per step of that training.
-        accelerator: auto, cpu or cuda, for that training; for models, cuda measures on the GPU.
+        device: auto, cpu, cuda or cuda:1, for that training; for models, a GPU if it is named.
         networks: those named after "models".
     """
 
@@ -66,7 +67,7 @@ class Options:
     set: Annotated[str, named("FILE")] = ""
     model: str = "ctrgcn"
     batch_size: int = 64
-    accelerator: str = "auto"
+    device: str = "auto"
     networks: tyro.conf.Suppress[tuple[str, ...]] = ()
 
 
@@ -137,13 +138,13 @@ def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
         with ui.progress("") as update:
             return measure_ntu_scale(
                 options.set, options.clips, options.model, options.seconds, options.batch_size,
-                options.accelerator, update,
+                options.device, update,
             )  # fmt: skip
     seconds = 6.0 if options.seconds is None else options.seconds
     if part in ("models", "stgcn"):
         from skelact.benchmark.models import measure_models
 
-        device = "cuda" if options.accelerator == "cuda" else "cpu"
+        device = "cpu" if options.device == "auto" else str(find_device(options.device))
         return measure_models(options.networks if part == "models" else ("stgcn",), seconds, device)
     if part == "block":
         return kernels.measure_block(seconds / 2)

@@ -72,6 +72,7 @@ class ProtoGCN(GraphModel):
         self.prototypes = PrototypeReconstruction(last.post.in_features, n_prototypes)
         self.contrast = ClassContrast(n_joints * n_joints, n_classes) if contrast else None
         last.keep_topology = contrast > 0
+        self.prototypes.requires_grad_(contrast > 0)  # without contrast they have no part in the loss
         self._kept: tuple[Tensor, Tensor] | None = None  # topologies of clips and logits, of the last step
 
     def reset_classifier(self, n_classes: int) -> None:

@@ -6,9 +6,7 @@ import logging
 import os
 from typing import Any
 
-import torch
-
-from skelact.errors import ConfigError
+from skelact.device import find_device
 from skelact.training.settings import TrainSettings
 
 
@@ -19,14 +17,10 @@ def make_fabric(settings: TrainSettings) -> Any:
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)  # it greets every process
     world = int(os.environ.get("WORLD_SIZE", "1"))
     local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
-    accelerator = settings.accelerator
-    if accelerator == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("train.accelerator is cuda, but torch sees no GPU; use auto or cpu")
-    if accelerator == "auto":
-        accelerator = "cuda" if torch.cuda.is_available() else "cpu"
+    device = find_device(settings.device)
     fabric = Fabric(
-        accelerator=accelerator,
-        devices=local,
+        accelerator=device.type,
+        devices=local if world > 1 or device.type == "cpu" else [device.index],
         num_nodes=max(1, world // local),
         strategy="ddp" if world > 1 else "auto",
         precision=settings.precision,

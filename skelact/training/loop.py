@@ -19,17 +19,21 @@ from skelact.datasets.prefetch import Prefetcher
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import CheckpointError, ConfigError, SkelactError
 from skelact.nn.fast import for_training
+from skelact.nn.norm import synchronise
+from skelact.nn.propagate import chosen_backends, restore_backends
 from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save_resume
 from skelact.training.fabric import make_fabric
 from skelact.training.history import HistoryWriter
 from skelact.training.interrupt import interrupts_held
+from skelact.training.losses import LOSSES, class_weights
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
-from skelact.training.order import class_weights, epoch_order
+from skelact.training.order import epoch_order
 from skelact.training.predict import call_model, predict_logits
 from skelact.training.settings import TrainSettings
 from skelact.training.transfer import freeze_stages, frozen_stages
 
 log = logging.getLogger(__name__)
+SYNC_EVERY = 20  # steps between looks at the loss on a GPU, each of which waits for it
 RESIDENT_SHARE = 0.5  # of the accelerator's free memory that a set may take
 
 
@@ -62,6 +66,7 @@ class _Run:
         self.frozen = frozen_stages(model, settings.freeze) if settings.freeze else []
         freeze_stages(self.frozen)
         for_training(model)
+        synchronise(model, settings.sync_norm and fabric.world_size > 1)
         self.model, self.optimiser = fabric.setup(model, make_optimiser(model, settings))
         self.plain: nn.Module = (
             self.model.module.module if hasattr(self.model.module, "module") else self.model.module
@@ -90,6 +95,8 @@ class _Run:
             "best_epoch": self.result.best_epoch,
             "seconds": self.result.seconds,
             "config": self.card.config,
+            "precision": self.fabric.strategy.precision.state_dict(),  # of the gradient scaler in float16
+            "backends": chosen_backends(),
         }
         save_resume(self.folder / "last.pt", state)
 
@@ -104,6 +111,8 @@ class _Run:
             )
         self.plain.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
+        self.fabric.strategy.precision.load_state_dict(state.get("precision", {}))
+        restore_backends(state.get("backends", {}))
         if self.average:
             self.average.state, self.average.updates = state["average"], state["average_updates"]
         self.step, self.best_score = state["step"], state["best_score"]
@@ -170,6 +179,11 @@ def fit(
         raise ConfigError(
             f"{int((labels < 0).sum())} clips of the training part have no label; give them one, or leave them out"
         )
+    if val is not None:
+        known = data.labels[val] >= 0
+        if not bool(known.all()):
+            log.warning("%d validation clips have no label and are left out", int((~known).sum()))
+            val = val[known]
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
@@ -187,7 +201,10 @@ def fit(
         if on_continue:
             on_continue(done)
     n_classes = len(card.label_names)
-    weight = class_weights(labels, n_classes).to(device) if settings.class_balance == "loss" else None
+    weight = None
+    if settings.class_balance in ("loss", "effective"):
+        beta = settings.balance_beta if settings.class_balance == "effective" else None
+        weight = class_weights(labels, n_classes, beta).to(device)
     with HistoryWriter(folder, fabric.is_global_zero) as history, interrupts_held() as check:
         history.write(run.result.history)  # a kill may have come between the state and this
         for epoch in range(done, settings.epochs):
@@ -267,20 +284,21 @@ def _train_epoch(
         0 if settings.precision == "64-true" else ahead,
         fabric.device,
     )
-    sums = torch.zeros(3, device=fabric.device)
+    sums, n_clips, shown = torch.zeros(2, device=fabric.device), 0, 0.0
+    every = 1 if fabric.device.type == "cpu" else SYNC_EVERY
     for step, batch in enumerate(batches):
         rate = learning_rate(settings, epoch + step / n_steps)
         for group in run.optimiser.param_groups:
             group["lr"] = rate * group.get("scale", 1.0)
         logits = call_model(run.model, batch)
-        loss = functional.cross_entropy(
-            logits, batch.label, weight=weight, label_smoothing=settings.label_smoothing
-        )
+        loss = LOSSES[settings.loss](logits, batch.label, weight, settings)
         own = run.plain.extra_loss(batch.label) if hasattr(run.plain, "extra_loss") else None  # type: ignore[operator]
         loss = loss if own is None else loss + own
-        if not torch.isfinite(loss):
+        looks = step % every == 0 or step + 1 == n_steps  # reading a number waits for the device
+        shown = float(loss.detach()) if looks else shown
+        if not math.isfinite(shown):
             raise SkelactError(
-                f"the loss became {loss.item()} in epoch {epoch + 1}, step {step + 1}; lower train.lr "
+                f"the loss became {shown} in epoch {epoch + 1}, step {step + 1}; lower train.lr "
                 f"(now {settings.lr}) or set train.clip_norm. The state after epoch {epoch} is kept."
             )
         run.optimiser.zero_grad(set_to_none=True)
@@ -294,21 +312,29 @@ def _train_epoch(
         if run.average:
             run.average.update(run.plain)
         right = (logits.detach().argmax(1) == batch.label).sum()
-        sums += torch.stack(
-            [loss.detach() * batch.n_clips, right, torch.tensor(batch.n_clips, device=sums.device)]
-        )
+        sums += torch.stack([loss.detach() * batch.n_clips, right])
+        n_clips += batch.n_clips
         if on_step and fabric.is_global_zero:
-            on_step(epoch + 1, step + 1, n_steps, float(loss.detach()))
+            on_step(epoch + 1, step + 1, n_steps, shown)
         check()  # whether somebody wants to stop
     run.result.waited += batches.waited
-    sums = fabric.all_reduce(sums, reduce_op="sum")
-    total = float(sums[2])
+    counted = torch.cat([sums.double(), sums.new_tensor([n_clips], dtype=torch.float64)])
+    total_loss, total_right, total = fabric.all_reduce(counted, reduce_op="sum").tolist()
+    average_statistics(run.plain, fabric)
     return {
         "epoch": epoch + 1,
         "lr": learning_rate(settings, epoch),
-        "train_loss": float(sums[0]) / total,
-        "train_top1": float(sums[1]) / total,
+        "train_loss": total_loss / total,
+        "train_top1": total_right / total,
     }
+
+
+def average_statistics(model: nn.Module, fabric: Any) -> None:
+    """Give all processes the mean of their norms' running statistics."""
+    if fabric.world_size > 1:
+        for name, value in model.named_buffers():
+            if name.endswith(("running_mean", "running_var")):
+                value.copy_(fabric.all_reduce(value, reduce_op="mean"))
 
 
 def _validate(run: _Run, data: SkeletonSet, val: Tensor, pipeline: Pipeline) -> dict[str, float]:

@@ -1,18 +1,12 @@
-"""Which clips an epoch shows, in which order, and what a class weighs."""
+"""Which clips an epoch shows, and in which order."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
+from skelact.training.losses import class_weights
 from skelact.training.settings import TrainSettings
-
-
-def class_weights(labels: Tensor, n_classes: int) -> Tensor:
-    """Inverse class frequencies with mean 1 over the classes that occur; 0 for the others."""
-    counts = torch.bincount(labels, minlength=n_classes).float()
-    weights = torch.where(counts > 0, 1 / counts.clamp_min(1), torch.zeros_like(counts))
-    return weights * (counts > 0).sum() / weights.sum()
 
 
 def epoch_order(

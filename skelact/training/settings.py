@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from skelact.errors import ConfigError
+from skelact.device import check_device
+from skelact.errors import ConfigError, choices
 
 
 @dataclass
@@ -25,9 +26,12 @@ class TrainSettings:
         milestones: epochs.
         gamma: factor of ``step``.
         warmup_epochs: linear rise at the start; may be a fraction.
-        label_smoothing: share of the target spread over all classes.
-        class_balance: ``none``; ``loss`` weighs classes by inverse frequency; ``sampler`` draws them
-            equally often.
+        loss: one of `skelact.training.losses.LOSSES`: ``cross_entropy`` or ``focal``.
+        focal_gamma: of the focal loss.
+        label_smoothing: share of the target spread over all classes, in cross-entropy.
+        class_balance: ``none``; ``loss`` weighs classes by inverse frequency, ``effective`` by the inverse
+            effective number of clips; ``sampler`` draws them equally often.
+        balance_beta: of the effective number.
         clip_norm: largest norm of the gradient; 0: no clipping.
         ema: decay of the moving average of the weights that is evaluated and saved; 0: none.
         precision: ``32-true``, ``bf16-mixed``, ``16-mixed`` or ``64-true``.
@@ -35,7 +39,8 @@ class TrainSettings:
         keep: the weights of the ``best`` look at the validation part, or the ``last``; a few dozen clips say
             less about which epoch is best than the schedule does.
         seed: of weights, order, augmentation and dropout.
-        accelerator: ``auto``, ``cpu`` or ``cuda``.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; under torchrun every process takes one of its own.
+        sync_norm: in a training of several processes, take batch statistics over all of them.
         init_from: checkpoint to start from; layout, classes and input channels may differ.
         freeze: stages from the input on that keep their weights; -1: all but the classifier.
         layer_decay: learning rate of a stage relative to the next one; 1: the same everywhere.
@@ -54,32 +59,41 @@ class TrainSettings:
     milestones: tuple[int, ...] = (35, 55)
     gamma: float = 0.1
     warmup_epochs: float = 3.0
+    loss: str = "cross_entropy"
+    focal_gamma: float = 2.0
     label_smoothing: float = 0.1
-    class_balance: Literal["none", "loss", "sampler"] = "none"
+    class_balance: Literal["none", "loss", "effective", "sampler"] = "none"
+    balance_beta: float = 0.999
     clip_norm: float = 1.0
     ema: float = 0.99
     precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
     eval_every: int = 1
     keep: Literal["best", "last"] = "best"
     seed: int = 0
-    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    device: str = "auto"
+    sync_norm: bool = False
     init_from: str = ""
     freeze: int = 0
     layer_decay: float = 1.0
 
     def __post_init__(self) -> None:
+        check_device(self.device)
         for name in ("epochs", "repeat", "batch_size", "eval_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"train.{name} must be at least 1, got {getattr(self, name)}")
+        from skelact.training.losses import LOSSES
+
+        if self.loss not in LOSSES:
+            raise ConfigError(choices(self.loss, LOSSES, "loss"))
         if not 0 < self.lr < math.inf:
             raise ConfigError(f"train.lr must be above 0, got {self.lr}")
-        for name in ("label_smoothing", "ema"):
+        for name in ("label_smoothing", "ema", "balance_beta"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"train.{name} must lie in 0..1 (1 excluded), got {getattr(self, name)}")
         if not 0 < self.layer_decay <= 1:
             raise ConfigError(f"train.layer_decay must lie in 0..1 (0 excluded), got {self.layer_decay}")
         if self.freeze < -1:
             raise ConfigError(f"train.freeze must be -1 or a number of stages, got {self.freeze}")
-        for name in ("momentum", "weight_decay", "warmup_epochs", "clip_norm"):
+        for name in ("momentum", "weight_decay", "warmup_epochs", "clip_norm", "focal_gamma"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"train.{name} must not be negative, got {getattr(self, name)}")

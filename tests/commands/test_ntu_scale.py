@@ -10,7 +10,7 @@ from cli_helpers import refused, skelact
 def test_it_makes_a_set_once_and_trains_on_it(tmp_path: Path) -> None:
     file = tmp_path / "ntu_like.h5"
     words = (
-        "benchmark", "--ntu-scale", "--clips", 180, "--set", file, "--model", "lstm", "--accelerator", "cpu",
+        "benchmark", "--ntu-scale", "--clips", 180, "--set", file, "--model", "lstm", "--device", "cpu",
     )  # fmt: skip
     done = skelact(*words, "--seconds", 0.2, "--batch-size", 8, "--json")
     assert done.code == 0, done.err

@@ -20,8 +20,9 @@ from skelact.errors import CheckpointError, ConfigError, SkelactError
 from skelact.models import STGCNSettings
 from skelact.training.checkpoint import Card, load_checkpoint, load_weights, save_checkpoint
 from skelact.training.loop import fit
+from skelact.training.losses import class_weights
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
-from skelact.training.order import class_weights, epoch_order
+from skelact.training.order import epoch_order
 from skelact.training.overfit import check_overfit
 from skelact.training.predict import predict_logits
 from skelact.training.settings import TrainSettings
@@ -240,7 +241,7 @@ data = t.SkeletonSet.from_skeletons(list(made))
 torch.manual_seed(0)
 order = torch.arange(len(data))
 result = t.fit(t.SETTINGS.build(data.layout, 2, 3), data, order, order, t.PIPELINE,
-               t.TrainSettings(epochs=2, batch_size=2, accelerator="cpu"), Path({out!r}), t.card(data))
+               t.TrainSettings(epochs=2, batch_size=2, device="cpu"), Path({out!r}), t.card(data))
 Path({out!r}, "rank" + os.environ["RANK"]).write_text(str([row["val_top1"] for row in result.history]))
 """
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from skelact.benchmark.yardsticks.usual import UsualNetwork, usual_norm, usual_point
 from skelact.models.base import GraphModel
-from skelact.nn.shift_block import RowShortcut, ShiftBlock
+from skelact.nn.shift_block import ShiftBlock, ShiftShortcut
 from skelact.nn.spatial.shift import ShiftGraphConv
 from skelact.nn.temporal.shift import ShiftTemporalConv
 
@@ -18,7 +18,7 @@ class UsualShiftGraph(nn.Module):
     here: Tensor
     back: Tensor
 
-    def __init__(self, ours: ShiftGraphConv, inner: RowShortcut | None) -> None:
+    def __init__(self, ours: ShiftGraphConv, inner: ShiftShortcut | None) -> None:
         super().__init__()
         self.weight = nn.Parameter(ours.weight.data.T.clone())
         self.bias = nn.Parameter(ours.bias.data.clone())
@@ -86,7 +86,7 @@ class UsualBlock(nn.Module):
         return torch.relu(y)
 
 
-def _shortcut(ours: RowShortcut | None) -> nn.Module:
+def _shortcut(ours: ShiftShortcut | None) -> nn.Module:
     if ours is None:
         return nn.Identity()
     return nn.Sequential(usual_point(ours.conv.weight, ours.conv.bias, ours.stride), usual_norm(ours.norm))

@@ -11,8 +11,8 @@ FULL_PRECISION = (torch.float32, torch.float64)
 def applies(x: Tensor, devices: tuple[str, ...] = ("cpu",)) -> bool:
     """Whether a hand-written form may take ``x``.
 
-    That is on the devices it is for, in full precision, and not under autocast, compilers, tracers and
-    function transforms, which take the plain form apart instead.
+    That is on the devices it is for, in full precision, and not under autocast, compilers and tracers,
+    which take the plain form apart instead.
     """
     return (
         x.device.type in devices
@@ -20,7 +20,6 @@ def applies(x: Tensor, devices: tuple[str, ...] = ("cpu",)) -> bool:
         and not torch.is_autocast_enabled(x.device.type)
         and not torch.compiler.is_compiling()
         and not torch.jit.is_tracing()
-        and not torch._C._functorch.maybe_current_level()
     )
 
 

@@ -76,8 +76,13 @@ class ClassContrast(nn.Module):
         features = self.project(features)
         right = logits.argmax(1) == label
         mine = functional.one_hot(label, len(self.memory)).to(features.dtype) * right[:, None]
-        count = mine.sum(0)[:, None]
-        mean = mine.T @ features / count.clamp_min(1)
+        count, total = mine.sum(0)[:, None], mine.T @ features
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            # the memory follows the clips of all processes; gradients stay with each one's own
+            everybody = torch.cat([count, total], 1).detach()
+            torch.distributed.all_reduce(everybody)
+            count, total = everybody[:, :1], total + everybody[:, 1:] - total.detach()
+        mean = total / count.clamp_min(1)
         keep = torch.where(count > 0, self.momentum, 1.0).to(features.dtype)
         memory = self.memory.to(features.dtype) * keep + mean * (1 - keep)
         self.memory = memory.detach().to(self.memory.dtype)
