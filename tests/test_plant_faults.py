@@ -40,6 +40,7 @@ def tool() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules["plant_faults"] = module
     spec.loader.exec_module(module)
+    module.preload = lambda: None  # this small project's tests need nothing
     return module
 
 
