@@ -76,11 +76,13 @@ def test_the_trained_network_comes_back(tmp_path: Path) -> None:
     model = SETTINGS.build("ntu25", 2, 3)
     data = SkeletonSet.from_skeletons([recording(people=1 + i % 2, id=str(i)) for i in range(6)])
     batch = BODY(data, torch.arange(6))
-    for _ in range(3):  # running statistics that are not those of a new network
+    torch.nn.init.normal_(model.head.weight)
+    for _ in range(40):  # running statistics that are not those of a new network
         model(batch.x, batch.owner, batch.score)
     save_checkpoint(tmp_path / "best.safetensors", model.state_dict(), make_card())
     loaded, card, pipeline = load_model(tmp_path)
     expected = predict_logits(model, data, torch.arange(6), BODY)
+    assert expected.std(0).min() > 0.01  # else any two networks would agree
     assert torch.equal(predict_logits(loaded, data, torch.arange(6), pipeline), expected)
     assert not loaded.training and card == make_card() and pipeline == BODY
     recogniser = Recogniser(tmp_path)
@@ -157,6 +159,24 @@ def test_windows_and_borders(by_height: Recogniser) -> None:
     assert (low.label, high.label, low.start, high.end) == ("low", "high", 0.0, pytest.approx(10.0))
     assert low.end == high.start == pytest.approx(4.0, abs=0.26)  # half a stride
     assert 0.5 < low.score <= 1 and 0.9 < high.score <= 1
+
+
+@pytest.mark.parametrize(("stride", "step"), [(None, 0.6), (0.3, 0.3), (0.8, 0.8), (2.4, 2.4)])
+def test_windows_lie_a_stride_apart(by_height: Recogniser, stride: float | None, step: float) -> None:
+    found = by_height.recognise(steps([1] * 12), window=2.4, stride=stride)
+    times = found.times[0]
+    assert times[0] == pytest.approx(1.2) and np.allclose(np.diff(times), step)
+    assert len(times) == round((12 - 2.4) / step) + 1
+    assert found.window == 2.4
+
+
+def test_a_window_is_as_long_as_a_training_clip_unless_told(by_height: Recogniser) -> None:
+    by_height.card.clip_seconds = 3.0
+    skeleton = steps([1] * 12)
+    assert by_height.recognise(skeleton).window == 3.0
+    assert by_height.recognise(skeleton).times[0][0] == pytest.approx(1.5)
+    assert np.allclose(np.diff(by_height.recognise(skeleton).times[0]), 0.75)
+    assert by_height.recognise(skeleton, window=1.0).times[0][0] == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("seconds", [3.1, 7.3, 9.9, 10.0])

@@ -127,16 +127,18 @@ def test_other_configuration_is_not_continued(data: SkeletonSet, tmp_path: Path)
 
 def test_checkpoint_gives_the_same_logits(data: SkeletonSet, tmp_path: Path) -> None:
     torch.manual_seed(1)
-    model = SETTINGS.build(data.layout, 4, 3)
+    model, other = (SETTINGS.build(data.layout, 4, 3) for _ in range(2))
+    for value in model.state_dict().values():
+        if value.is_floating_point():  # norms' statistics too differ from a new network's
+            value.copy_(torch.rand_like(value) + 0.5)
+    index = torch.arange(5)
+    logits = predict_logits(model, data, index, PIPELINE)
+    assert not torch.allclose(predict_logits(other, data, index, PIPELINE), logits, atol=0.1)
     path = save_checkpoint(tmp_path / "a.safetensors", model.state_dict(), card(data))
     state, loaded = load_checkpoint(path)
-    other = SETTINGS.build(data.layout, 4, 3)
     load_weights(other, state, "a")
-    index = torch.arange(5)
-    assert torch.equal(
-        predict_logits(model, data, index, PIPELINE), predict_logits(other, data, index, PIPELINE)
-    )
-    assert loaded.skeleton_layout == data.layout and loaded.label_names == data.label_names
+    assert torch.equal(predict_logits(other, data, index, PIPELINE), logits)
+    assert loaded == card(data) and loaded.skeleton_layout == data.layout
 
 
 def test_weights_that_do_not_fit_are_listed(data: SkeletonSet) -> None:
@@ -186,12 +188,9 @@ def test_nothing_to_train_on(data: SkeletonSet, tmp_path: Path) -> None:
         )
 
 
-def test_overfit_check_tells_good_from_broken(data: SkeletonSet) -> None:
+def test_overfit_check_passes_a_sound_network(data: SkeletonSet) -> None:
     model = STGCNSettings(channels=(16, 16), strided=(1,)).build(data.layout, 4, 3)
     assert check_overfit(model, data, torch.arange(len(data)), PIPELINE, TrainSettings(), 8)[0]
-    dead = STGCNSettings(channels=(16, 16), strided=(1,)).build(data.layout, 4, 3)
-    dead.forward_features = lambda x, score=None: torch.zeros(25, len(x), 8, 16)  # type: ignore[method-assign]
-    assert not check_overfit(dead, data, torch.arange(len(data)), PIPELINE, TrainSettings(), 8, steps=10)[0]
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "step"])

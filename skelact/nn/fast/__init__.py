@@ -27,6 +27,11 @@ class InferenceForm(nn.Module):
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self.model, self.dtype = model, dtype
+        self.eval()
+
+    def train(self, mode: bool = True) -> InferenceForm:
+        """Stay in evaluation mode: an inference form has no other, whatever its user puts back."""
+        return super().train(False)
 
     def forward(
         self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None

@@ -165,3 +165,13 @@ def test_packs_of_people_do_not_change_the_numbers(monkeypatch: pytest.MonkeyPat
         assert torch.allclose(form(x), whole, atol=1e-6)
         assert len(sizes) == 8 and sizes[1] * 7 == sizes[0]
         monkeypatch.undo()
+
+
+def test_an_inference_form_cannot_be_put_into_training() -> None:
+    """Whoever evaluates a network puts its mode back; a form has one mode only."""
+    x, owner, score = clip_batch(25)
+    form = inference_form(build("stgcn", dropout=0.5))
+    expected = form(x, owner, score, 3)
+    form.train(form.train().training)
+    assert not any(module.training for module in form.modules())
+    assert torch.equal(form(x, owner, score, 3), expected)
