@@ -179,7 +179,7 @@ def gather(
         score = score * there[..., None]
     if not bool(there.all()):
         x = x * there[..., None, None]
-    return SkeletonBatch(x, score, owner, data.labels[clips], data.layout)
+    return SkeletonBatch(x, score, owner, data.labels[clips], data.layout, data.origin)
 
 
 def _by_time(data: SkeletonSet, clips: Tensor, positions: Tensor) -> Tensor:

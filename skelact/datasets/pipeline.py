@@ -137,7 +137,9 @@ class Pipeline:
             x = normalise.scale_to_body(x, score, owner, n, layout)
         if training:
             x, score = self._augment(x, score, owner, n, batch, generator)
-        return batch.replace(x=make_streams(x, score, layout, self.streams, owner, n), score=score)
+        return batch.replace(
+            x=make_streams(x, score, layout, self.streams, owner, n, batch.origin), score=score
+        )
 
     def _augment(
         self,

@@ -76,6 +76,7 @@ class SkeletonSet:
         layout, unit, label_names: of the whole set.
         infos: what is known of each clip.
         splits: named arrays of clip indices.
+        origin: of all recordings, see `Skeleton`.
         timeline: ``[N]`` first row of each clip in ``times`` (-1: evenly spaced), and the times [s].
     """
 
@@ -96,9 +97,11 @@ class SkeletonSet:
         infos: list[dict],
         splits: dict[str, np.ndarray] | None = None,
         timeline: tuple[np.ndarray, np.ndarray] | None = None,
+        origin: str = "camera",
     ) -> None:
         self.xyz, self.score = xyz, score
         self.layout, self.unit, self.label_names = layout, unit, list(label_names)
+        self.origin = origin
         self.ids, self.infos = list(ids), list(infos)
         self.splits = {name: np.asarray(value) for name, value in (splits or {}).items()}
         self.labels = torch.as_tensor(np.asarray(labels), dtype=torch.int64)
@@ -179,7 +182,7 @@ class SkeletonSet:
             opened = cls(
                 xyz, score, store.tracks, store.clips["label"], store.clips["fps"], store.clips["n_frames"],
                 store.clips["id"].tolist(), store.layout, store.unit, store.label_names, store.infos,
-                store.splits, timeline,
+                store.splits, timeline, store.origin,
             )  # fmt: skip
         opened.source = str(path)
         return opened
@@ -205,8 +208,12 @@ class SkeletonSet:
         xyz, score, tracks, row = [], [], {n: [] for n in ("clip", "first", "length", "start")}, 0
         times, starts = [], []
         for clip, s in enumerate(skeletons):
-            if (s.layout, s.unit, s.xyz.shape[3]) != (first.layout, first.unit, first.xyz.shape[3]):
-                raise DataError(f"recording '{s.id}' differs from the first in layout, unit or coordinates")
+            if (s.layout, s.unit, s.origin, s.xyz.shape[3]) != (
+                first.layout, first.unit, first.origin, first.xyz.shape[3]
+            ):  # fmt: skip
+                raise DataError(
+                    f"recording '{s.id}' differs from the first in layout, unit, origin or coordinates"
+                )
             starts.append(sum(map(len, times)) if s.time is not None else -1)
             if s.time is not None:
                 times.append(s.time)
@@ -229,7 +236,7 @@ class SkeletonSet:
             np.array([s.fps for s in skeletons]), np.array([s.n_frames for s in skeletons]),
             [s.id or str(i) for i, s in enumerate(skeletons)], first.layout, first.unit, list(names),
             [dict(s.info) for s in skeletons], None,
-            (np.array(starts), np.concatenate(times)) if times else None,
+            (np.array(starts), np.concatenate(times)) if times else None, first.origin,
         )  # fmt: skip
 
     def __len__(self) -> int:

@@ -3,6 +3,7 @@
 ======================  =======================================================================
 ``frames/xyz``          ``[F, V, C]`` all frames of all tracks, end to end
 ``frames/score``        ``[F, V]`` confidence, 0 = missing
+``frames/picture``      ``[F, V, 2]`` the joints in the picture, where it is known of all recordings
 ``tracks/*``            clip, first (row), length (rows), start (frame of the clip), track_id
 ``clips/*``             id, label (index into label_names, -1: none), fps, n_frames, unit,
                         first_track, n_tracks, timeline (first row in ``timeline``, -1: none),
@@ -10,7 +11,7 @@
 ``timeline/*``          time [s] (NaN: evenly spaced) and frame label (index into frame_label_names,
                         -1: none) of such clips
 ``splits/NAME``         clip indices; names such as ``xsub/train``
-attributes              schema, version, layout (JSON), unit, label_names, frame_label_names
+attributes              schema, version, layout (JSON), unit, origin, label_names, frame_label_names
 ======================  =======================================================================
 
 A track holds only the frames in which its person is there; nothing is padded. Chunks are not compressed
@@ -33,7 +34,7 @@ import numpy as np
 from skelact.errors import DataError, LayoutError
 from skelact.io.journal import Journal, Record
 from skelact.layouts import SkeletonLayout, get_layout
-from skelact.skeleton import Skeleton
+from skelact.skeleton import ORIGINS, Skeleton
 
 SCHEMA = "skelact"
 VERSION = 1
@@ -55,6 +56,8 @@ class StoreWriter:
         layout: the layout that every recording must have.
         unit: the unit that every recording must have.
         dims: coordinates per joint, 2 or 3.
+        origin: the origin that every recording must have.
+        pictured: every recording says where its joints are in the picture, and the file keeps it.
         label_names: allowed labels in class order; None: the sorted labels that occur.
         dtype: ``float32`` or ``float16`` (half the size, positions in metres to about 1 mm).
         compress: gzip the frames; such a file is loaded into memory rather than mapped.
@@ -72,6 +75,8 @@ class StoreWriter:
         layout: SkeletonLayout | str,
         unit: str = "m",
         dims: int = 3,
+        origin: str = "camera",
+        pictured: bool = False,
         label_names: Sequence[str] | None = None,
         dtype: str = "float32",
         compress: bool = False,
@@ -82,6 +87,7 @@ class StoreWriter:
         self.layout = get_layout(layout)
         self.unit = unit
         self.dims = dims
+        self.origin, self.pictured = origin, pictured
         self.label_names = None if label_names is None else list(label_names)
         if dtype not in ("float32", "float16"):
             raise DataError(f"dtype '{dtype}' is not one of float32, float16")
@@ -117,6 +123,15 @@ class StoreWriter:
             raise DataError(
                 f"{where} has {skeleton.xyz.shape[3]} coordinates in '{skeleton.unit}', but {self.path.name} "
                 f"holds {self.dims} in '{self.unit}'"
+            )
+        if skeleton.origin != self.origin:
+            raise DataError(
+                f"{where} has origin '{skeleton.origin}', but {self.path.name} holds '{self.origin}'; extract all "
+                "with the same --coordinates"
+            )
+        if self.pictured and skeleton.picture is None:
+            raise DataError(
+                f"{where} does not say where its joints are in the picture, as {self.path.name} does"
             )
         if not skeleton.id:
             raise DataError("a recording needs an id to be stored")
@@ -222,6 +237,8 @@ def _assemble(path: Path, writer: StoreWriter) -> None:
         item = np.dtype(writer._dtype).itemsize
         options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if writer._compress else {}
         shape = {"xyz": (n_joints, dims), "score": (n_joints,)}
+        if writer.pictured:
+            shape["picture"] = (n_joints, 2)
         frames = {
             name: file.create_dataset(
                 f"frames/{name}", (0, *rest), writer._dtype, maxshape=(None, *rest),
@@ -233,7 +250,7 @@ def _assemble(path: Path, writer: StoreWriter) -> None:
             name: file.create_dataset(f"timeline/{name}", (0,), kind, maxshape=(None,), chunks=(1 << 14,))
             for name, kind in (("time", "f8"), ("label", "i4"))
         }
-        waiting: dict[str, list[np.ndarray]] = {"xyz": [], "score": []}
+        waiting: dict[str, list[np.ndarray]] = {name: [] for name in shape}
 
         def flush() -> None:
             for name, blocks in waiting.items():
@@ -257,8 +274,8 @@ def _assemble(path: Path, writer: StoreWriter) -> None:
                 ):
                     tracks[name].append(value)
                 rows += end - start
-                waiting["xyz"].append(skeleton.xyz[m, start:end])
-                waiting["score"].append(skeleton.score[m, start:end])
+                for name, blocks in waiting.items():
+                    blocks.append(getattr(skeleton, name)[m, start:end])
                 waiting_bytes += skeleton.xyz[m, start:end].nbytes
             place = -1
             if skeleton.time is not None or skeleton.frame_labels is not None:
@@ -308,6 +325,7 @@ def _assemble(path: Path, writer: StoreWriter) -> None:
                 "version": VERSION,
                 "layout": json.dumps(layout.to_dict()),
                 "unit": writer.unit,
+                "origin": writer.origin,
                 "label_names": json.dumps(names),
                 "frame_label_names": json.dumps(list(frame_names)),
             }
@@ -369,6 +387,8 @@ class Store:
             data = file[f"clips/{name}"]
             text = h5py.check_string_dtype(data.dtype) is not None  # type: ignore[union-attr]
             self.clips[name] = data.asstr()[()] if text else data[()]  # type: ignore[index,union-attr]
+        self.picture: h5py.Dataset | None = file.get("frames/picture")  # type: ignore[assignment]
+        self.origin = str(file.attrs.get("origin") or self._old_origin())
         self.splits: dict[str, Any] = {}
         if "splits" in file:
             file["splits"].visititems(  # type: ignore[union-attr]
@@ -381,6 +401,8 @@ class Store:
             self.xyz.shape[1] == len(self.layout) == self.score.shape[1]
             and self.score.shape[0] == n_rows
             and self.xyz.shape[2] in (2, 3)
+            and self.origin in ORIGINS
+            and (self.picture is None or self.picture.shape == (n_rows, len(self.layout), 2))
             and all(len(c) == n_clips for c in self.clips.values())
             and all(len(c) == len(tracks["clip"]) for c in tracks.values())
             and _within(tracks["clip"], 0, n_clips)
@@ -396,6 +418,11 @@ class Store:
         )
         if not consistent:
             raise DataError(f"{self.path} is damaged: its tables do not fit together; convert the data again")
+
+    def _old_origin(self) -> str:
+        """Of a file that does not say it: MediaPipe's metres were about the hips, sensors' are the camera's."""
+        extracted = len(self.clips["info"]) > 0 and "estimator" in json.loads(self.clips["info"][0])
+        return "hips" if extracted and self.unit == "m" else "camera"
 
     @property
     def dims(self) -> int:
@@ -420,6 +447,7 @@ class Store:
         first, n_tracks, n_frames = int(row["first_track"]), int(row["n_tracks"]), int(row["n_frames"])
         xyz = np.zeros((n_tracks, n_frames, len(self.layout), self.dims), np.float32)
         score = np.zeros(xyz.shape[:3], np.float32)
+        picture = None if self.picture is None else np.zeros((*xyz.shape[:3], 2), np.float32)
         try:
             for m, k in enumerate(range(first, first + n_tracks)):
                 rows = slice(
@@ -428,6 +456,8 @@ class Store:
                 start = int(self.tracks["start"][k])
                 xyz[m, start : start + rows.stop - rows.start] = self.xyz[rows]
                 score[m, start : start + rows.stop - rows.start] = self.score[rows]
+                if picture is not None and self.picture is not None:
+                    picture[m, start : start + rows.stop - rows.start] = self.picture[rows]
             time, frame_labels = self._timeline(int(row["timeline"]), n_frames)
         except OSError as error:
             raise DataError(f"{self.path}: recording '{row['id']}' cannot be read ({error})") from error
@@ -435,6 +465,7 @@ class Store:
             xyz, score, self.layout, float(row["fps"]), self.unit,
             self.label_names[row["label"]] if row["label"] >= 0 else None, str(row["id"]), self.infos[clip],
             self.tracks["track_id"][first : first + n_tracks].tolist(), time, frame_labels,
+            self.origin, picture,
         )  # fmt: skip
 
     def _timeline(self, place: int, n_frames: int) -> tuple[Any, list[str] | None]:
@@ -485,6 +516,8 @@ def write_store(path: str | Path, skeletons: Sequence[Skeleton], splits: Mapping
         layout=first.layout,
         unit=first.unit,
         dims=first.xyz.shape[3],
+        origin=first.origin,
+        pictured=all(s.picture is not None for s in skeletons),
         label_names=label_names,
         overwrite=overwrite,
     ) as writer:

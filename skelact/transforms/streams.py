@@ -12,6 +12,7 @@ from torch import Tensor
 
 from skelact.errors import ConfigError, choices
 from skelact.layouts import SkeletonLayout
+from skelact.skeleton import need_trajectory
 
 
 def _seen(score: Tensor, dtype: torch.dtype) -> Tensor:
@@ -124,6 +125,7 @@ def make_streams(
     streams: Sequence[str],
     owner: Tensor | None = None,
     n_clips: int | None = None,
+    origin: str = "camera",
 ) -> Tensor:
     """Compute streams and join them along the channels.
 
@@ -134,14 +136,16 @@ def make_streams(
         streams: names from `STREAMS`.
         owner: ``[P]`` the clip of each person; None: everyone is alone.
         n_clips: N; None: one more than the largest owner.
+        origin: of ``x``, see `Skeleton`.
 
     Returns:
         ``[P, T, V, channels]``.
 
     Raises:
         ConfigError: for an unknown or empty list of streams.
+        DataError: for a stream that needs to know where people are, and origin ``hips``.
     """
-    check_streams(streams)
+    check_streams(streams, origin)
     if owner is None:
         owner = torch.arange(len(x), device=x.device)
     if n_clips is None:
@@ -153,10 +157,17 @@ def make_streams(
     return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
 
-def check_streams(streams: Sequence[str]) -> None:
-    """Raise `ConfigError` for an unknown or empty list of streams."""
+def check_streams(streams: Sequence[str], origin: str = "camera", source: str = "the data") -> None:
+    """Refuse unknown streams, and those that need to know where people are for origin ``hips``.
+
+    Raises:
+        ConfigError: for an unknown or empty list of streams.
+        DataError: for origin ``hips`` and a stream of `OF_CLIPS`; ``source`` names the data.
+    """
     if not streams:
         raise ConfigError(f"name at least one stream: {', '.join(STREAMS)}")
     for name in streams:
         if name not in STREAMS:
             raise ConfigError(choices(name, STREAMS, "stream"))
+        if name in OF_CLIPS:
+            need_trajectory(origin, f"the stream '{name}'", source)
