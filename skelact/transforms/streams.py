@@ -13,6 +13,7 @@ from torch import Tensor
 from skelact.errors import ConfigError, choices
 from skelact.layouts import SkeletonLayout
 from skelact.skeleton import need_trajectory
+from skelact.transforms.device import index_tensor
 
 
 def _seen(score: Tensor, dtype: torch.dtype) -> Tensor:
@@ -26,7 +27,7 @@ def joint(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
 
 def bone(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     """``x[v] - x[parent(v)]``; roots, and bones with a missing end, 0."""
-    parent = torch.tensor([p if p >= 0 else v for v, p in enumerate(layout.parents)], device=x.device)
+    parent = index_tensor((p if p >= 0 else v for v, p in enumerate(layout.parents)), x.device)
     both = _seen(score, x.dtype) * _seen(score[:, :, parent], x.dtype)
     return (x - x[:, :, parent]) * both
 
@@ -44,7 +45,7 @@ def joint_motion(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
 
 def bone_motion(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     """``bone[t+1] - bone[t]``, 0 in the last frame and where either bone is missing."""
-    parent = torch.tensor([p if p >= 0 else v for v, p in enumerate(layout.parents)], device=x.device)
+    parent = index_tensor((p if p >= 0 else v for v, p in enumerate(layout.parents)), x.device)
     both = _seen(score, x.dtype) * _seen(score[:, :, parent], x.dtype)
     return _motion(bone(x, score, layout), both)
 
@@ -63,11 +64,9 @@ def angles(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     child = [next((w for w, p in enumerate(parents) if p == v), v) for v in range(n)]
     parent = [p if p >= 0 else v for v, p in enumerate(parents)]
     device = x.device
-    child_of, parent_of = torch.tensor(child, device=device), torch.tensor(parent, device=device)
+    child_of, parent_of = index_tensor(child, device), index_tensor(parent, device)
     bones = bone(x, score, layout)
-    to_child = (
-        bones[:, :, child_of] * torch.tensor([c != v for v, c in enumerate(child)], device=device)[:, None]
-    )
+    to_child = bones[:, :, child_of] * index_tensor((c != v for v, c in enumerate(child)), device)[:, None]
     trunk = bones[:, :, child[layout.root]].unsqueeze(2).expand_as(bones)
 
     def cosine(a: Tensor, b: Tensor) -> Tensor:

@@ -127,7 +127,7 @@ def test_rendered_paths_are_found(models, tmp_path: Path, action: str, subject: 
     assert (spread * meant).sum() / np.sqrt((spread**2).sum() * (meant**2).sum()) >= least
     if action != "walk":
         assert np.corrcoef(path[:, 1], wanted[:, 1])[0, 1] > 0.98  # the height
-    assert np.linalg.norm(path - wanted, axis=1).mean() < 0.12 * wanted[:, 2].mean()
+    assert np.linalg.norm(path - wanted, axis=1).mean() < 0.13 * wanted[:, 2].mean()
     # the picture is kept beside, and agrees with where the metres are projected
     assert found.picture is not None
     rays = viewing_rays(found.picture[0][there], SIZE, FOV)
