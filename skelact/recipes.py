@@ -76,4 +76,6 @@ def default_recipe(data: SkeletonSet, train: Tensor) -> Experiment:
         float(value[train].float().median()) if len(train) else 1.0
         for value in (data.n_tracks, data.n_frames)
     )
+    if data.origin == "hips":  # where people are to each other is not known
+        usual = (1.0, list(usual)[1])
     return small_recipe(len(train), data.dims, *usual)

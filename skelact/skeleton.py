@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from skelact.errors import DataError, LayoutError
+from skelact.errors import DataError, LayoutError, choices
 from skelact.layouts import SkeletonLayout, conversion, get_layout
 
 UNITS = ("m", "px", "image", "unknown")
+ORIGINS = ("camera", "hips")
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,11 +26,15 @@ class Skeleton:
         fps: frames per second, above 0.
         unit: ``m`` (metres), ``px`` (pixels), ``image`` (fraction of the image's width and height) or
             ``unknown`` (as the data set has it).
+        origin: ``camera`` (one frame for everybody, so the trajectory is in it) or ``hips`` (each person about
+            their own hips in every frame: no trajectory, no distance between people).
         label: name of the action, or None.
         id: name of the recording.
         info: what else is known, as plain strings and numbers (subject, camera, setup, ...).
         track_ids: identity of each person, ``M`` integers; None: 0, 1, ...
         time: timestamp of each frame in seconds, increasing; None: even spacing at ``fps``.
+        picture: where the same joints are in the picture ``[M, T, V, 2]``, fractions of its width and
+            height, beside ``xyz`` in metres; None: not known. Missing joints are set to 0.
         frame_labels: a name per frame for recordings that are labelled frame by frame, or None.
 
     Raises:
@@ -49,6 +54,8 @@ class Skeleton:
     track_ids: tuple[int, ...] = ()
     time: np.ndarray | None = None
     frame_labels: tuple[str, ...] | None = None
+    origin: str = "camera"
+    picture: np.ndarray | None = None
 
     def __init__(
         self,
@@ -63,6 +70,8 @@ class Skeleton:
         track_ids: Sequence[int] | None = None,
         time: np.ndarray | None = None,
         frame_labels: Sequence[str] | None = None,
+        origin: str = "camera",
+        picture: np.ndarray | None = None,
     ) -> None:
         where = f"recording '{id}'" if id else "the recording"
         layout = get_layout(layout)
@@ -94,6 +103,18 @@ class Skeleton:
             raise DataError(f"{where}: fps must be above 0, got {fps}; pass the frame rate of the recording")
         if unit not in UNITS:
             raise DataError(f"{where}: unit '{unit}' is not one of {', '.join(UNITS)}")
+        if origin not in ORIGINS:
+            raise DataError(f"{where}: {choices(origin, ORIGINS, 'origin')}")
+        if picture is not None:
+            picture = np.array(picture, dtype=np.float32)
+            if picture.shape != (*xyz.shape[:3], 2):
+                raise DataError(
+                    f"{where}: picture must be {[*xyz.shape[:3], 2]} like xyz, got {list(picture.shape)}"
+                )
+            picture[score == 0] = 0
+            if not np.isfinite(picture).all():
+                raise DataError(f"{where}: a place in the picture is not finite; give its joint score 0")
+            picture.flags.writeable = False
         ids = tuple(range(len(xyz))) if track_ids is None else tuple(int(i) for i in track_ids)
         if len(ids) != len(xyz) or len(set(ids)) != len(ids):
             raise DataError(f"{where}: {len(xyz)} people need as many different track ids, got {list(ids)}")
@@ -112,6 +133,7 @@ class Skeleton:
             xyz=xyz, score=score, layout=layout, fps=fps, unit=unit,
             label=None if label is None else str(label), id=str(id), info=dict(info or {}),
             track_ids=ids, time=time, frame_labels=frame_labels,
+            origin=origin, picture=picture,
         )  # fmt: skip
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -134,7 +156,13 @@ class Skeleton:
         return self.n_frames / self.fps
 
     def with_(self, **changes: object) -> Skeleton:
-        """A copy with some fields replaced, validated again."""
+        """A copy with some fields replaced, validated again.
+
+        ``picture`` is left out where other people, frames or joints are given without it.
+        """
+        xyz = changes.get("xyz")
+        if isinstance(xyz, np.ndarray) and xyz.shape[:3] != self.xyz.shape[:3]:
+            changes.setdefault("picture", None)
         return replace(self, **changes)  # type: ignore[arg-type]
 
     def converted(self, layout: SkeletonLayout | str) -> Skeleton:
@@ -145,7 +173,21 @@ class Skeleton:
         """
         plan = conversion(self.layout, layout)
         xyz, score = plan.apply(self.xyz, self.score)
-        return self.with_(xyz=xyz, score=score, layout=plan.target)
+        picture = None if self.picture is None else plan.apply(self.picture, self.score)[0]
+        return self.with_(xyz=xyz, score=score, layout=plan.target, picture=picture)
+
+    def in_picture(self) -> Skeleton:
+        """The same people in the picture: two coordinates in unit ``image``.
+
+        Raises:
+            DataError: if their places in the picture are not known.
+        """
+        if self.unit != "image" and self.picture is None:
+            raise DataError(
+                f"recording '{self.id}' is in '{self.unit}' and does not say where its joints are in a picture"
+            )
+        xyz = self.xyz[..., :2] if self.picture is None else self.picture
+        return self.with_(xyz=xyz, unit="image", origin="camera", picture=None)
 
     def mirrored(self) -> Skeleton:
         """The recording as seen in a mirror: first axis turned round, left and right joints swapped.
@@ -163,18 +205,33 @@ class Skeleton:
             )
         edge = {"image": 1.0, "px": float(self.info.get("width", 0))}.get(self.unit, 0.0)
         xyz[..., 0] = (edge - xyz[..., 0]) * (score > 0)
-        return self.with_(xyz=xyz, score=score)
+        picture = None if self.picture is None else self.picture[:, :, order] * [-1, 1] + [1, 0]
+        return self.with_(xyz=xyz, score=score, picture=picture)
 
     def equals(self, other: Skeleton) -> bool:
         """Whether every field of the two recordings is the same, numbers to the bit."""
         same_time = (self.time is None) == (other.time is None) and (
             self.time is None or np.array_equal(self.time, other.time)  # type: ignore[arg-type]
         )
-        names = ("layout", "fps", "unit", "label", "id", "track_ids", "frame_labels")
+        same_picture = (self.picture is None) == (other.picture is None) and (
+            self.picture is None or np.array_equal(self.picture, other.picture)  # type: ignore[arg-type]
+        )
+        names = ("origin", "layout", "fps", "unit", "label", "id", "track_ids", "frame_labels")
         return (
             np.array_equal(self.xyz, other.xyz)
             and np.array_equal(self.score, other.score)
             and same_time
+            and same_picture
             and all(getattr(self, n) == getattr(other, n) for n in names)
             and dict(self.info) == dict(other.info)
+        )
+
+
+def need_trajectory(origin: str, what: str, name: str = "the data") -> None:
+    """Raise `DataError` for origin ``hips`` where the trajectory, or a distance between people, is needed."""
+    if origin == "hips":
+        raise DataError(
+            f"{what} needs to know where people are, but {name} has origin 'hips': each person about their own hips. "
+            "Extract the videos again with --coordinates camera (and --fov DEGREES if the camera's field of "
+            "view is known)"
         )

@@ -65,6 +65,12 @@ def match_set(data: Any, card: Any, name: str) -> Any:
             f"{name} has {data.dims} coordinates in '{data.unit}', the checkpoint was trained on {card.dims} in "
             f"'{card.unit}'"
         )
+    if data.origin != card.origin:
+        raise CheckpointError(
+            f"{name} has origin '{data.origin}', the checkpoint was trained on '{card.origin}': with 'camera' the "
+            "trajectory is in the joints, with 'hips' it is not; extract the videos again with --coordinates "
+            + ("camera" if card.origin == "camera" else "world")
+        )
     unknown = [n for n in data.label_names if n not in card.label_names]
     if unknown:
         raise CheckpointError(

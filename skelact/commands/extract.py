@@ -29,7 +29,10 @@ class Options:
         workers: processes; -1 for one per core.
         people: how many people to look for: one, many or auto.
         parts: pose, or pose+hands.
-        coordinates: image (fractions of the picture) or world (metres around the hips).
+        coordinates: camera (metres from the camera, with the trajectory), world (metres around each person's own
+            hips) or image (fractions of the picture).
+        fov: the camera's horizontal field of view in degrees, for camera coordinates; 60 is assumed if not given.
+        min_visibility: joints that MediaPipe sees less surely than this (0 to 1) are missing.
         smooth: One-Euro smoothing of every landmark.
         labels: take labels from the folders that the videos are in.
         subject: regular expression with one group that finds the subject in a file's path.
@@ -46,7 +49,9 @@ class Options:
     workers: int = -1
     people: Literal["auto", "one", "many"] = "auto"
     parts: Literal["pose", "pose+hands"] = "pose"
-    coordinates: Literal["world", "image"] = "world"
+    coordinates: Literal["camera", "world", "image"] = "camera"
+    fov: Annotated[float | None, named("DEGREES")] = None
+    min_visibility: float = 0.1
     smooth: bool = True
     labels: bool = True
     subject: Annotated[str | None, named("PATTERN")] = None
@@ -88,13 +93,18 @@ def extract(options: Options, ui: UI) -> Any:
     with ui.progress("extracting") as update:
         report = extract_many(
             list(options.sources), options.out, workers=options.workers, people=options.people, parts=options.parts,
-            coordinates=options.coordinates, smooth=options.smooth, labels_from_folders=options.labels,
+            coordinates=options.coordinates, fov=options.fov, min_visibility=options.min_visibility,
+            smooth=options.smooth, labels_from_folders=options.labels,
             subject_pattern=options.subject, seconds=options.seconds, resume=options.resume,
             overwrite=options.overwrite, splits=divide if options.split else None, progress=update, dask=options.dask,
         )  # fmt: skip
     stored = len(report.stored) + len(report.already_there)
     rate = report.n_frames / report.seconds if report.seconds else 0
     ui.done(f"{stored} recordings in {report.out} ({report.n_frames} frames, {rate:.0f} frames/s)")
+    if options.coordinates == "camera" and options.fov is None:
+        ui.say(
+            "  distances assume a camera that sees 60 degrees across; --fov DEGREES says it (Kinect v2: 84.1)"
+        )
     if report.already_there:
         ui.say(f"  {len(report.already_there)} of them were there from an interrupted run")
     rows = [[name, report.n_people[name], percent(share)] for name, share in report.found.items()]

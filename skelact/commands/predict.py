@@ -39,6 +39,7 @@ class Options:
         stride: seconds between decisions; a quarter window if not given.
         mode: each person alone, all people as one group, or auto.
         people: how many people to look for in a video: one, many or auto.
+        fov: the camera's horizontal field of view in degrees; 60 is assumed if not given.
         format: format of a skeleton file; found out if not given.
         layout: layout of a skeleton file where the format leaves it open.
         fps: frame rate of a skeleton file where the format does not say.
@@ -53,6 +54,7 @@ class Options:
     stride: Annotated[float | None, named("SECONDS")] = None
     mode: Literal["auto", "each", "group"] = "auto"
     people: Literal["auto", "one", "many"] = "auto"
+    fov: Annotated[float | None, named("DEGREES")] = None
     format: Annotated[str | None, named("NAME")] = None
     layout: Annotated[str | None, named("NAME|FILE.yaml")] = None
     fps: Annotated[float | None, named("FLOAT")] = None
@@ -157,16 +159,17 @@ def _predict(options: Options, ui: UI) -> dict:
 
 def pose_of_video(options: Options, card: Any, ui: UI) -> tuple[Skeleton, Skeleton]:
     """(skeleton for the network, skeleton in the picture for drawing)."""
-    from skelact.pose.extract import extract_pair
+    from skelact.pose.extract import extract_video
 
     hands = any(j.endswith(("_tip", "_mcp")) for j in card.layout["joints"])
     world = card.unit in ("m", "unknown") and card.dims == 3
     with ui.progress("finding people") as update:
-        found, picture = extract_pair(
+        found = extract_video(
             options.source,
             people=options.people,
             parts="pose+hands" if hands else "pose",
-            coordinates="world" if world else "image",
+            coordinates="camera" if world else "image",
+            fov=options.fov,
             progress=update,
         )
     if found.n_people == 0 or not (found.score > 0).any():
@@ -177,7 +180,7 @@ def pose_of_video(options: Options, card: Any, ui: UI) -> tuple[Skeleton, Skelet
     ui.say(
         f"{found.n_people} {'person' if found.n_people == 1 else 'people'} on {percent(seen)} of the frames"
     )
-    return found, picture
+    return found, found.in_picture()
 
 
 def read_skeletons(options: Options, failed: list[tuple[str, str]]) -> Iterator[Skeleton]:

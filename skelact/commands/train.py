@@ -196,6 +196,7 @@ def make_card(experiment: Any, data: Any) -> Any:
         layout=data.layout.to_dict(),
         dims=data.dims,
         unit=data.unit,
+        origin=data.origin,
         label_names=data.label_names,
         fps=float(data.fps.median()),
         model=to_plain(experiment.model),
@@ -226,11 +227,13 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
     from skelact.config import choose_parts, dump_config, resolve_parts
     from skelact.io.files import write_text
     from skelact.training.loop import fit
+    from skelact.transforms.streams import check_streams
 
     leading = is_leading()
     data = open_data(experiment)
     experiment.data = resolve_parts(data, experiment.data)
     part, val = choose_parts(data, experiment.data)
+    check_streams(experiment.pipeline.streams, data.origin, experiment.data.path)
     import torch
 
     torch.manual_seed(experiment.train.seed)

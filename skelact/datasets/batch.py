@@ -20,6 +20,7 @@ class SkeletonBatch:
         owner: ``[P]`` which clip each person belongs to (PyG's batch vector), not decreasing.
         label: ``[N]`` class per clip, -1 = unknown.
         layout: of the joints.
+        origin: of the positions, see `Skeleton`.
         rgb, flow: optional ``[N, C, T, H, W]`` video of the same clips.
     """
 
@@ -28,6 +29,7 @@ class SkeletonBatch:
     owner: Tensor
     label: Tensor
     layout: SkeletonLayout
+    origin: str = "camera"
     rgb: Tensor | None = None
     flow: Tensor | None = None
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from skelact.datasets.batch import SkeletonBatch
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, choices
+from skelact.transforms import device
 
 SAMPLINGS = ("resize", "segments", "seconds")
 GOLDEN = 0.618034  # its multiples, modulo 1, spread evenly however many are taken
@@ -29,6 +30,10 @@ class Sampling:
             at windows down to the lower end too: never at less than the network was trained on (with one
             share for both ends, all samples are the same).
         fps: for ``seconds``, frames per second.
+        least: for ``resize``, frames that the window has at least when training, where the clip has so many
+            (CTR-GCN: 64).
+        test_share: for ``resize``, the share of the clip, in its middle, that evaluation looks at (CTR-GCN:
+            0.95); None: the upper end of ``crop``.
 
     Raises:
         ConfigError: for values out of range.
@@ -40,6 +45,8 @@ class Sampling:
     n_frames: int = 64
     crop: tuple[float, float] = (0.5, 1.0)
     fps: float = 30.0
+    least: int = 0
+    test_share: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in SAMPLINGS:
@@ -50,6 +57,10 @@ class Sampling:
             raise ConfigError(f"crop must be two shares with 0 < low <= high <= 1, got {list(self.crop)}")
         if not self.fps > 0:
             raise ConfigError(f"fps must be above 0, got {self.fps}")
+        if self.least < 0:
+            raise ConfigError(f"least must be 0 or a number of frames, got {self.least}")
+        if self.test_share is not None and not 0 < self.test_share <= 1:
+            raise ConfigError(f"test_share must be a share above 0 and up to 1, got {self.test_share}")
 
 
 def sample_positions(
@@ -71,12 +82,12 @@ def sample_positions(
         view: (i, n): the i-th of n evaluation samples per clip, spread over the clip.
     """
     n, t = len(length), sampling.n_frames
-    device = length.device
+    where = length.device
     total = length.to(torch.float32)[:, None]
-    steps = torch.arange(t, device=device, dtype=torch.float32)[None]
+    steps = torch.arange(t, device=where, dtype=torch.float32)[None]
 
     def draw(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator, device=device)
+        return torch.rand(shape, generator=generator, device=where)
 
     evenly = (view[0] + 0.5) / view[1]
     if sampling.kind == "resize":
@@ -84,13 +95,17 @@ def sample_positions(
         if training:
             share, place = low + (high - low) * draw(n, 1), draw(n, 1)
         else:
-            share = torch.full((n, 1), high - (high - low) * view[0] / view[1], device=device)
+            high = high if sampling.test_share is None else sampling.test_share
+            low = min(low, high)
+            share = torch.full((n, 1), high - (high - low) * view[0] / view[1], device=where)
             place = (0.5 + view[0] * GOLDEN) % 1
-        window = (total * share).clamp_min(1.0)
+        window = torch.minimum(
+            (total * share).clamp_min(float(max(1, sampling.least if training else 1))), total
+        )
         begin = (total - window) * place
         positions = begin + (steps + 0.5) * window / t - 0.5
     elif sampling.kind == "segments":
-        inside = draw(n, t) if training else torch.full((n, t), evenly, device=device)
+        inside = draw(n, t) if training else torch.full((n, t), evenly, device=where)
         positions = ((steps + inside) * total / t).floor()
     else:
         stride = (fps / sampling.fps)[:, None]
@@ -111,7 +126,8 @@ def gather(
 ) -> SkeletonBatch:
     """Make a batch of clips: choose moments, find each person's rows, interpolate.
 
-    A person is in the batch if they are there at one of the moments at least; moments at which they are
+    On a CPU a person is in the batch if they are there at one of the moments at least (on a GPU everybody is:
+    networks leave out who is never there); moments at which they are
     not there have score 0. Between two frames positions and scores are interpolated linearly; if a joint
     is missing in one of them the other is taken, and it is missing if the nearer one is.
 
@@ -127,7 +143,8 @@ def gather(
     Returns:
         A `SkeletonBatch` on the set's device.
     """
-    clips = clips.to(data.device)
+    host = clips.cpu()  # how many people there are must be known here; a GPU would have to be waited for
+    clips = clips.to(data.device, non_blocking=True)
     if positions is None:
         positions = sample_positions(
             sampling, data.n_frames[clips], data.fps[clips], training, generator, view
@@ -135,15 +152,17 @@ def gather(
     if data.timeline is not None:
         positions = _by_time(data, clips, positions)
 
-    counts = data.n_tracks[clips]
-    owner = torch.repeat_interleave(torch.arange(len(clips), device=clips.device), counts)
-    nth = torch.arange(len(owner), device=clips.device) - (counts.cumsum(0) - counts)[owner]
-    track = data.first_track[clips][owner] + nth
+    counts, first_track = (column[host] for column in data.people_of)
+    owner = torch.repeat_interleave(torch.arange(len(clips)), counts)
+    nth = torch.arange(len(owner)) - (counts.cumsum(0) - counts)[owner]
+    track = first_track[owner] + nth
+    owner, nth, track = (column.to(data.device, non_blocking=True) for column in (owner, nth, track))
     start, length, first = (data.tracks[name][track][:, None] for name in ("start", "length", "first"))
 
     at = positions[owner] - start
     there = (at > -0.5) & (at < length - 0.5)
-    if len(owner) > len(clips):  # leave out people who are never there, but not the last of a clip
+    look = device.may_look(data.device)
+    if look and len(owner) > len(clips):  # leave out people who are never there, but not the last of a clip
         some = there.any(1)
         keep = some | ((nth == 0) & (torch.zeros_like(clips).index_add(0, owner, some.long()) == 0)[owner])
         if not bool(keep.all()):
@@ -157,7 +176,7 @@ def gather(
     upper = first + torch.minimum((low + 1).clamp_min(0), length - 1)
     shape = at.shape
     a = data.xyz.take(lower.view(-1)).view(*shape, *data.xyz.shape[1:])
-    blend = bool((weight > 0).any())
+    blend = not look or bool((weight > 0).any())
     if data.all_seen:
         x = a
         if blend:
@@ -177,33 +196,29 @@ def gather(
                 w = torch.where(seen_a, torch.where(seen_b, w, torch.zeros_like(w)), torch.ones_like(w))
             x = torch.lerp(a, b, w[..., None])
         score = score * there[..., None]
-    if not bool(there.all()):
+    if not look or not bool(there.all()):
         x = x * there[..., None, None]
-    return SkeletonBatch(x, score, owner, data.labels[clips], data.layout)
+    return SkeletonBatch(x, score, owner, data.labels[clips], data.layout, data.origin)
 
 
 def _by_time(data: SkeletonSet, clips: Tensor, positions: Tensor) -> Tensor:
     """Turn evenly spaced frame numbers into real ones for clips that carry timestamps."""
     assert data.timeline is not None and data.time_key is not None
-    first = data.timeline[clips]
-    timed = (first >= 0).nonzero()[:, 0]
-    if not len(timed):
-        return positions
-    positions = positions.clone()
-    begin = first[timed]
-    n = data.n_frames[clips[timed]]
-    key = data.time_key
-    duration = key[begin + n - 1] - key[begin]
-    seconds = positions[timed].double() * (duration / (n - 1).clamp_min(1))[:, None]
-    low, high = begin[:, None].expand_as(seconds), (begin + n - 1)[:, None].expand_as(seconds)
-    low, high = low.clone(), high.clone()
-    while bool((high - low > 1).any()):  # bisection for all moments at once
+    key, first = data.time_key, data.timeline[clips]
+    timed = first >= 0
+    begin = first.clamp_min(0)
+    last = torch.where(timed, begin + data.n_frames[clips] - 1, begin)
+    duration = key[last] - key[begin]
+    seconds = positions.double() * (duration / (last - begin).clamp_min(1))[:, None]
+    low, high = begin[:, None].expand_as(seconds), last[:, None].expand_as(seconds)
+    for _ in range(data.longest.bit_length()):  # bisection for all moments at once
         middle = (low + high) // 2
         later = key[middle] > seconds
-        high = torch.where(later, middle, high)
-        low = torch.where(later, low, middle)
+        apart = high - low > 1
+        high = torch.where(later & apart, middle, high)
+        low = torch.where(later | ~apart, low, middle)
     span = (key[high] - key[low]).clamp_min(1e-9)
     share = (seconds - key[low]) / span
     share = torch.where(seconds > duration[:, None], share, share.clamp(0, 1))
-    positions[timed] = (low - begin[:, None] + share).to(positions.dtype)
-    return positions
+    found = (low - begin[:, None] + share).to(positions.dtype)
+    return torch.where(timed[:, None], found, positions)

@@ -21,7 +21,7 @@ class Normalise:
 
     Args:
         centre: ``mean`` or ``first_frame`` puts the people's common centre (hips, over all frames or in the
-            first) at the origin; ``none``.
+            recording's first) at the origin; ``none``.
         scale: ``body`` divides a clip by its mean bone length; ``none``.
         level: turn each clip so that people stand upright, however the camera was tilted (3D only).
         align_view: turn each clip so that the first person faces the camera (3D only).
@@ -116,15 +116,32 @@ class Pipeline:
     ) -> SkeletonBatch:
         """Make the batch that the network sees; arguments as for `gather`."""
         batch = gather(data, clips, self.sampling, training=training, generator=generator, view=view)
-        return self.prepare(batch, training=training, generator=generator)
+        start = (
+            data.first_centres()[clips.to(data.device, non_blocking=True)]
+            if self.normalise.centre == "first_frame"
+            else None
+        )
+        return self.prepare(batch, training=training, generator=generator, start=start)
 
     def prepare(
-        self, batch: SkeletonBatch, *, training: bool = False, generator: torch.Generator | None = None
+        self,
+        batch: SkeletonBatch,
+        *,
+        training: bool = False,
+        generator: torch.Generator | None = None,
+        start: Tensor | None = None,
     ) -> SkeletonBatch:
-        """Normalise, augment and turn into streams."""
+        """Normalise, augment and turn into streams.
+
+        Args:
+            batch: positions.
+            training: augment, drawing from ``generator``.
+            generator: where random numbers come from.
+            start: see `normalise.centre`; None for windows of a long recording, which are clips of their own.
+        """
         x, score, owner, n, layout = batch.x, batch.score, batch.owner, batch.n_clips, batch.layout
         if self.normalise.centre != "none":
-            x = normalise.centre(x, score, owner, n, layout, self.normalise.centre)
+            x = normalise.centre(x, score, owner, n, layout, self.normalise.centre, start)
         if self.normalise.level:
             if x.shape[3] != 3:
                 raise ConfigError("normalise.level needs 3D joints; these are 2D: turn it off")
@@ -137,7 +154,9 @@ class Pipeline:
             x = normalise.scale_to_body(x, score, owner, n, layout)
         if training:
             x, score = self._augment(x, score, owner, n, batch, generator)
-        return batch.replace(x=make_streams(x, score, layout, self.streams, owner, n), score=score)
+        return batch.replace(
+            x=make_streams(x, score, layout, self.streams, owner, n, batch.origin), score=score
+        )
 
     def _augment(
         self,

@@ -14,6 +14,7 @@ from skelact.errors import DataError, choices
 from skelact.io.store import Store
 from skelact.layouts import SkeletonLayout
 from skelact.skeleton import Skeleton
+from skelact.transforms.normalise import centre_joints
 
 RESIDENT_LIMIT = 4 << 30  # larger sets are mapped rather than read, unless told otherwise
 
@@ -112,6 +113,7 @@ class SkeletonSet:
         layout, unit, label_names: of the whole set.
         infos: what is known of each clip.
         splits: named arrays of clip indices.
+        origin: of all recordings, see `Skeleton`.
         timeline: ``[N]`` first row of each clip in ``times`` (-1: evenly spaced), and the times [s].
     """
 
@@ -132,14 +134,17 @@ class SkeletonSet:
         infos: list[dict],
         splits: dict[str, np.ndarray] | None = None,
         timeline: tuple[np.ndarray, np.ndarray] | None = None,
+        origin: str = "camera",
     ) -> None:
         self.xyz, self.score = xyz, score
         self.layout, self.unit, self.label_names = layout, unit, list(label_names)
+        self.origin = origin
         self.ids, self.infos = list(ids), list(infos)
         self.splits = {name: np.asarray(value) for name, value in (splits or {}).items()}
         self.labels = torch.as_tensor(np.asarray(labels), dtype=torch.int64)
         self.fps = torch.as_tensor(np.asarray(fps), dtype=torch.float32)
         self.n_frames = torch.as_tensor(np.asarray(n_frames), dtype=torch.int64)
+        self.longest = int(self.n_frames.max()) if len(self.n_frames) else 0
         order = np.argsort(tracks["clip"], kind="stable")
         self.tracks = {
             name: torch.as_tensor(np.asarray(tracks[name])[order], dtype=torch.int64)
@@ -151,12 +156,14 @@ class SkeletonSet:
             clip = self.ids[int((counts == 0).nonzero()[0])]
             raise DataError(f"clip '{clip}' has no person; leave it out of the set")
         self.n_tracks = counts
+        self.people_of = counts, counts.cumsum(0) - counts  # on the host, where sizes must be known
         self.first_track = counts.cumsum(0) - counts
         self._timeline = timeline
         self.timeline: Tensor | None = None
         self.time_key: Tensor | None = None
         if timeline is not None and (timeline[0] >= 0).any():
             self._index_times(*timeline)
+        self._first_centres: Tensor | None = None
         self.all_there, self.all_seen = self._scan_scores()
 
     def _index_times(self, first: np.ndarray, times: np.ndarray) -> None:
@@ -214,7 +221,7 @@ class SkeletonSet:
             opened = cls(
                 xyz, score, store.tracks, store.clips["label"], store.clips["fps"], store.clips["n_frames"],
                 store.clips["id"].tolist(), store.layout, store.unit, store.label_names, store.infos,
-                store.splits, timeline,
+                store.splits, timeline, store.origin,
             )  # fmt: skip
         opened.source = str(path)
         return opened
@@ -240,8 +247,12 @@ class SkeletonSet:
         xyz, score, tracks, row = [], [], {n: [] for n in ("clip", "first", "length", "start")}, 0
         times, starts = [], []
         for clip, s in enumerate(skeletons):
-            if (s.layout, s.unit, s.xyz.shape[3]) != (first.layout, first.unit, first.xyz.shape[3]):
-                raise DataError(f"recording '{s.id}' differs from the first in layout, unit or coordinates")
+            if (s.layout, s.unit, s.origin, s.xyz.shape[3]) != (
+                first.layout, first.unit, first.origin, first.xyz.shape[3]
+            ):  # fmt: skip
+                raise DataError(
+                    f"recording '{s.id}' differs from the first in layout, unit, origin or coordinates"
+                )
             starts.append(sum(map(len, times)) if s.time is not None else -1)
             if s.time is not None:
                 times.append(s.time)
@@ -264,7 +275,7 @@ class SkeletonSet:
             np.array([s.fps for s in skeletons]), np.array([s.n_frames for s in skeletons]),
             [s.id or str(i) for i, s in enumerate(skeletons)], first.layout, first.unit, list(names),
             [dict(s.info) for s in skeletons], None,
-            (np.array(starts), np.concatenate(times)) if times else None,
+            (np.array(starts), np.concatenate(times)) if times else None, first.origin,
         )  # fmt: skip
 
     def __len__(self) -> int:
@@ -291,10 +302,43 @@ class SkeletonSet:
         moved.__dict__.update(self.__dict__)
         moved.xyz, moved.score = self.xyz.to(device), self.score.to(device)
         moved.tracks = {name: column.to(device) for name, column in self.tracks.items()}
-        for name in ("labels", "fps", "n_frames", "n_tracks", "first_track", "timeline", "time_key"):
+        for name in ("labels", "fps", "n_frames", "n_tracks", "first_track", "timeline", "time_key",
+                     "_first_centres"):  # fmt: skip
             value = getattr(self, name)
             setattr(moved, name, None if value is None else value.to(device))
         return moved
+
+    def first_centres(self) -> Tensor:
+        """The centre of each clip's people in the recording's first frame, ``[N, C]``.
+
+        That is the first frame in which somebody's hips are seen (in recordings that never show any: the first
+        frame, and the mean of what is seen), and the mean over those who are there. Found once.
+        """
+        if self._first_centres is None:
+            joints = centre_joints(self.layout)
+            first, length = self.tracks["first"], self.tracks["length"]
+            place = torch.full_like(first, -1)  # frame of the track
+            waiting, t = torch.arange(len(first), device=self.device), 0
+            while len(waiting):  # most tracks show their hips in their first frame
+                seen = (self.score.take(first[waiting] + t)[:, joints] > 0).any(1)
+                place[waiting[seen]] = t
+                t += 1
+                waiting = waiting[~seen & (length[waiting] > t)]
+            never = place < 0
+            rows = first + place.clamp_min(0)
+            xyz, score = self.xyz.take(rows), self.score.take(rows)
+            others = torch.ones(len(self.layout), dtype=torch.bool, device=self.device)
+            others[joints] = False
+            weight = ((score > 0) & (never[:, None] | ~others)).to(xyz.dtype)[..., None]
+            centre = (xyz * weight).sum(1) / weight.sum(1).clamp_min(1)
+            # Whoever never shows hips counts only where nobody does.
+            frame = self.tracks["start"] + place.clamp_min(0) + never * (self.n_frames.max() + 1)
+            clip, n = self.tracks["clip"], len(self)
+            begin = torch.full((n,), 1 << 60, device=self.device).scatter_reduce(0, clip, frame, "amin")
+            there = (frame == begin[clip]).to(xyz.dtype)[:, None]
+            total = torch.zeros(n, self.dims, device=self.device).index_add(0, clip, centre * there)
+            self._first_centres = total / torch.zeros(n, 1, device=self.device).index_add(0, clip, there)
+        return self._first_centres
 
     def split(self, name: str) -> Tensor:
         """Clip indices of a named split.

@@ -31,6 +31,8 @@ def _encode(skeleton: Skeleton, checksum: str | None) -> bytes:
         "shape": list(skeleton.xyz.shape),
         "fps": skeleton.fps,
         "unit": skeleton.unit,
+        "origin": skeleton.origin,
+        "pictured": skeleton.picture is not None,
         "label": skeleton.label,
         "id": skeleton.id,
         "info": dict(skeleton.info),
@@ -44,6 +46,8 @@ def _encode(skeleton: Skeleton, checksum: str | None) -> bytes:
     parts = [struct.pack("<I", len(text)), text, skeleton.xyz.tobytes(), skeleton.score.tobytes()]
     if skeleton.time is not None:
         parts.append(skeleton.time.tobytes())
+    if skeleton.picture is not None:
+        parts.append(skeleton.picture.tobytes())
     return b"".join(parts)
 
 
@@ -63,6 +67,8 @@ class Record:
     track_ids: list[int]
     frame_labels: list[str] | None
     checksum: str | None
+    origin: str = "camera"
+    picture: np.ndarray | None = None
 
     @property
     def n_frames(self) -> int:
@@ -73,7 +79,7 @@ class Record:
         """The recording."""
         return Skeleton(
             self.xyz, self.score, SkeletonLayout.from_dict(self.layout), self.fps, self.unit, self.label, self.id,
-            self.info, self.track_ids, self.time, self.frame_labels,
+            self.info, self.track_ids, self.time, self.frame_labels, self.origin, self.picture,
         )  # fmt: skip
 
 
@@ -86,7 +92,11 @@ def _decode(record: bytes) -> Record:
     offset += xyz.nbytes
     score = np.frombuffer(record, np.float32, m * t * v, offset).reshape(m, t, v)
     timed = head.pop("timed")
-    time = np.frombuffer(record, np.float64, t, offset + score.nbytes) if timed else None
+    offset += score.nbytes
+    time = np.frombuffer(record, np.float64, t, offset) if timed else None
+    if head.pop("pictured", False):
+        offset += 0 if time is None else time.nbytes
+        head["picture"] = np.frombuffer(record, np.float32, m * t * v * 2, offset).reshape(m, t, v, 2)
     return Record(xyz, score, time, **head)
 
 

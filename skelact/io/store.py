@@ -3,6 +3,7 @@
 ======================  =======================================================================
 ``frames/xyz``          ``[F, V, C]`` all frames of all tracks, end to end
 ``frames/score``        ``[F, V]`` confidence, 0 = missing
+``frames/picture``      ``[F, V, 2]`` the joints in the picture, where it is known of all recordings
 ``tracks/*``            clip, first (row), length (rows), start (frame of the clip), track_id
 ``clips/*``             id, label (index into label_names, -1: none), fps, n_frames, unit,
                         first_track, n_tracks, timeline (first row in ``timeline``, -1: none),
@@ -10,7 +11,7 @@
 ``timeline/*``          time [s] (NaN: evenly spaced) and frame label (index into frame_label_names,
                         -1: none) of such clips
 ``splits/NAME``         clip indices; names such as ``xsub/train``
-attributes              schema, version, layout (JSON), unit, label_names, frame_label_names
+attributes              schema, version, layout (JSON), unit, origin, label_names, frame_label_names
 ======================  =======================================================================
 
 A track holds only the frames in which its person is there; nothing is padded. Chunks are not compressed
@@ -37,7 +38,7 @@ from skelact.io.outputs import holding
 from skelact.io.store_assemble import assemble, bad_text, split_path
 from skelact.io.store_schema import CLIP_COLUMNS, SCHEMA, TRACK_COLUMNS, VERSION, check_tables, datasets
 from skelact.layouts import SkeletonLayout, get_layout
-from skelact.skeleton import Skeleton
+from skelact.skeleton import ORIGINS, Skeleton
 
 
 class StoreWriter:
@@ -53,6 +54,8 @@ class StoreWriter:
         layout: the layout that every recording must have.
         unit: the unit that every recording must have.
         dims: coordinates per joint, 2 or 3.
+        origin: the origin that every recording must have.
+        pictured: every recording says where its joints are in the picture, and the file keeps it.
         label_names: allowed labels in class order; None: the sorted labels that occur.
         dtype: ``float32`` or ``float16`` (half the size, positions in metres to about 1 mm).
         compress: gzip the frames; such a file is loaded into memory rather than mapped.
@@ -71,6 +74,8 @@ class StoreWriter:
         layout: SkeletonLayout | str,
         unit: str = "m",
         dims: int = 3,
+        origin: str = "camera",
+        pictured: bool = False,
         label_names: Sequence[str] | None = None,
         dtype: str = "float32",
         compress: bool = False,
@@ -81,6 +86,7 @@ class StoreWriter:
         self.layout = get_layout(layout)
         self.unit = unit
         self.dims = dims
+        self.origin, self.pictured = origin, pictured
         self.label_names = None if label_names is None else list(label_names)
         if dtype not in ("float32", "float16"):
             raise DataError(f"dtype '{dtype}' is not one of float32, float16")
@@ -121,6 +127,15 @@ class StoreWriter:
             raise DataError(
                 f"{where} has {skeleton.xyz.shape[3]} coordinates in '{skeleton.unit}', but {self.path.name} "
                 f"holds {self.dims} in '{self.unit}'"
+            )
+        if skeleton.origin != self.origin:
+            raise DataError(
+                f"{where} has origin '{skeleton.origin}', but {self.path.name} holds '{self.origin}'; extract all "
+                "with the same --coordinates"
+            )
+        if self.pictured and skeleton.picture is None:
+            raise DataError(
+                f"{where} does not say where its joints are in the picture, as {self.path.name} does"
             )
         if not skeleton.id:
             raise DataError("a recording needs an id to be stored")
@@ -184,6 +199,7 @@ class StoreWriter:
             assemble(
                 temporary, self._journal.records(), layout=self.layout, unit=self.unit, dims=self.dims,
                 label_names=self.label_names, dtype=self._dtype, compress=self._compress, splits=self._splits,
+                origin=self.origin, pictured=self.pictured,
             )  # fmt: skip
             with Store(temporary) as written:
                 stored = written.clips["id"].tolist()
@@ -299,11 +315,21 @@ class Store:
             if name.startswith("splits/")
         }
         self._times = {name: found[f"timeline/{name}"] for name in ("time", "label")}
+        frames = {n: found[f"frames/{n}"] for n in ("xyz", "score", "picture") if f"frames/{n}" in found}
+        self.picture: h5py.Dataset | None = frames.get("picture")
         self.infos = check_tables(
-            self.path, len(self.layout), self.unit, {"xyz": self.xyz, "score": self.score}, self.tracks,
+            self.path, len(self.layout), self.unit, frames, self.tracks,
             self.clips, self._times, self.splits,
             {"label_names": self.label_names, "frame_label_names": self.frame_label_names},
         )  # fmt: skip
+        self.origin = str(file.attrs.get("origin") or self._old_origin())
+        if self.origin not in ORIGINS:
+            raise DataError(f"{self.path} is damaged: its origin is '{self.origin}'; convert the data again")
+
+    def _old_origin(self) -> str:
+        """Of a file that does not say it: MediaPipe's metres were about the hips, sensors' are the camera's."""
+        extracted = len(self.infos) > 0 and "estimator" in self.infos[0]
+        return "hips" if extracted and self.unit == "m" else "camera"
 
     @property
     def dims(self) -> int:
@@ -323,6 +349,7 @@ class Store:
         first, n_tracks, n_frames = int(row["first_track"]), int(row["n_tracks"]), int(row["n_frames"])
         xyz = np.zeros((n_tracks, n_frames, len(self.layout), self.dims), np.float32)
         score = np.zeros(xyz.shape[:3], np.float32)
+        picture = None if self.picture is None else np.zeros((*xyz.shape[:3], 2), np.float32)
         try:
             for m, k in enumerate(range(first, first + n_tracks)):
                 rows = slice(
@@ -331,6 +358,8 @@ class Store:
                 start = int(self.tracks["start"][k])
                 xyz[m, start : start + rows.stop - rows.start] = self.xyz[rows]
                 score[m, start : start + rows.stop - rows.start] = self.score[rows]
+                if picture is not None and self.picture is not None:
+                    picture[m, start : start + rows.stop - rows.start] = self.picture[rows]
             time, frame_labels = self._timeline(int(row["timeline"]), n_frames)
         except OSError as error:
             raise DataError(f"{self.path}: recording '{row['id']}' cannot be read ({error})") from error
@@ -338,6 +367,7 @@ class Store:
             xyz, score, self.layout, float(row["fps"]), self.unit,
             self.label_names[row["label"]] if row["label"] >= 0 else None, str(row["id"]), self.infos[clip],
             self.tracks["track_id"][first : first + n_tracks].tolist(), time, frame_labels,
+            self.origin, picture,
         )  # fmt: skip
 
     def _timeline(self, place: int, n_frames: int) -> tuple[Any, list[str] | None]:
@@ -383,6 +413,8 @@ def write_store(path: str | Path, skeletons: Sequence[Skeleton], splits: Mapping
         layout=first.layout,
         unit=first.unit,
         dims=first.xyz.shape[3],
+        origin=first.origin,
+        pictured=all(s.picture is not None for s in skeletons),
         label_names=label_names,
         overwrite=overwrite,
     ) as writer:

@@ -92,13 +92,15 @@ def assemble(
     dtype: str,
     compress: bool,
     splits: Mapping[str, Sequence[str]],
+    origin: str = "camera",
+    pictured: bool = False,
 ) -> list[str]:
     """Write the HDF5 file, in constant memory apart from the tables; returns the ids that it holds.
 
     Args:
         path: the file to write.
         records: the recordings.
-        layout, unit, dims, label_names, dtype, compress: as of `skelact.io.store.StoreWriter`.
+        layout, unit, dims, label_names, dtype, compress, origin, pictured: as of `skelact.io.store.StoreWriter`.
         splits: ids of each named split; those that are not stored are left out.
 
     Raises:
@@ -109,7 +111,10 @@ def assemble(
         with h5py.File(
             target, "w", libver="latest", alignment_threshold=4096, alignment_interval=4096
         ) as file:
-            ids = _write(file, target, records, layout, unit, dims, label_names, dtype, compress, splits)
+            ids = _write(
+                file, target, records, layout, unit, dims, label_names, dtype, compress, splits, pictured
+            )
+            file.attrs["origin"] = origin
         target.finish()
     finally:
         target.close()
@@ -119,6 +124,7 @@ def assemble(
 def _write(
     file: h5py.File, target: _Target, records: Iterable[Record], layout: SkeletonLayout, unit: str, dims: int,
     label_names: Sequence[str] | None, dtype: str, compress: bool, splits: Mapping[str, Sequence[str]],
+    pictured: bool,
 ) -> list[str]:  # fmt: skip
     tracks: dict[str, list] = {name: [] for name in TRACK_COLUMNS}
     clips: dict[str, list] = {name: [] for name in CLIP_COLUMNS}
@@ -127,6 +133,8 @@ def _write(
     item = np.dtype(dtype).itemsize
     options = {"compression": "gzip", "compression_opts": 4, "shuffle": True} if compress else {}
     shape = {"xyz": (len(layout), dims), "score": (len(layout),)}
+    if pictured:
+        shape["picture"] = (len(layout), 2)
     frames = {
         name: file.create_dataset(
             f"frames/{name}", (0, *rest), dtype, maxshape=(None, *rest),
@@ -138,7 +146,7 @@ def _write(
         name: file.create_dataset(f"timeline/{name}", (0,), kind, maxshape=(None,), chunks=(1 << 14,))
         for name, kind in (("time", "f8"), ("label", "i4"))
     }
-    waiting: dict[str, list[np.ndarray]] = {"xyz": [], "score": []}
+    waiting: dict[str, list[np.ndarray]] = {name: [] for name in shape}
     waiting_bytes = 0
 
     def flush() -> None:
@@ -163,8 +171,8 @@ def _write(
             ):
                 tracks[name].append(value)
             rows += end - start
-            waiting["xyz"].append(skeleton.xyz[m, start:end])
-            waiting["score"].append(skeleton.score[m, start:end])
+            for name, blocks in waiting.items():
+                blocks.append(getattr(skeleton, name)[m, start:end])
             waiting_bytes += skeleton.xyz[m, start:end].nbytes
         place = -1
         if skeleton.time is not None or skeleton.frame_labels is not None:

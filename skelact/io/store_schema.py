@@ -89,7 +89,7 @@ def check_tables(
     Args:
         path: of the file, for messages.
         n_joints, unit: of the file.
-        frames: ``xyz [F, V, C]`` and ``score [F, V]``.
+        frames: ``xyz [F, V, C]``, ``score [F, V]`` and, in some files, ``picture [F, V, 2]``.
         tracks, clips: their columns.
         timeline: ``time`` and ``label``.
         splits: clip numbers by name.
@@ -140,6 +140,9 @@ def _problems(
         yield f"xyz is {xyz.dtype} {list(xyz.shape)} for {n_joints} joints"
     if score.shape != xyz.shape[:2] or not _floats(score):
         yield f"score is {score.dtype} {list(score.shape)}, xyz {list(xyz.shape)}"
+    picture = frames.get("picture")
+    if picture is not None and (picture.shape != (*score.shape, 2) or not _floats(picture)):
+        yield f"picture is {picture.dtype} {list(picture.shape)}, score {list(score.shape)}"
     n_rows, n_tracks, n_clips = xyz.shape[0], len(tracks["clip"]), len(clips["id"])
     for table, n, columns in (("tracks", n_tracks, tracks), ("clips", n_clips, clips)):
         for name, column in columns.items():

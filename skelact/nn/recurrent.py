@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -67,7 +69,21 @@ class Recurrent(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[P, T, C]`` to the states ``[P, T, D]`` after every frame."""
+        if x.device.type == "cpu" and torch.is_autocast_enabled("cpu") and not _trains_in_bfloat16():
+            with torch.autocast("cpu", enabled=False):
+                return self.cell(x.float())[0].to(torch.get_autocast_dtype("cpu"))
         return self.cell(x)[0]
+
+
+@cache
+def _trains_in_bfloat16() -> bool:
+    """Whether this processor has the primitive with which a bfloat16 LSTM trains; not all that do bfloat16 have."""
+    try:
+        with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", torch.bfloat16):
+            nn.LSTM(1, 1)(torch.zeros(1, 1, 1))[0].sum().backward()
+    except RuntimeError:
+        return False
+    return True
 
 
 def states_before(states: Tensor) -> Tensor:

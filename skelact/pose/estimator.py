@@ -42,6 +42,8 @@ class PoseEstimator(Protocol):
     Members:
         layout: the joints that it gives.
         unit: ``image`` (fractions of width and height) or ``m``.
+        origin: optional, of metres: ``hips`` (each person about their own hips; assumed without it) or
+            ``camera``.
         follows: whether its detections carry track ids.
     """
 

@@ -12,14 +12,16 @@ import numpy as np
 from skelact.errors import ConfigError, DataError, choices
 from skelact.io.addresses import public_name, short_name
 from skelact.io.video import Video, open_video
+from skelact.pose.camera import ASSUMED_FOV, check_fov, place_in_camera
 from skelact.pose.estimator import Detection, PoseEstimator
 from skelact.pose.mediapipe_pose import COORDINATES, PARTS
 from skelact.pose.smoothing import smooth_track
 from skelact.skeleton import Skeleton
 
-__all__ = ["extract_pair", "extract_video", "make_estimator"]
+__all__ = ["extract_video", "make_estimator"]
 
 Progress = Callable[[int, int, str], None]
+MIN_VISIBILITY = 0.1  # MediaPipe places joints that it does not see, too: outside the picture, behind others
 PEOPLE = ("one", "many", "auto")
 _MIN_SECONDS = 0.3  # somebody seen for a shorter time is taken for an error
 _BRIDGE_SECONDS = 0.2
@@ -49,7 +51,13 @@ def make_estimator(people: str = "one", **options: Any) -> PoseEstimator:
     return OnePerson(**options)
 
 
-def check_options(people: str = "one", parts: str = "pose", coordinates: str = "image") -> None:
+def check_options(
+    people: str = "one",
+    parts: str = "pose",
+    coordinates: str = "image",
+    fov: float | None = None,
+    min_visibility: float = MIN_VISIBILITY,
+) -> None:
     """Refuse unknown options before any work is done.
 
     Raises:
@@ -58,10 +66,14 @@ def check_options(people: str = "one", parts: str = "pose", coordinates: str = "
     for got, allowed, what in (
         (people, PEOPLE, "people"),
         (parts, PARTS, "parts"),
-        (coordinates, COORDINATES, "coordinates"),
+        (coordinates, ("camera", *COORDINATES), "coordinates"),
     ):
         if got not in allowed:
             raise ConfigError(choices(got, allowed, what))
+    if fov is not None:
+        check_fov(fov)
+    if not 0 <= min_visibility <= 1:
+        raise ConfigError(f"min_visibility must lie in 0..1, got {min_visibility}")
 
 
 def extract_video(
@@ -69,7 +81,9 @@ def extract_video(
     *,
     people: str = "auto",
     parts: str = "pose",
-    coordinates: str = "image",
+    coordinates: str = "camera",
+    fov: float | None = None,
+    min_visibility: float = MIN_VISIBILITY,
     smooth: bool = True,
     seconds: float | None = None,
     start: float | None = None,
@@ -84,9 +98,13 @@ def extract_video(
         people: ``one`` (the most prominent person, fast), ``many`` (each with an identity), or ``auto``:
             a few frames are searched first; live sources are taken for one person.
         parts: ``pose`` (layout ``pose33``) or ``pose+hands`` (``pose_hands75``).
-        coordinates: ``image`` (x, y as fractions of width and height, z in picture widths) or ``world``
-            (metres, origin between each person's hips).
-        smooth: One-Euro smoothing of every landmark.
+        coordinates: ``camera`` (metres from the camera, so that the trajectory is in them), ``world``
+            (metres, origin between each person's hips) or ``image`` (x, y as fractions of width and height,
+            z in picture widths).
+        fov: for ``camera``, the horizontal field of view in degrees; None: `ASSUMED_FOV`, and the recording's
+            info says so. What is wrong by a factor makes depths wrong by about the same factor.
+        min_visibility: joints below this visibility are missing.
+        smooth: One-Euro smoothing of every landmark, and of the trajectory.
         seconds: stop after this time; live sources end only so, or by an interrupt.
         start: seconds to begin at.
         estimator: another estimator instead of MediaPipe's; it is not closed here.
@@ -95,46 +113,24 @@ def extract_video(
             ``threads`` for the video.
 
     Returns:
-        ``xyz [M, T, V, 3]`` with score 0 where a person is not there, the video's own timestamps, track ids;
-        M is 0 if nobody was found.
+        ``xyz [M, T, V, 3]`` with score 0 where a person is not there, the same joints in the picture beside
+        metres, the video's own timestamps, track ids; M is 0 if nobody was found.
 
     Raises:
         DataError: if it is not a video that can be read.
         ConfigError: for an unknown option.
         DependencyError: if a model file or a system library is missing.
     """
-    return extract_pair(
-        source, people=people, parts=parts, coordinates=coordinates, smooth=smooth, seconds=seconds,
-        start=start, estimator=estimator, progress=progress, **options,
-    )[0]  # fmt: skip
-
-
-def extract_pair(
-    source: str | PathLike[str] | int,
-    *,
-    people: str = "auto",
-    parts: str = "pose",
-    coordinates: str = "world",
-    smooth: bool = True,
-    seconds: float | None = None,
-    start: float | None = None,
-    estimator: PoseEstimator | None = None,
-    progress: Progress | None = None,
-    **options: Any,
-) -> tuple[Skeleton, Skeleton]:
-    """As `extract_video`, with the same people in the picture besides, from one pass.
-
-    Returns:
-        The recording as asked, and the same people in unit ``image`` with two coordinates, for drawing.
-    """
-    check_options(people, parts, coordinates)
+    check_options(people, parts, coordinates, fov, min_visibility)
     reading = {k: options.pop(k) for k in ("fps", "threads", "timeout") if k in options}
     if estimator is None and people == "auto":
         people = choose_people(source, start, **reading, **options)
     end = None if seconds is None else (start or 0.0) + seconds
     own = estimator is None
     with open_video(source, start=start, end=end, **reading) as video:
-        finder = estimator or make_estimator(people, parts=parts, coordinates=coordinates, **options)
+        finder = estimator or make_estimator(
+            people, parts=parts, coordinates="image" if coordinates == "image" else "world", **options
+        )
         try:
             found, times = _run(video, finder, end, progress)
         finally:
@@ -149,22 +145,30 @@ def extract_pair(
             "people": people,
             "estimator": type(finder).__name__ if not own else "mediapipe",
             "smooth": smooth,
+            "min_visibility": min_visibility,
         }
         if video.warnings:
             info["warnings"] = "; ".join(video.warnings)
-        fps, name = video.fps, short_name(source)
-    pair = []
-    for unit, pick in ((finder.unit, _joints), ("image", _in_picture)):
-        xyz, score = _assemble(tracks, len(times), len(finder.layout), pick)
+        fps, name, size = video.fps, short_name(source), (video.width, video.height)
+    xyz, score = _assemble(tracks, len(times), len(finder.layout), 3, _joints)
+    xy, _ = _assemble(tracks, len(times), len(finder.layout), 2, _in_picture)
+    metres = finder.unit == "m"
+    origin = getattr(finder, "origin", "hips") if metres else "camera"
+    place = origin == "hips" and coordinates == "camera"
+    if place:
+        info |= {"fov": fov or ASSUMED_FOV, "fov_assumed": fov is None}
+    for m in range(len(xyz)):
         if smooth:
-            for m in range(len(xyz)):
-                xyz[m] = smooth_track(xyz[m], score[m], times)
-        pair.append(
-            Skeleton(
-                xyz, score, finder.layout, fps, unit, id=name, info=info, track_ids=sorted(tracks), time=times
+            xyz[m], xy[m] = (smooth_track(x, score[m], times) for x in (xyz[m], xy[m]))
+        if place:
+            xyz[m], score[m] = place_in_camera(
+                xyz[m], xy[m], score[m], finder.layout, size, fov or ASSUMED_FOV, times, smooth
             )
-        )
-    return pair[0], pair[1]
+    score[score < min_visibility] = 0
+    return Skeleton(
+        xyz, score, finder.layout, fps, finder.unit, id=name, info=info, track_ids=sorted(tracks), time=times,
+        origin="camera" if place else origin, picture=xy if metres else None,
+    )  # fmt: skip
 
 
 def _run(
@@ -221,9 +225,9 @@ def _assemble(
     tracks: Mapping[int, Mapping[int, Detection]],
     n_frames: int,
     n_joints: int,
+    dims: int,
     pick: Callable[[Detection], np.ndarray],
 ) -> tuple[np.ndarray, np.ndarray]:
-    dims = next((pick(one).shape[1] for seen in tracks.values() for one in seen.values()), 3)
     xyz = np.zeros((len(tracks), n_frames, n_joints, dims), np.float32)
     score = np.zeros((len(tracks), n_frames, n_joints), np.float32)
     for m, track in enumerate(sorted(tracks)):

@@ -14,7 +14,7 @@ from skelact.errors import ConfigError, DataError, DependencyError
 from skelact.io.outputs import check_output
 from skelact.io.store import StoreWriter
 from skelact.io.video import is_live
-from skelact.pose.extract import check_options
+from skelact.pose.extract import MIN_VISIBILITY, check_options
 from skelact.pose.model_files import find_model
 from skelact.pose.tasks import VideoResult, VideoTask, extract_task, find_tasks
 from skelact.pose.workers import run_in_workers
@@ -62,7 +62,9 @@ def extract_many(
     workers: int = -1,
     people: str = "auto",
     parts: str = "pose",
-    coordinates: str = "world",
+    coordinates: str = "camera",
+    fov: float | None = None,
+    min_visibility: float = MIN_VISIBILITY,
     smooth: bool = True,
     labels_from_folders: bool = True,
     subject_pattern: str | None = None,
@@ -86,7 +88,8 @@ def extract_many(
         workers: processes; -1: one per core.
         people: ``one``, ``many`` or ``auto``.
         parts: ``pose`` or ``pose+hands``.
-        coordinates: ``image`` or ``world``.
+        coordinates: ``camera``, ``world`` or ``image``.
+        fov, min_visibility: see `extract_video`.
         smooth: One-Euro smoothing.
         labels_from_folders: label a video by the folder that it lies in.
         subject_pattern: regular expression that finds the subject in a path.
@@ -107,11 +110,12 @@ def extract_many(
         OutputBusyError: if another process writes ``out``.
         DependencyError: if a model file, a system library or Dask is missing.
     """
-    check_options(people, parts, coordinates)
+    check_options(people, parts, coordinates, fov, min_visibility)
     began = clock.monotonic()
     settings = dict(
-        people=people, parts=parts, coordinates=coordinates, smooth=smooth, seconds=seconds, **options
-    )
+        people=people, parts=parts, coordinates=coordinates, fov=fov, min_visibility=min_visibility,
+        smooth=smooth, seconds=seconds, **options,
+    )  # fmt: skip
     tasks = find_tasks(
         sources, labels_from_folders=labels_from_folders, subject_pattern=subject_pattern, options=settings
     )
@@ -129,10 +133,11 @@ def extract_many(
             find_model("hand_landmarker_full", options.get("hand_model"))
     report = ExtractionReport(str(out))
     layout = "pose33" if parts == "pose" else "pose_hands75"
-    unit = "m" if coordinates == "world" else "image"
+    metres = coordinates != "image"
     with StoreWriter(
-        Path(out), layout=layout, unit=unit, dims=3, overwrite=overwrite, resume=resume
-    ) as writer:
+        Path(out), layout=layout, unit="m" if metres else "image", pictured=metres, overwrite=overwrite,
+        origin="hips" if coordinates == "world" else "camera", resume=resume,
+    ) as writer:  # fmt: skip
         report.already_there = [t.id for t in tasks if t.id in writer.done_ids]
         todo = [t for t in tasks if t.id not in writer.done_ids]
         n_done = len(report.already_there)

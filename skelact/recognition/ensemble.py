@@ -144,7 +144,7 @@ def join_checkpoints(paths: Sequence[str | Path], dtype: torch.dtype = torch.flo
     """An ensemble, equally weighted, of the networks of several checkpoints.
 
     Raises:
-        CheckpointError: if they disagree on layout, coordinates, unit or classes.
+        CheckpointError: if they disagree on layout, coordinates, unit, origin or classes.
     """
     parts = [load_ensemble(path, dtype) for path in paths]
     first = parts[0]
@@ -157,6 +157,8 @@ def join_checkpoints(paths: Sequence[str | Path], dtype: torch.dtype = torch.flo
             differences.append(
                 f"{theirs.dims} coordinates in '{theirs.unit}' against {ours.dims} in '{ours.unit}'"
             )
+        if theirs.origin != ours.origin:
+            differences.append(f"origin '{theirs.origin}' against '{ours.origin}'")
         if theirs.label_names != ours.label_names:
             only = sorted(set(theirs.label_names) ^ set(ours.label_names))
             differences.append(

@@ -7,8 +7,20 @@ import numpy as np
 from skelact.datasets.pipeline import Pipeline
 from skelact.errors import DataError, LayoutError
 from skelact.layouts import conversion
-from skelact.skeleton import Skeleton
+from skelact.skeleton import Skeleton, need_trajectory
 from skelact.training.checkpoint import Card
+from skelact.transforms.normalise import centre_joints
+
+
+def about_hips(skeleton: Skeleton) -> Skeleton:
+    """Take the trajectory out: each person about their own hips in every frame (origin ``hips``).
+
+    People are missing in frames that do not show their hips.
+    """
+    joints = centre_joints(skeleton.layout)
+    seen = np.all(skeleton.score[:, :, joints] > 0, axis=2, keepdims=True)
+    hips = skeleton.xyz[:, :, joints].mean(2, keepdims=True)
+    return skeleton.with_(xyz=skeleton.xyz - hips, score=skeleton.score * seen, origin="hips")
 
 
 def fit_input(skeleton: Skeleton, card: Card, pipeline: Pipeline) -> tuple[Skeleton, list[str]]:
@@ -42,18 +54,23 @@ def fit_input(skeleton: Skeleton, card: Card, pipeline: Pipeline) -> tuple[Skele
     if dims < card.dims:
         raise DataError(
             f"{where} has {dims} coordinates per joint, the checkpoint needs {card.dims}; extract 3D skeletons "
-            "(--coordinates world) or train on 2D"
+            "or train on 2D"
         )
     if dims > card.dims:
         skeleton = skeleton.with_(xyz=skeleton.xyz[..., : card.dims])
         notes.append(f"only the first {card.dims} coordinates are used")
+    if card.origin != skeleton.origin:
+        if card.origin == "camera":
+            need_trajectory(skeleton.origin, "the checkpoint", where)
+        skeleton = about_hips(skeleton)
+        notes.append("put about each person's own hips, as the checkpoint's training data was")
     if skeleton.unit == "image" and card.unit != "image":
         try:
             size = float(skeleton.info["width"]), float(skeleton.info["height"])
         except KeyError:
             raise DataError(
                 f"{where} is in fractions of the picture, the checkpoint in '{card.unit}', and the picture's "
-                "width and height are not known; extract it again with --coordinates world"
+                "width and height are not known; extract it again in metres (--coordinates camera)"
             ) from None
         factor = np.array([size[0], size[1], size[0]][: card.dims], np.float32)
         skeleton = skeleton.with_(xyz=skeleton.xyz * factor, unit="px")

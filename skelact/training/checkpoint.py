@@ -35,6 +35,7 @@ class Card:
         layout: skeleton layout of the input, as `SkeletonLayout.to_dict`.
         dims: coordinates per joint.
         unit: of the coordinates.
+        origin: of the coordinates, see `skelact.skeleton.Skeleton`.
         label_names: classes, in order.
         fps: the usual frame rate of the training data.
         clip_seconds: the usual length of a training clip.
@@ -55,7 +56,13 @@ class Card:
     skelact: str = ""
     clip_seconds: float = 2.0
     trained: dict = field(default_factory=dict)
+    origin: str = ""
     version: int = CARD_VERSION
+
+    def __post_init__(self) -> None:
+        if not self.origin:  # an older card: MediaPipe's metres were about the hips
+            joints = self.layout.get("name")
+            self.origin = "hips" if joints in ("pose33", "pose_hands75") and self.unit == "m" else "camera"
 
     @property
     def skeleton_layout(self) -> SkeletonLayout:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from skelact.layouts import SkeletonLayout
+from skelact.transforms.device import index_tensor
 
 
 def uniform(
@@ -91,7 +92,7 @@ def mirror(
     """
     chosen = torch.rand(n_clips, generator=generator, device=x.device) < probability
     chosen = chosen[owner]
-    order = torch.tensor(layout.mirror, device=x.device)
+    order = index_tensor(layout.mirror, x.device)
     flipped = x[:, :, order].clone()
     flipped[..., 0].neg_()
     return (
@@ -113,9 +114,9 @@ def stretch_bones(
     end keep their length.
     """
     n = len(layout)
-    parent = torch.tensor([p if p >= 0 else v for v, p in enumerate(layout.parents)], device=x.device)
+    parent = index_tensor((p if p >= 0 else v for v, p in enumerate(layout.parents)), x.device)
     factors = uniform((len(x), 1, n, 1), -amount, amount, x, generator)
-    first = torch.tensor([min(v, w) for v, w in enumerate(layout.mirror)], device=x.device)
+    first = index_tensor((min(v, w) for v, w in enumerate(layout.mirror)), x.device)
     seen = (score > 0) & (score[:, :, parent] > 0)
     change = (x - x[:, :, parent]) * factors[:, :, first] * seen.unsqueeze(-1).to(x.dtype)
     path = torch.zeros(n, n, dtype=x.dtype, device=x.device)  # the bones between the root and each joint

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from skelact.layouts import SkeletonLayout
+from skelact.transforms import device
+from skelact.transforms.device import index_tensor
 from skelact.transforms.geometry import apply_matrices
 
 
@@ -27,11 +29,11 @@ def _first_people(owner: Tensor, n_clips: int) -> Tensor:
 
 def _centres(x: Tensor, score: Tensor, layout: SkeletonLayout, when: str) -> Tensor:
     """One centre per person, ``[P, C]``: mean over its frames, or its first frame."""
-    joints = centre_joints(layout)
+    joints = index_tensor(centre_joints(layout), x.device)
     weight = (score[:, :, joints] > 0).to(x.dtype)
     point = x[:, :, joints]
     absent = weight.flatten(1).sum(1) == 0
-    if bool(absent.any()):  # no hips in any frame: the mean of what is there
+    if not device.may_look(x.device) or bool(absent.any()):  # no hips in any frame: the mean of what is there
         everything = (score > 0).to(x.dtype)
         total = everything.flatten(1).sum(1).clamp_min(1)[:, None]
         fallback = (x * everything[..., None]).sum((1, 2)) / total
@@ -47,7 +49,13 @@ def _centres(x: Tensor, score: Tensor, layout: SkeletonLayout, when: str) -> Ten
 
 
 def centre(
-    x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: SkeletonLayout, when: str = "mean"
+    x: Tensor,
+    score: Tensor,
+    owner: Tensor,
+    n_clips: int,
+    layout: SkeletonLayout,
+    when: str = "mean",
+    start: Tensor | None = None,
 ) -> Tensor:
     """Move each clip so that its people's common centre is the origin.
 
@@ -57,7 +65,11 @@ def centre(
     Args:
         x, score, owner, n_clips, layout: the batch.
         when: ``mean`` (hips over all frames in which they are seen) or ``first_frame``.
+        start: for ``first_frame``, the centre of each clip in its recording's first frame ``[N, C]``; None:
+            in the first frame of what is given.
     """
+    if when == "first_frame" and start is not None:
+        return x - start[owner][:, None, None, :]
     people = _centres(x, score, layout, when)
     there = (score > 0).flatten(1).any(1).to(x.dtype)[:, None]
     total = torch.zeros(n_clips, x.shape[3], device=x.device, dtype=x.dtype).index_add(
@@ -69,8 +81,7 @@ def centre(
 
 def body_size(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     """Mean bone length of each person over all frames and bones that are seen, ``[P]``; 0 if none is."""
-    child = torch.tensor([b[0] for b in layout.bones], device=x.device)
-    parent = torch.tensor([b[1] for b in layout.bones], device=x.device)
+    child, parent = (index_tensor(ends, x.device) for ends in zip(*layout.bones, strict=True))
     seen = ((score[:, :, child] > 0) & (score[:, :, parent] > 0)).to(x.dtype)
     length = (x[:, :, child] - x[:, :, parent]).square().sum(-1).sqrt()
     return (length * seen).sum((1, 2)) / seen.sum((1, 2)).clamp_min(1)
@@ -105,7 +116,7 @@ def align_view(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: Sk
         return x
     first = _first_people(owner, n_clips)
     seen = ((score[first][:, :, left] > 0) & (score[first][:, :, right] > 0)).to(x.dtype)
-    across = (x[first][:, :, left] - x[first][:, :, right])[..., [0, 2]] * seen[..., None]
+    across = (x[first][:, :, left] - x[first][:, :, right])[..., ::2] * seen[..., None]
     rows = torch.arange(n_clips, device=x.device)
     count = seen.sum(1).clamp_min(1)
     mean = across.sum(1) / count[:, None]
@@ -133,8 +144,8 @@ def level(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: Skeleto
     bottom = [n for n in ("left_ankle", "right_ankle") if n in layout.index]
     if not top or len(bottom) < 2:
         return x
-    head, feet = layout.positions(*top), layout.positions(*bottom)
-    seen = (score[:, :, head + feet] > 0).all(2).to(x.dtype)
+    head, feet = (index_tensor(layout.positions(*names), x.device) for names in (top, bottom))
+    seen = (score[:, :, torch.cat([head, feet])] > 0).all(2).to(x.dtype)
     up = (x[:, :, head].mean(2) - x[:, :, feet].mean(2)) * seen[..., None]
     length = up.norm(dim=2)
     weight = (length / length.amax(1, keepdim=True).clamp_min(1e-6)) ** 16
@@ -142,7 +153,8 @@ def level(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: Skeleto
         0, owner, (up * weight[..., None]).sum(1)
     )
     size = total.norm(dim=1, keepdim=True)
-    y = torch.where(size > 1e-6, total / size.clamp_min(1e-6), x.new_tensor([0.0, 1.0, 0.0]))
+    upright = torch.eye(3, device=x.device, dtype=x.dtype)[1]
+    y = torch.where(size > 1e-6, total / size.clamp_min(1e-6), upright)
     # the smallest turn that brings y to the second axis (Rodrigues)
     vx, vz, cos = -y[:, 2], y[:, 0], y[:, 1]
     factor = 1 / (1 + cos).clamp_min(1e-3)

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from skelact.errors import ConfigError, choices
 from skelact.layouts import SkeletonLayout
+from skelact.skeleton import need_trajectory
+from skelact.transforms.device import index_tensor
 
 
 def _seen(score: Tensor, dtype: torch.dtype) -> Tensor:
@@ -25,7 +27,7 @@ def joint(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
 
 def bone(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     """``x[v] - x[parent(v)]``; roots, and bones with a missing end, 0."""
-    parent = torch.tensor([p if p >= 0 else v for v, p in enumerate(layout.parents)], device=x.device)
+    parent = index_tensor((p if p >= 0 else v for v, p in enumerate(layout.parents)), x.device)
     both = _seen(score, x.dtype) * _seen(score[:, :, parent], x.dtype)
     return (x - x[:, :, parent]) * both
 
@@ -43,7 +45,7 @@ def joint_motion(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
 
 def bone_motion(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     """``bone[t+1] - bone[t]``, 0 in the last frame and where either bone is missing."""
-    parent = torch.tensor([p if p >= 0 else v for v, p in enumerate(layout.parents)], device=x.device)
+    parent = index_tensor((p if p >= 0 else v for v, p in enumerate(layout.parents)), x.device)
     both = _seen(score, x.dtype) * _seen(score[:, :, parent], x.dtype)
     return _motion(bone(x, score, layout), both)
 
@@ -62,11 +64,9 @@ def angles(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     child = [next((w for w, p in enumerate(parents) if p == v), v) for v in range(n)]
     parent = [p if p >= 0 else v for v, p in enumerate(parents)]
     device = x.device
-    child_of, parent_of = torch.tensor(child, device=device), torch.tensor(parent, device=device)
+    child_of, parent_of = index_tensor(child, device), index_tensor(parent, device)
     bones = bone(x, score, layout)
-    to_child = (
-        bones[:, :, child_of] * torch.tensor([c != v for v, c in enumerate(child)], device=device)[:, None]
-    )
+    to_child = bones[:, :, child_of] * index_tensor((c != v for v, c in enumerate(child)), device)[:, None]
     trunk = bones[:, :, child[layout.root]].unsqueeze(2).expand_as(bones)
 
     def cosine(a: Tensor, b: Tensor) -> Tensor:
@@ -124,6 +124,7 @@ def make_streams(
     streams: Sequence[str],
     owner: Tensor | None = None,
     n_clips: int | None = None,
+    origin: str = "camera",
 ) -> Tensor:
     """Compute streams and join them along the channels.
 
@@ -134,14 +135,16 @@ def make_streams(
         streams: names from `STREAMS`.
         owner: ``[P]`` the clip of each person; None: everyone is alone.
         n_clips: N; None: one more than the largest owner.
+        origin: of ``x``, see `Skeleton`.
 
     Returns:
         ``[P, T, V, channels]``.
 
     Raises:
         ConfigError: for an unknown or empty list of streams.
+        DataError: for a stream that needs to know where people are, and origin ``hips``.
     """
-    check_streams(streams)
+    check_streams(streams, origin)
     if owner is None:
         owner = torch.arange(len(x), device=x.device)
     if n_clips is None:
@@ -153,10 +156,17 @@ def make_streams(
     return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
 
-def check_streams(streams: Sequence[str]) -> None:
-    """Raise `ConfigError` for an unknown or empty list of streams."""
+def check_streams(streams: Sequence[str], origin: str = "camera", source: str = "the data") -> None:
+    """Refuse unknown streams, and those that need to know where people are for origin ``hips``.
+
+    Raises:
+        ConfigError: for an unknown or empty list of streams.
+        DataError: for origin ``hips`` and a stream of `OF_CLIPS`; ``source`` names the data.
+    """
     if not streams:
         raise ConfigError(f"name at least one stream: {', '.join(STREAMS)}")
     for name in streams:
         if name not in STREAMS:
             raise ConfigError(choices(name, STREAMS, "stream"))
+        if name in OF_CLIPS:
+            need_trajectory(origin, f"the stream '{name}'", source)

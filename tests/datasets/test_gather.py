@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from skelact import Skeleton
 from skelact.datasets.gather import SAMPLINGS, Sampling, gather, sample_positions
@@ -14,6 +15,7 @@ from skelact.datasets.pipeline import Augment, Normalise, Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, DataError
 from skelact.io.store import write_store
+from skelact.transforms import device
 
 
 def clips(n: int = 9, missing: bool = True) -> list[Skeleton]:
@@ -181,3 +183,126 @@ def test_set_moves_to_another_device() -> None:
     moved = data.to("cuda")
     batch, same = gather(data, torch.arange(9), ANY), gather(moved, torch.arange(9), ANY)
     assert torch.allclose(batch.x, same.x.cpu(), atol=1e-6)
+
+
+# --- the recording's first frame, CTR-GCN's windows, no waiting ---
+
+
+def walker(frames: int = 100) -> Skeleton:
+    """One person whose every joint is at x = frame number; the hips are not seen in the first three frames."""
+    xyz = np.zeros((1, frames, 17, 3), np.float32)
+    xyz[0, :, :, 0] = np.arange(frames)[:, None]
+    score = np.ones((1, frames, 17), np.float32)
+    score[0, :3, 11:13] = 0
+    return Skeleton(xyz, score, "coco17", 30, id="walker")
+
+
+def test_first_frame_is_the_recordings_not_the_windows() -> None:
+    data = SkeletonSet.from_skeletons([walker(), walker(50)])
+    pipeline = Pipeline(
+        Sampling(n_frames=8, crop=(0.2, 0.2)), Normalise("first_frame", "none"), Augment(0, 0, 0)
+    )
+    clips = torch.tensor([1, 0, 0])
+    for training in (False, True):
+        draws = [torch.Generator().manual_seed(3) for _ in range(2)]
+        batch = pipeline(data, clips, training=training, generator=draws[0])
+        plain = gather(data, clips, pipeline.sampling, training=training, generator=draws[1])
+        assert torch.allclose(batch.x[..., 0], (plain.x[..., 0] - 3) * (plain.score > 0))
+    # windows of a long recording are clips of their own
+    window = gather(data, torch.tensor([0]), ANY, positions=at([60, 61, 62, 63]))
+    assert pipeline.prepare(window).x[0, :, 0, 0].tolist() == [0, 1, 2, 3]
+
+
+def test_first_frame_of_several_people_and_of_those_without_hips() -> None:
+    late, early = np.full((1, 20, 17, 3), 8.0), np.full((1, 20, 17, 3), 2.0)
+    score = np.ones((2, 20, 17))
+    score[0, :5] = 0  # comes later, and does not move the centre
+    people = np.concatenate([late, early])
+    both, together = (Skeleton(people, s, "coco17", 30) for s in (score, None))
+    headless = np.zeros((1, 20, 17))
+    headless[0, 4:, :5] = 1
+    face = Skeleton(np.arange(20.0)[None, :, None, None] * np.ones((1, 20, 17, 3)), headless, "coco17", 30)
+    data = SkeletonSet.from_skeletons([both, together, face])
+    assert data.first_centres()[:, 0].tolist() == [2, 5, 4]
+
+
+@pytest.mark.parametrize("centre", ["mean", "first_frame"])
+@pytest.mark.parametrize("more", [{}, {"level": True}, {"align_view": True}])
+def test_absent_frames_and_missing_joints_do_not_enter_means(centre: str, more: dict) -> None:
+    made = clips()
+    pipeline = Pipeline(Sampling("seconds", n_frames=20), Normalise(centre, "body", **more))
+    data = SkeletonSet.from_skeletons(made)
+    batch = gather(data, torch.arange(9), pipeline.sampling)
+    start = data.first_centres() if centre == "first_frame" else None
+    seen = pipeline.prepare(batch, start=start)
+    # the same clips with absent frames in between and rubbish where nothing is seen
+    rubbish = torch.where(batch.score[..., None] > 0, batch.x, torch.full_like(batch.x, 99.0))
+    gap = torch.full_like(batch.x[:, :7], -50.0)
+    longer = batch.replace(
+        x=torch.cat([gap, rubbish, gap], 1),
+        score=torch.cat([torch.zeros_like(gap[..., 0]), batch.score, torch.zeros_like(gap[..., 0])], 1),
+    )
+    assert torch.allclose(pipeline.prepare(longer, start=start).x[:, 7:-7], seen.x, atol=1e-5)
+
+
+def test_windows_have_a_least_length_in_training_and_a_share_of_their_own_in_testing() -> None:
+    length, fps = torch.tensor([200, 80, 40] * 50), torch.full((150,), 30.0)
+
+    def span(sampling: Sampling, training: bool, view: tuple[int, int] = (0, 1)) -> torch.Tensor:
+        p = sample_positions(sampling, length, fps, training, torch.Generator().manual_seed(0), view)
+        return (p[:, -1] - p[:, 0]) * 64 / 63  # of the window
+
+    free, least = Sampling(crop=(0.5, 1.0)), Sampling(crop=(0.5, 1.0), least=64)
+    assert span(free, True)[1::3].min() < 45 and span(free, True)[2::3].min() < 25
+    assert span(least, True)[1::3].min() >= 63.9 and span(least, True)[2::3] == pytest.approx(40, abs=0.7)
+    assert torch.equal(span(least, True)[0::3], span(free, True)[0::3])
+    assert torch.equal(span(least, False), span(free, False))  # testing is as it was
+    test = Sampling(crop=(0.5, 1.0), test_share=0.95)
+    assert span(test, False) == pytest.approx((0.95 * length).numpy(), rel=0.01)
+    assert torch.equal(span(test, True), span(free, True))
+    p = sample_positions(test, length, fps, False)
+    assert (p[:, 0] + p[:, -1]) / 2 == pytest.approx((length.numpy() - 1) / 2)  # in the middle
+    assert span(test, False, (1, 2)) == pytest.approx((0.725 * length).numpy(), rel=0.01)
+    for wrong in ({"least": -1}, {"test_share": 0}, {"test_share": 1.1}):
+        with pytest.raises(ConfigError, match=r"least|test_share"):
+            Sampling(**wrong)
+
+
+class NoWaiting(TorchDispatchMode):
+    """Refuses what makes the host wait for a GPU."""
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func in (torch.ops.aten._local_scalar_dense.default, torch.ops.aten.nonzero.default):
+            raise AssertionError(f"{func} waits for the device")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_batches_are_made_without_waiting_where_that_costs(
+    monkeypatch: pytest.MonkeyPatch, timed: bool
+) -> None:
+    made = clips()
+    if timed:
+        made = [c.with_(time=np.cumsum(np.linspace(0.5, 1.5, c.n_frames)) / 30) for c in made]
+    data = SkeletonSet.from_skeletons(made)
+    numbers = torch.arange(9)
+    streams = ["joint", "bone", "joint_motion", "bone_motion", "angles", "partner", "confidence"]
+    augment = Augment(0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.5, 0.1, 0.1)
+    for centre, level in (("mean", True), ("first_frame", False)):
+        pipeline = Pipeline(
+            Sampling(n_frames=8), Normalise(centre, "body", level, not level), augment, streams
+        )
+
+        def batch(pipeline: Pipeline = pipeline):
+            return pipeline(data, numbers, training=True, generator=torch.Generator().manual_seed(0))
+
+        usual = batch()
+        with monkeypatch.context() as patch:
+            patch.setattr(device, "may_look", lambda _: False)
+            batch()  # what is made once
+            with NoWaiting():
+                there = batch()
+        # nobody is left out then, but networks do not count who is never there
+        assert len(there.owner) >= len(usual.owner) and torch.isfinite(there.x).all()
+        if len(there.owner) == len(usual.owner):
+            assert torch.allclose(there.x, usual.x, atol=1e-6)

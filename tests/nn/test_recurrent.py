@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from skelact.errors import ConfigError
+from skelact.nn import recurrent
 from skelact.nn.recurrent import Recurrent, pool_frames, states_before
 
 
@@ -41,3 +46,26 @@ def test_bad_settings() -> None:
         Recurrent("rnn", 3, 4)
     with pytest.raises(ConfigError, match="at least 1, got 0 and 1"):
         Recurrent("gru", 3, 0)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_mixed_precision_falls_back_to_float32_where_the_processor_cannot(
+    cell: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, x = Recurrent(cell, 3, 4, 2), torch.randn(2, 6, 3)
+    exact = network(x)
+    monkeypatch.setattr(recurrent, "_trains_in_bfloat16", lambda: False)
+    with torch.autocast("cpu", torch.bfloat16):
+        states = network(x)
+    assert states.dtype == torch.bfloat16 and torch.equal(states, exact.to(torch.bfloat16))
+    states.float().sum().backward()
+    assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in network.parameters())
+
+
+def test_processors_without_the_primitive_are_known() -> None:
+    """oneDNN told to be an AVX2 processor has no bfloat16 LSTM that trains."""
+    code = (
+        "import torch; from skelact.nn.recurrent import Recurrent; x = torch.randn(2, 5, 3)\n"
+        "with torch.autocast('cpu', torch.bfloat16): Recurrent('lstm', 3, 4)(x).float().sum().backward()"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2"})

@@ -18,7 +18,7 @@ from skelact.io.store import StoreWriter
 from skelact.io.video import write_video
 from skelact.layouts import get_layout
 from skelact.pose.estimator import Detection
-from skelact.pose.extract import extract_pair, extract_video
+from skelact.pose.extract import extract_video
 from skelact.pose.extract_many import extract_many
 from skelact.pose.tasks import VideoResult, VideoTask, find_tasks
 from skelact.pose.workers import run_in_workers
@@ -72,15 +72,55 @@ def test_nobody_is_an_empty_recording(clip: Path, models) -> None:
     assert skeleton.n_frames == 20
 
 
-def test_pair_from_one_pass(models, videos: Path) -> None:
-    world, picture = extract_pair(videos / "sign_help.mkv", people="one", seconds=0.5)
+def test_the_picture_is_kept_beside_metres(models, videos: Path) -> None:
+    world = extract_video(videos / "sign_help.mkv", people="one", seconds=0.5)
+    picture = world.in_picture()
     assert (world.unit, picture.unit) == ("m", "image")
     assert picture.xyz.shape == (1, 15, 33, 2) and world.xyz.shape == (1, 15, 33, 3)
     assert np.array_equal(world.score, picture.score)
+    assert (world.score[0, :, world.layout.positions("left_ankle")] == 0).all()  # below the picture's border
+
+
+def test_joints_that_are_hardly_visible_are_missing(clip: Path) -> None:
+    class Unsure(Fake):
+        def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
+            xyz = np.random.default_rng(0).random((33, 3)).astype(np.float32)
+            return [Detection(xyz, np.linspace(0.05, 1, 33, dtype=np.float32), xyz[:, :2], 7)]
+
+    for least in (0.1, 0.5):
+        found = extract_video(clip, estimator=Unsure(), people="one", min_visibility=least)
+        assert ((found.score == 0) == (np.linspace(0.05, 1, 33, dtype=np.float32) < least)).all()
+        assert (found.xyz[found.score == 0] == 0).all()
+    with pytest.raises(ConfigError, match=r"0\.\.1"):
+        extract_video(clip, min_visibility=2)
+
+
+def test_another_estimators_metres_are_placed_unless_they_have_the_trajectory(clip: Path) -> None:
+    body, place = np.random.default_rng(0).uniform(-0.5, 0.5, (33, 3)), np.array([0.2, 0.1, 3.0])
+
+    class Metres(Fake):
+        unit = "m"
+
+        def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
+            at = body + place
+            xy = 0.5 - at[:, :2] / at[:, 2:] / np.tan(np.radians(30)) / 2 * [1, 64 / 48]
+            return [Detection(body.astype(np.float32), np.ones(33, np.float32), xy.astype(np.float32), 7)]
+
+    class Placed(Metres):
+        origin = "camera"
+
+    found = extract_video(clip, estimator=Metres(), people="one", smooth=False)
+    assert found.origin == "camera" and found.info["fov"] == 60
+    placed = extract_video(clip, estimator=Placed(), people="one", smooth=False)
+    assert placed.origin == "camera" and "fov" not in placed.info
+    assert np.abs((found.xyz - placed.xyz).mean((0, 1, 2)) - place).max() < 0.3
+    assert np.array_equal(found.in_picture().xyz, placed.in_picture().xyz)
+    about = extract_video(clip, estimator=Metres(), people="one", smooth=False, coordinates="world")
+    assert about.origin == "hips" and np.array_equal(about.xyz, placed.xyz)
 
 
 def test_wrong_options_are_refused_before_work(clip: Path, tmp_path: Path) -> None:
-    for wrong in ({"people": "two"}, {"parts": "face"}, {"coordinates": "polar"}):
+    for wrong in ({"people": "two"}, {"parts": "face"}, {"coordinates": "polar"}, {"fov": 200}):
         with pytest.raises(ConfigError):
             extract_video(clip, **wrong)
         with pytest.raises(ConfigError):
@@ -154,7 +194,9 @@ def test_folder_to_file(models, folder: Path, tmp_path: Path) -> None:
 
 def test_resume_does_only_what_is_left(models, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "set.h5"
-    done = extract_video(folder / "eat" / "sign_eat.mp4", people="one").with_(id="eat/sign_eat", label="eat")
+    done = extract_video(folder / "eat" / "sign_eat.mp4", people="one", coordinates="image").with_(
+        id="eat/sign_eat", label="eat"
+    )
     with pytest.raises(KeyboardInterrupt), StoreWriter(out, layout="pose33", unit="image", resume=True) as w:
         w.append(done)
         raise KeyboardInterrupt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from skelact.errors import DependencyError
@@ -11,12 +12,14 @@ from skelact.io.ntu import read_ntu
 from skelact.pose.compare import align_and_compare
 from skelact.pose.extract import extract_video
 
+KINECT_FOV = 84.1  # of the Kinect v2's colour camera, degrees across
+
 
 def test_mediapipe_agrees_with_kinect(shared_data: Path) -> None:
     kinect = read_ntu(shared_data / "ntu" / "S001C001P001R001A001.skeleton")
     try:
         video = extract_video(
-            shared_data / "ntu" / "S001C001P001R001A001_rgb.avi", people="one", coordinates="world"
+            shared_data / "ntu" / "S001C001P001R001A001_rgb.avi", people="one", fov=KINECT_FOV
         )
     except DependencyError as error:
         pytest.skip(f"MediaPipe cannot run here: {error}")
@@ -27,6 +30,10 @@ def test_mediapipe_agrees_with_kinect(shared_data: Path) -> None:
         0.077, abs=0.005
     )
     assert error["mean"] < align_and_compare(video, kinect)["mean"] - 0.03
+    # where the person stands, in every frame
+    hips = video.mirrored().converted("ntu25").xyz[0, :, 0]
+    off = np.linalg.norm(hips - kinect.xyz[0, :, 0], axis=1) / np.linalg.norm(kinect.xyz[0, :, 0], axis=1)
+    assert off.max() < 0.08
     # metres have one set of axes: up is up for both, without any alignment
     for recording in (video, kinect):
         body = recording.converted("kinect20")
