@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -31,6 +32,8 @@ class Skeleton:
         track_ids: identity of each person, ``M`` integers; None: 0, 1, ...
         time: timestamp of each frame in seconds, increasing; None: even spacing at ``fps``.
         frame_labels: a name per frame for recordings that are labelled frame by frame, or None.
+        remainder: what the raw file says beyond the people (`skelact.io.original`); None: not kept. A changed
+            copy (`with_`) does not have it.
 
     Raises:
         DataError: for wrong shapes, a NaN or infinite position at a joint that is not missing, scores
@@ -49,6 +52,7 @@ class Skeleton:
     track_ids: tuple[int, ...] = ()
     time: np.ndarray | None = None
     frame_labels: tuple[str, ...] | None = None
+    remainder: str | None = field(default=None, init=False)
 
     def __init__(
         self,
@@ -111,7 +115,7 @@ class Skeleton:
         values = dict(
             xyz=xyz, score=score, layout=layout, fps=fps, unit=unit,
             label=None if label is None else str(label), id=str(id), info=dict(info or {}),
-            track_ids=ids, time=time, frame_labels=frame_labels,
+            track_ids=ids, time=time, frame_labels=frame_labels, remainder=None,
         )  # fmt: skip
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -136,6 +140,12 @@ class Skeleton:
     def with_(self, **changes: object) -> Skeleton:
         """A copy with some fields replaced, validated again."""
         return replace(self, **changes)  # type: ignore[arg-type]
+
+    def with_remainder(self, remainder: str | None) -> Skeleton:
+        """The same recording with what its raw file says beyond the people."""
+        same = copy.copy(self)
+        object.__setattr__(same, "remainder", remainder)
+        return same
 
     def converted(self, layout: SkeletonLayout | str) -> Skeleton:
         """The same recording in another layout, by joint name; joints it lacks are marked missing.

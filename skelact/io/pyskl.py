@@ -17,6 +17,7 @@ import numpy as np
 
 from skelact.errors import DataError
 from skelact.io.files import write_file
+from skelact.io.original import Bodies, with_original
 from skelact.io.reading import Notes, mark_missing, read_bytes
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.skeleton import Skeleton
@@ -227,6 +228,7 @@ def _annotation(
                 f"{where}: {xyz.shape[2]} joints in {xyz.shape[3]}D are of no known layout; name one"
             )
     layout = get_layout(layout)
+    poses, sure = xyz, score
     xyz, score = mark_missing(xyz, score, where, notes)
     label = data.get("label")
     if isinstance(label, (int, np.integer)) and label_names is not None:
@@ -244,7 +246,19 @@ def _annotation(
             raise DataError(f"{where}: img_shape must be (height, width), got {shape!r}"[:300]) from None
     unit = unit or ("m" if xyz.shape[3] == 3 else "px")
     name = str(data["frame_dir"])
-    return Skeleton(xyz, score, layout, fps, unit, None if label is None else str(label), name, info)
+    skeleton = Skeleton(xyz, score, layout, fps, unit, None if label is None else str(label), name, info)
+    bodies = _bodies(poses, sure)
+    return with_original(skeleton, bodies, bodies.body)
+
+
+def _bodies(poses: np.ndarray, score: np.ndarray | None) -> Bodies:
+    """Every pose of every frame as it is in the file: x y z, or x y score."""
+    m, t, v, c = poses.shape
+    if c == 2:
+        score = np.ones(poses.shape[:3]) if score is None else score
+        poses = np.concatenate([poses, score[..., None]], -1)
+    values = poses.transpose(1, 0, 2, 3).reshape(t * m, v, poses.shape[3]).astype(np.float32)
+    return Bodies("pyskl", t, np.repeat(np.arange(t), m), np.tile(np.arange(m), t), values)
 
 
 def write_pyskl(
