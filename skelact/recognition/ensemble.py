@@ -19,6 +19,7 @@ from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import CheckpointError
 from skelact.models import ModelSettings
+from skelact.recognition.released import ReleasedPipeline
 from skelact.training.checkpoint import Card, find_checkpoint, load_checkpoint, load_weights, save_checkpoint
 from skelact.training.predict import predict_logits
 
@@ -75,6 +76,9 @@ class Ensemble:
         """Logits ``[N, views, K]`` of every member for clips of a set."""
         total = len(clips) * len(self.members)
         results = []
+        for member in self.members:
+            if isinstance(member.pipeline, ReleasedPipeline):
+                member.pipeline.check(data, clips)
         for i, member in enumerate(self.members):
 
             def shifted(done: int, _: int, what: str, before: int = i * len(clips)) -> None:
@@ -105,7 +109,8 @@ def load_model(path: str | Path) -> tuple[Any, Card, Pipeline]:
 
 
 def _build(state: dict[str, Tensor], card: Card, where: str) -> tuple[Any, Card, Pipeline]:
-    pipeline = from_plain(Pipeline, card.pipeline, f"{where}: pipeline")
+    kind = ReleasedPipeline if "release" in card.pipeline else Pipeline
+    pipeline = from_plain(kind, card.pipeline, f"{where}: pipeline")
     settings = from_plain(ModelSettings, card.model, f"{where}: model")
     model = settings.build(card.skeleton_layout, len(card.label_names), pipeline.channels(card.dims))
     load_weights(model, state, where)

@@ -1,6 +1,6 @@
 """Published checkpoints: from the authors' key names, shapes and raw files to their numbers, exactly."""
 
-from skelact.models.published.inputs.table import INPUTS, published_input
+from skelact.models.published.inputs.table import INPUTS, find_input, published_input
 from skelact.models.published.release import Blueprint, Release
 from skelact.models.published.table import PUBLISHED, find_release, from_published, read_published
 
@@ -9,6 +9,7 @@ __all__ = [
     "PUBLISHED",
     "Blueprint",
     "Release",
+    "find_input",
     "find_release",
     "from_published",
     "published_input",

@@ -29,13 +29,15 @@ class ReleasedInput:
         streams: the streams that the release has.
         clips: for releases that look at several clips of a recording, from that array and a number of
             clips to ``[clips, C, T, V, M]``.
-        views: the number of clips in the release's own test.
+        views: how often the release's own test looks at a recording.
+        copies: how often it looks at each clip (PoseC3D: also in a mirror).
     """
 
     makers: Mapping[str, Maker]
     streams: tuple[str, ...] = _FOUR
     clips: Clips | None = None
     views: int = 1
+    copies: int = 1
 
 
 _AGCN = {"ntu": agcn.agcn_input, "kinetics": stgcn.kinetics_input_upwards}
@@ -57,7 +59,7 @@ INPUTS: dict[str, ReleasedInput] = {
     ),
     "dgstgcn_pyskl": _CENTRED,
     "protogcn": _CENTRED,
-    "posec3d_pyskl": ReleasedInput({"pyskl": posec3d.posec3d_input}, ("joint",), posec3d.draw_clips, 10),
+    "posec3d_pyskl": ReleasedInput({"pyskl": posec3d.posec3d_input}, ("joint",), posec3d.draw_clips, 20, 2),
 }
 
 
