@@ -59,7 +59,12 @@ def main(arguments: list[str], ui: UI) -> int:
     release, fed = find_release(options.name), find_input(options.name, options.stream)
     model, plan = release.build(options.name, read_published(options.file), options.layout)
     nearest = {**release.pipeline, "streams": [options.stream]}  # of our own settings, to train on from
-    settings = {"pipeline": nearest, "model": to_plain(plan.settings), "views": fed.views}
+    settings = {
+        "pipeline": nearest,
+        "model": to_plain(plan.settings),
+        "views": fed.views,
+        "data": {"test": "all"},
+    }
     experiment = from_plain(Experiment, {"name": options.name, **settings}, "the release")
     layout = get_layout(plan.layout)
     dims = 3 if layout.name.startswith("ntu25") else 2  # in a picture the third channel is the score
@@ -74,7 +79,7 @@ def main(arguments: list[str], ui: UI) -> int:
         config=to_plain(experiment),
         clip_seconds=experiment.pipeline.sampling.n_frames / 30.0,
         skelact=__version__,
-        trained={"people": max(1, plan.settings.padded_people), "source": release.source},
+        trained={"people": max(1, getattr(plan.settings, "padded_people", 2)), "source": release.source},
     )
     written = save_checkpoint(Path(options.checkpoint), model.state_dict(), card)
     n_weights = sum(p.numel() for p in model.parameters())

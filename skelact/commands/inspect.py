@@ -120,11 +120,9 @@ def inspect_checkpoint(path: str, ui: UI) -> int:
 
     state, card = load_checkpoint(path)
     weights = sum(v.numel() for v in state.values())
-    streams = ", ".join(card.pipeline.get("streams", []))
+    streams = ", ".join(card.pipeline["streams"])
     if "release" in card.pipeline:
-        streams = (
-            f"{card.pipeline['stream']}, as the release '{card.pipeline['release']}' makes it of raw files"
-        )
+        streams += f", as the release '{card.pipeline['release']}' makes it of raw files"
     shown = lambda v: f"{v:.4g}" if isinstance(v, (int, float)) else v  # noqa: E731
     ui.table(
         ["what", path],

@@ -18,6 +18,7 @@ import numpy as np
 from skelact.errors import DataError
 from skelact.skeleton import Skeleton
 
+_LIMIT, _MOST_FRAMES = 1 << 28, 1 << 20  # bytes and frames that a recording may claim
 _KEY = "remainder"  # among the info of a skelact file
 _HEAD = struct.Struct("<IIiH")  # frames, bodies, the file's number of the recording's first frame, joints
 
@@ -161,7 +162,8 @@ def restore_bodies(skeleton: Skeleton) -> Bodies:
     if not text:
         return replace(_of_people(source, skeleton), size=size)
     try:
-        frame, body, values, n_frames = _decode(skeleton, zlib.decompress(base64.b85decode(text)))
+        data = zlib.decompressobj().decompress(base64.b85decode(text), _LIMIT)
+        frame, body, values, n_frames = _decode(skeleton, data)
     except (zlib.error, ValueError, IndexError, struct.error) as error:
         raise DataError(
             f"{where}: what is kept of its raw file is damaged ({error}); convert it again"
@@ -172,6 +174,8 @@ def restore_bodies(skeleton: Skeleton) -> Bodies:
 def _decode(skeleton: Skeleton, data: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     n_frames, n, first, n_joints = _HEAD.unpack_from(data)
     frame, body, person = np.frombuffer(data, "<i4", 3 * n, _HEAD.size).reshape(3, n).astype(np.int64)
+    if n_frames > _MOST_FRAMES:
+        raise ValueError(f"{n_frames} frames")
     if n and not (frame[0] >= 0 and frame[-1] < n_frames and (np.diff(frame) >= 0).all()):
         raise ValueError("its frames are not in order")
     place, n_bytes = _HEAD.size + 12 * n, -(-n * n_joints // 8)

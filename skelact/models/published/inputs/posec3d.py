@@ -11,6 +11,7 @@ from skelact.layouts import get_layout
 from skelact.models.published.inputs.pyskl import sample_frames, stack_poses
 from skelact.nn.heatmap import make_heatmaps
 
+_COCO = get_layout("coco17")
 _CLIP, _SIZE, _PADDING, _SMALLEST, _FAINT = 48, 64, 0.25, 10, 1e-3
 
 
@@ -21,11 +22,10 @@ def posec3d_input(bodies: Bodies, stream: str) -> np.ndarray:
         DataError: for 3D poses, or if the size of the picture is not known.
     """
     poses = stack_poses(bodies)
-    if bodies.size is None or poses.shape[2] == 25:
+    if bodies.size is None or poses.shape[2] != len(_COCO):
         raise DataError(
-            "the release draws 2D poses with scores in a picture of known size (COCO's 17 joints of a PYSKL "
-            f"pickle); the recording has {poses.shape[2]} joints"
-            + ("" if bodies.size else " and no picture's size (img_shape)")
+            "the release draws COCO's 17 joints with scores in a picture of known size; the recording has "
+            f"{poses.shape[2]} joints" + ("" if bodies.size else " and no picture's size (img_shape)")
         )
     return poses.astype(np.float32).transpose(3, 1, 2, 0)
 
@@ -40,15 +40,14 @@ def draw_clips(x: np.ndarray, n_clips: int, bodies: Bodies) -> np.ndarray:
     """
     assert bodies.size is not None
     frames = sample_frames(x.shape[1], n_clips, _CLIP)
-    poses = np.nan_to_num(x.transpose(3, 1, 2, 0)[:, frames.ravel()], posinf=np.inf, neginf=-np.inf)
+    poses = np.nan_to_num(x.transpose(3, 1, 2, 0)[:, frames.ravel()])
     score = poses[..., 2] * (poses[..., 2] >= _FAINT)
     xy = torch.from_numpy(_crop(poses[..., :2], bodies.size))
     m, _, v = score.shape
     owner = torch.arange(n_clips).repeat(m)  # person by person, clip by clip
-    pixels, height = xy.view(m * n_clips, _CLIP, v, 2), torch.from_numpy(score).view(m * n_clips, _CLIP, v)
+    pixels, height = xy.reshape(-1, _CLIP, v, 2), torch.from_numpy(score).reshape(-1, _CLIP, v)
     volume = make_heatmaps(pixels, height, owner, n_clips, _SIZE)
-    mirror = list(get_layout("coco17").mirror) if v == 17 else list(range(v))
-    return torch.cat([volume, volume.flip(-1)[:, mirror]]).numpy()
+    return torch.cat([volume, volume.flip(-1)[:, list(_COCO.mirror)]]).numpy()
 
 
 def _crop(xy: np.ndarray, size: tuple[int, int]) -> np.ndarray:
