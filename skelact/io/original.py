@@ -115,8 +115,7 @@ def _of_people(source: str, skeleton: Skeleton) -> Bodies:
 def _find_changes(skeleton: Skeleton, bodies: Bodies, person: np.ndarray, first_frame: int) -> bytes:
     plain, values = _of_people("", skeleton), np.ascontiguousarray(bodies.values, np.float32)
     if (
-        first_frame == 0
-        and plain.n_frames == bodies.n_frames
+        plain.n_frames == bodies.n_frames
         and np.array_equal(plain.frame, bodies.frame)
         and np.array_equal(plain.body, bodies.body)
         and plain.values.tobytes() == values.tobytes()

@@ -6,9 +6,7 @@ import numpy as np
 
 from skelact.datasets.pipeline import Pipeline
 from skelact.errors import DataError, LayoutError
-from skelact.io.original import restore_bodies
 from skelact.layouts import conversion
-from skelact.recognition.released import ReleasedPipeline
 from skelact.skeleton import Skeleton
 from skelact.training.checkpoint import Card
 
@@ -17,8 +15,7 @@ def fit_input(skeleton: Skeleton, card: Card, pipeline: Pipeline) -> tuple[Skele
     """Make a recording fit a checkpoint, or say why it cannot.
 
     A layout that can be converted is converted by joint name. Picture fractions become pixels where the
-    size of the picture is known. A third coordinate that the network does not use is dropped. For an imported
-    network nothing is changed: its release reads the raw file.
+    size of the picture is known. A third coordinate that the network does not use is dropped.
 
     Returns:
         (the recording, what was changed in words).
@@ -27,9 +24,6 @@ def fit_input(skeleton: Skeleton, card: Card, pipeline: Pipeline) -> tuple[Skele
         LayoutError: if the layouts share no joint, or less than half of what the network needs is there.
         DataError: if coordinates or units do not fit.
     """
-    if isinstance(pipeline, ReleasedPipeline):
-        restore_bodies(skeleton)  # says what is lacking
-        return skeleton, []
     notes = []
     layout = card.skeleton_layout
     where = f"recording '{skeleton.id}'" if skeleton.id else "the recording"
