@@ -18,6 +18,7 @@ from skelact.errors import CheckpointError, ConfigError, DataError
 from skelact.io.convert import convert
 from skelact.io.ntu import read_ntu
 from skelact.io.store import StoreWriter, read_store, write_store
+from skelact.layouts import partition
 from skelact.models.published import INPUTS, from_published, published_input
 from skelact.recognition import Recogniser, load_model
 from skelact.recognition.released import ReleasedPipeline
@@ -174,6 +175,28 @@ def test_sets_of_kinetics_files(tmp_path: Path) -> None:
         DataError, match=r"recording 'clip' comes from a file of format 'kinetics'.*reads ntu"
     ):
         ReleasedPipeline(release="ctrgcn")(data, torch.arange(1))
+
+
+def test_the_score_is_a_channel(tmp_path: Path) -> None:
+    """ST-GCN for Kinetics: x, y and score, from JSON over a set to the logits."""
+    state = released_stgcn(5)
+    state["A"] = torch.as_tensor(partition("openpose18", "spatial_released"), dtype=torch.float32)
+    for key, value in state.items():
+        if key.startswith("data_bn") and value.ndim:
+            state[key] = value[:54]
+        elif key.startswith("edge_importance"):
+            state[key] = value[:, :18, :18]
+    torch.save(state, tmp_path / "a.pth")
+    assert skelact("import-weights", "stgcn", tmp_path / "a.pth", tmp_path / "a.st").code == 0
+    frames = {t: [np.random.default_rng(t).random((18, 3))] for t in range(1, 20)}
+    write_kinetics_raw(tmp_path / "clip.json", frames)
+    done = skelact("predict", tmp_path / "a.st", tmp_path / "clip.json", "--out", tmp_path)
+    assert done.code == 0, done.err
+    (recording,) = json.loads((tmp_path / "clip.predictions.json").read_text())["recordings"]
+    x = packed(published_input("stgcn", tmp_path / "clip.json"))
+    with torch.no_grad():
+        logits = from_published("stgcn", state)(x, torch.zeros(2, dtype=torch.int64))
+    assert np.allclose(recording["windows"][0]["probabilities"][0], logits.softmax(1)[0], atol=2e-4)
 
 
 def test_posec3d_takes_volumes(tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from skelact.skeleton import Skeleton
 PYSKL_FPS = 30.0
 _BY_JOINTS = {(17, 2): "coco17", (25, 3): "ntu25", (18, 2): "openpose18", (17, 3): "h36m17"}
 
+_RELEASED = ((17, 2), (18, 2), (25, 3))  # poses that PYSKL's own networks take
+
 
 class _Dtype:
     """Stands in for a numpy dtype: its code and byte order, nothing that could hold objects or fields."""
@@ -247,6 +249,8 @@ def _annotation(
     unit = unit or ("m" if xyz.shape[3] == 3 else "px")
     name = str(data["frame_dir"])
     skeleton = Skeleton(xyz, score, layout, fps, unit, None if label is None else str(label), name, info)
+    if poses.shape[2:] not in _RELEASED:
+        return skeleton
     bodies = _bodies(poses, sure)
     return with_original(skeleton, bodies, bodies.body)
 

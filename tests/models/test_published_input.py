@@ -337,6 +337,17 @@ def test_nobody_in_any_frame(tmp_path: Path, name: str) -> None:
         assert not published_input(name, path).any()
 
 
+@pytest.mark.parametrize("name", [n for n in INPUTS if "ntu" in INPUTS[n].makers])
+@pytest.mark.parametrize("people", [1, 2])
+def test_joints_at_the_origin(tmp_path: Path, name: str, people: int) -> None:
+    """A file of zeros is an error or zeros, as the scripts have it, but never a fault."""
+    path = write_raw(tmp_path / NAME, bodies_of({i: (0, np.zeros((15, 25, 3))) for i in range(people)}, 15))
+    try:
+        assert not published_input(name, path).any()
+    except DataError as error:
+        assert "origin" in str(error)
+
+
 def test_the_fourth_real_file(shared_data: Path) -> None:
     """One body in 71 frames; nothing is recorded for it, so the releases are compared with one another."""
     path = shared_data / "ntu" / f"{FOURTH}.skeleton"

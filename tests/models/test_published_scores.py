@@ -7,11 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from published_helpers import write_kinetics_raw
+from published_helpers import NAME, bodies_of, walker, write_kinetics_raw, write_raw
 from test_published_input import plain_frames
 
 from skelact.errors import DataError
+from skelact.io.ntu import parse_ntu
 from skelact.models.published import published_input
+from skelact.models.published.inputs.pyskl import clean_bodies
 
 KINETICS_PARENT = {0: 0, 1: 0, 2: 1, 3: 2, 4: 3, 5: 1, 6: 5, 7: 6, 8: 2, 9: 8, 10: 9, 11: 5, 12: 11, 13: 12, 14: 0,
                    15: 0, 16: 14, 17: 15}  # fmt: skip
@@ -54,6 +56,12 @@ def test_kinetics(tmp_path: Path, name: str, up: int) -> None:
 def test_kinetics_frames_that_the_release_does_not_hold(tmp_path: Path) -> None:
     path = write_kinetics_raw(tmp_path / "clip.json", {300: [np.random.default_rng(0).random((18, 3))]})
     with pytest.raises(DataError, match="the release holds 300"):
+        published_input("stgcn", path)
+
+
+def test_kinetics_of_other_joints(tmp_path: Path) -> None:
+    path = write_kinetics_raw(tmp_path / "clip.json", {1: [np.random.default_rng(0).random((25, 3))]})
+    with pytest.raises(DataError, match=r"OpenPose's 18 joints, the recording has 25"):
         published_input("stgcn", path)
 
 
@@ -135,6 +143,27 @@ def test_recordings_of_a_pickle(tmp_path: Path) -> None:
     assert np.array_equal(got, poses[1].transpose(3, 1, 2, 0).astype(np.float32))
     with pytest.raises(DataError, match=r"unknown recording ''; allowed: clip0, clip1"):
         published_input("posec3d_pyskl", tmp_path / "a.pkl")
+
+
+def test_poses_that_pyskl_does_not_have(tmp_path: Path) -> None:
+    for shape, name in (((1, 9, 17, 3), "protogcn"), ((1, 9, 18, 2), "posec3d_pyskl")):
+        poses = np.random.default_rng(0).random(shape)
+        entry = {"frame_dir": "a", "label": 0, "img_shape": SIZE, "keypoint": poses, "total_frames": 9}
+        (tmp_path / "a.pkl").write_bytes(pickle.dumps({"split": {}, "annotations": [entry]}))
+        with pytest.raises(DataError, match=r"does not hold all|COCO's 17 joints"):
+            published_input(name, tmp_path / "a.pkl")
+
+
+@pytest.mark.parametrize("name", ["stgcnpp_pyskl", "dgstgcn_pyskl"])
+def test_ntu_poses_of_a_pickle(tmp_path: Path, name: str) -> None:
+    """PYSKL's own file of NTU RGB+D gives what the raw file gives, from its cleaned poses on."""
+    path = write_raw(tmp_path / NAME, bodies_of({5: (0, walker(30)), 6: (4, walker(20, 1, 1.0))}, 30))
+    poses = clean_bodies(parse_ntu(path).bodies())
+    entry = {"frame_dir": "a", "label": 0, "keypoint": poses, "total_frames": poses.shape[1]}
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"split": {}, "annotations": [entry]}))
+    for stream in ("joint", "bone_motion"):
+        expected = published_input(name, path, stream)
+        assert np.array_equal(published_input(name, tmp_path / "a.pkl", stream), expected)
 
 
 @pytest.mark.parametrize("name", ["stgcnpp_pyskl", "dgstgcn_pyskl", "protogcn"])

@@ -53,6 +53,8 @@ def _place(n_frames: int, *actors: list[Track]) -> np.ndarray:
 
 def _centre(x: np.ndarray) -> np.ndarray:
     """Everybody's joints minus the spine of the first actor's first frame; absent people stay 0."""
+    if not x.any():
+        raise DataError("every joint of the recording lies at the origin")
     begin = int((x[0] != 0).any((1, 2)).argmax())
     there = x.reshape(*x.shape[:2], -1).sum(-1) != 0
     return (x - x[0, begin, _SPINE]) * there[:, :, None, None]
@@ -61,6 +63,8 @@ def _centre(x: np.ndarray) -> np.ndarray:
 def _window(x: np.ndarray) -> np.ndarray:
     """The middle of ``x [C, T, V, M]`` in 64 frames, linear, without aligned corners."""
     valid = int((x.sum(0).sum(-1).sum(-1) != 0).sum())
+    if not valid:
+        raise DataError("no frame of the recording is valid for the release")
     skip = int((1 - _SHARE) * valid / 2)
     part = np.ascontiguousarray(x[:, skip : valid - skip].transpose(0, 2, 3, 1))
     c, v, m, t = part.shape

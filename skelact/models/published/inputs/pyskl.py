@@ -92,6 +92,8 @@ def _two_people(tracks: list[Track]) -> np.ndarray:
                 spans[person] = min(start, track.start), max(end, track.end)
                 break
     shown = np.flatnonzero(np.abs(x).transpose(1, 0, 2, 3).reshape(x.shape[1], -1).sum(1) >= _NOTHING)
+    if not len(shown):
+        raise DataError("every joint of the recording lies at the origin")
     x = x[:, shown[0] : shown[-1] + 1]
     first, second = np.abs(x[:, 0, _SPINE]).sum(-1)
     return x[::-1] if first < _NOTHING < second else x

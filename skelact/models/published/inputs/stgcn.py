@@ -41,6 +41,8 @@ def kinetics_input_upwards(bodies: Bodies, stream: str) -> np.ndarray:
 
 
 def _by_score(bodies: Bodies, upwards: bool) -> np.ndarray:
+    if bodies.values.shape[1] != len(OPENPOSE_PAIRS):
+        raise DataError(f"the release reads OpenPose's 18 joints, the recording has {bodies.values.shape[1]}")
     x = pad_frames(bodies.slots(_SEEN)).astype(np.float64)
     score = x[..., 2:]
     place = (x[..., :2] - 0.5) * (1, -1 if upwards else 1)
