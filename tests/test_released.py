@@ -22,6 +22,7 @@ from skelact.layouts import partition
 from skelact.models.published import INPUTS, from_published, published_input
 from skelact.recognition import Recogniser, load_model
 from skelact.recognition.released import ReleasedPipeline
+from skelact.training.checkpoint import load_checkpoint, save_checkpoint
 
 NTU = [name for name in INPUTS if "ntu" in INPUTS[name].makers]
 NAMES = ("S001C001P001R001A001", "S001C001P002R001A002", "S001C001P003R001A002")
@@ -146,6 +147,22 @@ def test_what_a_release_does_not_do(raw: Path, converted: Path, imported: Path, 
         ReleasedPipeline(release="nothing")
     said = refused(2, "import-weights", "stgcn", "a.pth", "b", "--stream", "bone")
     assert "stream of the release 'stgcn' 'bone'; allowed: joint" in said
+
+
+def test_checkpoints_of_older_imports(imported: Path, tmp_path: Path) -> None:
+    state, card = load_checkpoint(imported)
+    del card.pipeline["release"], card.pipeline["channels_in"]
+    save_checkpoint(tmp_path / "old.safetensors", state, card)
+    with pytest.raises(CheckpointError, match="import the weights again"):
+        load_model(tmp_path / "old.safetensors")
+
+
+def test_fused_releases_keep_their_input(raw: Path, converted: Path, imported: Path, tmp_path: Path) -> None:
+    assert skelact("fuse", imported, imported, "--equal", "--out", tmp_path / "fused").code == 0
+    data = SkeletonSet.open(converted)
+    fused = Recogniser(tmp_path / "fused").ensemble
+    alone = Recogniser(imported).ensemble.member_logits(data, torch.arange(3))[0]
+    assert all(torch.equal(z, alone) for z in fused.member_logits(data, torch.arange(3)))
 
 
 def test_views_are_averaged_as_probabilities(raw: Path, converted: Path, imported: Path) -> None:

@@ -109,6 +109,11 @@ def load_model(path: str | Path) -> tuple[Any, Card, Pipeline]:
 
 
 def _build(state: dict[str, Tensor], card: Card, where: str) -> tuple[Any, Card, Pipeline]:
+    if "source" in card.trained and "release" not in card.pipeline:
+        raise CheckpointError(
+            f"{where} was imported by an older skelact and does not say what its release is fed; import the weights "
+            "again: skelact import-weights"
+        )
     kind = ReleasedPipeline if "release" in card.pipeline else Pipeline
     pipeline = from_plain(kind, card.pipeline, f"{where}: pipeline")
     settings = from_plain(ModelSettings, card.model, f"{where}: model")
