@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -36,6 +37,8 @@ class Skeleton:
         picture: where the same joints are in the picture ``[M, T, V, 2]``, fractions of its width and
             height, beside ``xyz`` in metres; None: not known. Missing joints are set to 0.
         frame_labels: a name per frame for recordings that are labelled frame by frame, or None.
+        remainder: what the raw file says beyond the people (`skelact.io.original`); None: not kept. A changed
+            copy (`with_`) does not have it.
 
     Raises:
         DataError: for wrong shapes, a NaN or infinite position at a joint that is not missing, scores
@@ -56,6 +59,7 @@ class Skeleton:
     frame_labels: tuple[str, ...] | None = None
     origin: str = "camera"
     picture: np.ndarray | None = None
+    remainder: str | None = field(default=None, init=False)
 
     def __init__(
         self,
@@ -133,7 +137,7 @@ class Skeleton:
             xyz=xyz, score=score, layout=layout, fps=fps, unit=unit,
             label=None if label is None else str(label), id=str(id), info=dict(info or {}),
             track_ids=ids, time=time, frame_labels=frame_labels,
-            origin=origin, picture=picture,
+            origin=origin, picture=picture, remainder=None,
         )  # fmt: skip
         for name, value in values.items():
             object.__setattr__(self, name, value)
@@ -164,6 +168,12 @@ class Skeleton:
         if isinstance(xyz, np.ndarray) and xyz.shape[:3] != self.xyz.shape[:3]:
             changes.setdefault("picture", None)
         return replace(self, **changes)  # type: ignore[arg-type]
+
+    def with_remainder(self, remainder: str | None) -> Skeleton:
+        """The same recording with what its raw file says beyond the people."""
+        same = copy.copy(self)
+        object.__setattr__(same, "remainder", remainder)
+        return same
 
     def converted(self, layout: SkeletonLayout | str) -> Skeleton:
         """The same recording in another layout, by joint name; joints it lacks are marked missing.

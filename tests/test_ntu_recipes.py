@@ -11,6 +11,7 @@ from test_config import leaves, random_set, written
 from torch.nn import functional
 
 from skelact.config import Experiment, dump_config, load_config
+from skelact.layouts import get_layout
 from skelact.models import MODELS
 from skelact.training.optimise import make_optimiser
 from skelact.training.predict import call_model
@@ -67,6 +68,21 @@ def test_recipes_are_flat_and_complete(path: Path) -> None:
 def test_recipes_take_a_training_step(path: Path) -> None:
     model, moved = step(load_config(path))
     assert moved > 0.9 * len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_stgcnpp_starts_from_self_inward_outward(split: str) -> None:
+    """PYSKL's "spatial": the joint itself, what lies further out, what lies nearer the middle."""
+    model = load_config(FOLDER / f"{split}_stgcnpp.yaml").model.build("ntu25", 3, 3)
+    layout = get_layout("ntu25")
+    expected = torch.zeros(3, 25, 25)
+    for joint, parent in enumerate(layout.parents):
+        expected[0, joint, joint] = 1
+        if parent >= 0:
+            expected[1, parent, joint] = 1
+            expected[2, joint, parent] = 1 / layout.parents.count(parent)
+    for block in model.blocks:
+        assert torch.allclose(block.spatial.adjacency, expected)
 
 
 @pytest.mark.parametrize("stream", STREAMS)

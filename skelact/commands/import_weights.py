@@ -62,28 +62,33 @@ def import_weights(options: Options, ui: UI) -> int:
     from skelact import __version__
     from skelact.config import Experiment, from_plain, to_plain
     from skelact.layouts import get_layout
-    from skelact.models.published import find_release, read_published
+    from skelact.models.published import find_input, find_release, read_published
     from skelact.training.checkpoint import Card, save_checkpoint
 
-    release = find_release(options.name)
+    release, fed = find_release(options.name), find_input(options.name, options.stream)
     model, plan = release.build(options.name, read_published(options.file), options.layout)
-    plain = {**release.pipeline, "streams": [options.stream]}
-    experiment = from_plain(
-        Experiment, {"name": options.name, "pipeline": plain, "model": to_plain(plan.settings)}, "the release"
-    )
-    dims = 2 if options.stream != "joint" and plan.channels_in == 2 else plan.channels_in
+    nearest = {**release.pipeline, "streams": [options.stream]}  # of our own settings, to train on from
+    settings = {
+        "pipeline": nearest,
+        "model": to_plain(plan.settings),
+        "views": fed.views,
+        "data": {"test": "all"},
+    }
+    experiment = from_plain(Experiment, {"name": options.name, **settings}, "the release")
+    layout = get_layout(plan.layout)
+    dims = 3 if layout.name.startswith("ntu25") else 2  # in a picture the third channel is the score
     card = Card(
-        layout=get_layout(plan.layout).to_dict(),
+        layout=layout.to_dict(),
         dims=dims,
-        unit="m" if dims == 3 else "px",
+        unit={"ntu25": "m", "openpose18": "image"}.get(layout.name, "m" if dims == 3 else "px"),
         label_names=read_labels(options.labels, plan.n_classes, plan.layout),
         fps=30.0,
         model=to_plain(experiment.model),
-        pipeline=to_plain(experiment.pipeline),
+        pipeline=to_plain(experiment.pipeline) | {"release": options.name, "channels_in": plan.channels_in},
         config=to_plain(experiment),
         clip_seconds=experiment.pipeline.sampling.n_frames / 30.0,
         skelact=__version__,
-        trained={"people": max(1, plan.settings.padded_people), "source": release.source},
+        trained={"people": max(1, getattr(plan.settings, "padded_people", 2)), "source": release.source},
     )
     written = save_checkpoint(Path(options.checkpoint), model.state_dict(), card)
     n_weights = sum(p.numel() for p in model.parameters())

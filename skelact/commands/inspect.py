@@ -123,6 +123,10 @@ def inspect_checkpoint(path: str, ui: UI) -> int:
 
     state, card = load_checkpoint(path)
     weights = sum(v.numel() for v in state.values())
+    streams = ", ".join(card.pipeline["streams"])
+    if "release" in card.pipeline:
+        streams += f", as the release '{card.pipeline['release']}' makes it of raw files"
+    shown = lambda v: f"{v:.4g}" if isinstance(v, (int, float)) else v  # noqa: E731
     ui.table(
         ["what", path],
         [
@@ -131,10 +135,10 @@ def inspect_checkpoint(path: str, ui: UI) -> int:
                 "layout",
                 f"{card.layout['name']}: {len(card.layout['joints'])} joints × {card.dims}, unit {card.unit}",
             ],
-            ["streams", ", ".join(card.pipeline["streams"])],
+            ["streams", streams],
             ["classes", f"{len(card.label_names)}: {', '.join(card.label_names)}"],
             ["clips", f"{card.clip_seconds:.1f} s at {card.fps:g} fps"],
-            ["trained", ", ".join(f"{k} {v:.4g}" for k, v in card.trained.items())],
+            ["trained", ", ".join(f"{k} {shown(v)}" for k, v in card.trained.items())],
             ["skelact", card.skelact],
         ],
     )

@@ -121,6 +121,13 @@ def _predict(options: Options, ui: UI) -> dict:
     video = not options.format and is_video(options.source)
     if options.overlay and not video:
         raise ConfigError(f"--overlay draws on a video, but {options.source} is a skeleton file")
+    release = recogniser.card.pipeline.get("release")
+    if video and release:
+        raise DataError(
+            f"{options.checkpoint} was imported from the release '{release}', which reads the raw skeleton files "
+            f"that it was trained on, not videos; got {options.source}. Fine-tune it on skeletons of videos "
+            "(skelact train --train.init-from)"
+        )
     drawn: Skeleton | None = None
     results: list[tuple[Skeleton, Any]] = []
     failed: list[tuple[str, str]] = []

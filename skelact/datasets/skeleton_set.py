@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from skelact.errors import DataError, choices
+from skelact.io.original import split_info, stored_info
 from skelact.io.store import Store
 from skelact.layouts import SkeletonLayout
 from skelact.skeleton import Skeleton
@@ -274,7 +275,7 @@ class SkeletonSet:
             np.array([-1 if s.label is None else place[s.label] for s in skeletons]),
             np.array([s.fps for s in skeletons]), np.array([s.n_frames for s in skeletons]),
             [s.id or str(i) for i, s in enumerate(skeletons)], first.layout, first.unit, list(names),
-            [dict(s.info) for s in skeletons], None,
+            [stored_info(s) for s in skeletons], None,
             (np.array(starts), np.concatenate(times)) if times else None, first.origin,
         )  # fmt: skip
 
@@ -352,6 +353,21 @@ class SkeletonSet:
             where = f"{self.source}: " if self.source else ""
             raise DataError(where + choices(name, [*self.splits, "all"], "split"))
         return torch.as_tensor(self.splits[name], dtype=torch.int64, device=self.device)
+
+    def recording(self, clip: int) -> Skeleton:
+        """One clip as the recording that it was, without its label."""
+        first = int(self.first_track[clip])
+        shape = (int(self.n_tracks[clip]), int(self.n_frames[clip]), *self.xyz.shape[1:])
+        xyz, score = np.zeros(shape, np.float32), np.zeros(shape[:3], np.float32)
+        for m in range(shape[0]):
+            row, length, start = (int(self.tracks[name][first + m]) for name in ("first", "length", "start"))
+            rows = torch.arange(row, row + length, device=self.device)
+            xyz[m, start : start + length] = self.xyz.take(rows).cpu().numpy()
+            score[m, start : start + length] = self.score.take(rows).cpu().numpy()
+        info, remainder = split_info(self.infos[clip])
+        return Skeleton(
+            xyz, score, self.layout, float(self.fps[clip]), self.unit, None, self.ids[clip], info
+        ).with_remainder(remainder)
 
     def column(self, name: str) -> list:
         """One entry of every clip's info, such as ``subject``; None where it is not known."""

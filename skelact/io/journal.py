@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import DataError
+from skelact.io.original import split_info, stored_info
 from skelact.layouts import SkeletonLayout
 from skelact.skeleton import Skeleton
 
@@ -35,7 +36,7 @@ def _encode(skeleton: Skeleton, checksum: str | None) -> bytes:
         "pictured": skeleton.picture is not None,
         "label": skeleton.label,
         "id": skeleton.id,
-        "info": dict(skeleton.info),
+        "info": stored_info(skeleton),
         "track_ids": list(skeleton.track_ids),
         "frame_labels": None if skeleton.frame_labels is None else list(skeleton.frame_labels),
         "timed": skeleton.time is not None,
@@ -77,10 +78,11 @@ class Record:
 
     def skeleton(self) -> Skeleton:
         """The recording."""
+        info, remainder = split_info(self.info)
         return Skeleton(
             self.xyz, self.score, SkeletonLayout.from_dict(self.layout), self.fps, self.unit, self.label, self.id,
-            self.info, self.track_ids, self.time, self.frame_labels, self.origin, self.picture,
-        )  # fmt: skip
+            info, self.track_ids, self.time, self.frame_labels, self.origin, self.picture,
+        ).with_remainder(remainder)  # fmt: skip
 
 
 def _decode(record: bytes) -> Record:

@@ -10,6 +10,7 @@ import numpy as np
 from skelact.errors import DataError
 from skelact.io.files import write_text
 from skelact.io.openpose import OPENPOSE_LAYOUTS, Person, track
+from skelact.io.original import Bodies, match_people, with_original
 from skelact.io.reading import Notes, mark_missing, need, numbers, read_json
 from skelact.skeleton import Skeleton
 
@@ -38,6 +39,7 @@ def read_kinetics(path: str | Path, notes: Notes | None = None) -> Skeleton:
     if not isinstance(data, list):
         raise DataError(f"{where}: data must be a list of frames")
     found: dict[int, list[Person]] = {}
+    written: list[tuple[int, int, np.ndarray]] = []  # frame, place in it, x y score
     n_joints = None
     for k, frame in enumerate(data):
         number, people = need(frame, ("frame_index", "skeleton"), f"{where} entry {k}")
@@ -54,7 +56,9 @@ def read_kinetics(path: str | Path, notes: Notes | None = None) -> Skeleton:
             if len(score) not in OPENPOSE_LAYOUTS or n_joints not in (None, len(score)):
                 raise DataError(f"{at}: {len(score)} joints; allowed: 18 or 25, the same in the whole file")
             n_joints = len(score)
-            xy, conf = mark_missing(numbers(pose, at).reshape(1, -1, 2), numbers(score, at)[None], at, notes)
+            place, sure = numbers(pose, at).reshape(-1, 2), numbers(score, at)
+            written.append((number, m, np.column_stack([place, sure])))
+            xy, conf = mark_missing(place[None], sure[None], at, notes)
             if conf.any():
                 poses.append((xy[0], conf[0]))
     if n_joints is None or not any(found.values()):
@@ -62,16 +66,12 @@ def read_kinetics(path: str | Path, notes: Notes | None = None) -> Skeleton:
     first = min(min(found), 1)  # frame 1 is the clip's first, even if nobody is in it yet
     frames = [found.get(n, []) for n in range(first, max(found) + 1)]
     xyz, score = track(frames, n_joints)
-    name = Path(path).stem
-    return Skeleton(
-        xyz,
-        score,
-        OPENPOSE_LAYOUTS[n_joints],
-        KINETICS_FPS,
-        "image",
-        None if label is None else str(label),
-        name,
-    )
+    name = None if label is None else str(label)
+    skeleton = Skeleton(xyz, score, OPENPOSE_LAYOUTS[n_joints], KINETICS_FPS, "image", name, Path(path).stem)
+    written.sort(key=lambda row: row[0])
+    number, place, values = (np.array(column) for column in zip(*written, strict=True))
+    bodies = Bodies("kinetics", max(found) + 1, number, place, values.astype(np.float32))
+    return with_original(skeleton, bodies, match_people(bodies, skeleton, first), first)
 
 
 def write_kinetics(skeleton: Skeleton, path: str | Path, label_index: int = -1) -> None:

@@ -18,6 +18,7 @@ from skelact.io.files import write_file
 from skelact.io.ntu_bodies import BodyReport, select_people
 from skelact.io.ntu_fast import parse_usual
 from skelact.io.ntu_names import NTU120_NAMES, parse_ntu_name
+from skelact.io.original import Bodies, number_bodies, with_original
 from skelact.io.reading import read_bytes
 from skelact.layouts import get_layout
 from skelact.skeleton import Skeleton
@@ -55,6 +56,10 @@ class RawNtu:
     def n_bodies(self) -> int:
         """How many different body ids occur."""
         return len(np.unique(self.body_id))
+
+    def bodies(self) -> Bodies:
+        """The same in the form that several formats share."""
+        return Bodies("ntu", self.n_frames, self.frame, number_bodies(self.body_id), self.xyz)
 
 
 def parse_ntu(path: str | Path, all_columns: bool = True) -> RawNtu:
@@ -236,7 +241,11 @@ def select_bodies(
         raise DataError(f"{where} has no tracked joint in any of its {raw.n_frames} frames")
     info, label = _describe(name, label_names)
     track_ids = [i for i, _ in people]
-    return Skeleton(out, out_score, "ntu25", NTU_FPS, "m", label, name, info, track_ids), report
+    skeleton = Skeleton(out, out_score, "ntu25", NTU_FPS, "m", label, name, info, track_ids)
+    person = np.full(len(raw.frame), -1)
+    for m, (_, rows) in enumerate(people):
+        person[rows] = m
+    return with_original(skeleton, raw.bodies(), person), report
 
 
 def _describe(name: str, label_names: Sequence[str] | None) -> tuple[dict[str, int], str | None]:

@@ -17,12 +17,15 @@ import numpy as np
 
 from skelact.errors import DataError
 from skelact.io.files import write_file
+from skelact.io.original import Bodies, with_original
 from skelact.io.reading import Notes, mark_missing, read_bytes
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.skeleton import Skeleton
 
 PYSKL_FPS = 30.0
 _BY_JOINTS = {(17, 2): "coco17", (25, 3): "ntu25", (18, 2): "openpose18", (17, 3): "h36m17"}
+
+_RELEASED = ((17, 2), (18, 2), (25, 3))  # poses that PYSKL's own networks take
 
 
 class _Dtype:
@@ -227,6 +230,7 @@ def _annotation(
                 f"{where}: {xyz.shape[2]} joints in {xyz.shape[3]}D are of no known layout; name one"
             )
     layout = get_layout(layout)
+    poses, sure = xyz, score
     xyz, score = mark_missing(xyz, score, where, notes)
     label = data.get("label")
     if isinstance(label, (int, np.integer)) and label_names is not None:
@@ -244,7 +248,21 @@ def _annotation(
             raise DataError(f"{where}: img_shape must be (height, width), got {shape!r}"[:300]) from None
     unit = unit or ("m" if xyz.shape[3] == 3 else "px")
     name = str(data["frame_dir"])
-    return Skeleton(xyz, score, layout, fps, unit, None if label is None else str(label), name, info)
+    skeleton = Skeleton(xyz, score, layout, fps, unit, None if label is None else str(label), name, info)
+    if poses.shape[2:] not in _RELEASED:
+        return skeleton
+    bodies = _bodies(poses, sure)
+    return with_original(skeleton, bodies, bodies.body)
+
+
+def _bodies(poses: np.ndarray, score: np.ndarray | None) -> Bodies:
+    """Every pose of every frame as it is in the file: x y z, or x y score."""
+    m, t, v, c = poses.shape
+    if c == 2:
+        score = np.ones(poses.shape[:3]) if score is None else score
+        poses = np.concatenate([poses, score[..., None]], -1)
+    values = poses.transpose(1, 0, 2, 3).reshape(t * m, v, poses.shape[3]).astype(np.float32)
+    return Bodies("pyskl", t, np.repeat(np.arange(t), m), np.tile(np.arange(m), t), values)
 
 
 def write_pyskl(

@@ -7,7 +7,7 @@
 ``tracks/*``            clip, first (row), length (rows), start (frame of the clip), track_id
 ``clips/*``             id, label (index into label_names, -1: none), fps, n_frames, unit,
                         first_track, n_tracks, timeline (first row in ``timeline``, -1: none),
-                        info (JSON), checksum (of the source file)
+                        info (JSON; with what the raw file says beyond the people), checksum (of the source file)
 ``timeline/*``          time [s] (NaN: evenly spaced) and frame label (index into frame_label_names,
                         -1: none) of such clips
 ``splits/NAME``         clip indices; names such as ``xsub/train``
@@ -34,6 +34,7 @@ import numpy as np
 from skelact.errors import DataError, LayoutError
 from skelact.io.files import replace_durably
 from skelact.io.journal import Journal
+from skelact.io.original import split_info
 from skelact.io.outputs import holding
 from skelact.io.store_assemble import assemble, bad_text, split_path
 from skelact.io.store_schema import CLIP_COLUMNS, SCHEMA, TRACK_COLUMNS, VERSION, check_tables, datasets
@@ -167,6 +168,8 @@ class StoreWriter:
         if self._journal is None:
             raise DataError(f"{self.path} is closed")
         self._check(skeleton)
+        if self._dtype != "float32":
+            skeleton = skeleton.with_remainder(None)  # rounded joints are not the raw file's any more
         try:
             self._journal.append(skeleton, checksum)
         except OSError as error:
@@ -363,12 +366,13 @@ class Store:
             time, frame_labels = self._timeline(int(row["timeline"]), n_frames)
         except OSError as error:
             raise DataError(f"{self.path}: recording '{row['id']}' cannot be read ({error})") from error
+        info, remainder = split_info(self.infos[clip])
         return Skeleton(
             xyz, score, self.layout, float(row["fps"]), self.unit,
-            self.label_names[row["label"]] if row["label"] >= 0 else None, str(row["id"]), self.infos[clip],
+            self.label_names[row["label"]] if row["label"] >= 0 else None, str(row["id"]), info,
             self.tracks["track_id"][first : first + n_tracks].tolist(), time, frame_labels,
             self.origin, picture,
-        )  # fmt: skip
+        ).with_remainder(remainder)  # fmt: skip
 
     def _timeline(self, place: int, n_frames: int) -> tuple[Any, list[str] | None]:
         if place < 0:

@@ -26,7 +26,8 @@ class PoseC3D(SkeletonModel):
     The first two of the input's channels are drawn, whatever their unit; the others are not looked at. So 3D
     skeletons are seen from the front, and a picture is upside down where the second coordinate points up:
     that is the same for all clips of a set. The picture is the square around all joints of all people in all
-    frames. No gradient flows to the input.
+    frames. No gradient flows to the input. Volumes that are drawn already (``[N, V, T, H, W]``) are taken as they
+    are.
 
     Args:
         layout, n_classes, channels_in: see `SkeletonModel`; ``channels_in`` at least 2.
@@ -81,11 +82,23 @@ class PoseC3D(SkeletonModel):
         self, x: Tensor, owner: Tensor, score: Tensor | None = None, n_clips: int | None = None
     ) -> Tensor:
         """Heatmap volumes ``[N, V, T, size, size]``; arguments as for `forward`."""
+        if x.ndim == 5:
+            return x
         n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
         exact = torch.promote_types(x.dtype, torch.float32)  # a pixel must not be rounded away
         score = torch.ones_like(x[..., 0], dtype=exact) if score is None else score.to(exact)
         pixels = crop_to_people(x[..., :2].to(exact), score > 0, owner, n_clips, self.size, self.margin)
         return make_heatmaps(pixels, score, owner, n_clips, self.size, self.sigma)
+
+    def check_input(
+        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
+    ) -> None:
+        if x.ndim != 5:
+            super().check_input(x, owner, score, n_clips)
+        elif x.shape[1] != len(self.layout):
+            raise ConfigError(
+                f"volumes must be [clips, {len(self.layout)} joints, T, H, W], got {list(x.shape)}"
+            )
 
     def clip_features(
         self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None

@@ -26,7 +26,8 @@ class STGCNPlusPlus(GraphModel):
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block.
         strided: the blocks (0-based) that halve the frames.
-        partition: where the topology starts (see `STGCN`).
+        partition: where the topology starts; the default is what PYSKL calls "spatial". PYSKL ties both tips of
+            NTU's hands to the hand, as layout ntu25_tied does.
         kernels: ``(frames, dilation)`` of the temporal branches.
         dropout: in every block after the first.
         padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
@@ -42,7 +43,7 @@ class STGCNPlusPlus(GraphModel):
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
         strided: Sequence[int] = (4, 7),
-        partition: str = "spatial",
+        partition: str = "self_inward_outward",
         kernels: Sequence[tuple[int, int]] = ((3, 1), (3, 2), (3, 3), (3, 4)),
         dropout: float = 0.0,
         padded_people: int = 0,
@@ -79,7 +80,7 @@ class STGCNPlusPlusSettings(NetworkSettings):
     name: Literal["stgcnpp"] = "stgcnpp"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
     strided: tuple[int, ...] = (4, 7)
-    partition: str = "spatial"
+    partition: str = "self_inward_outward"
     kernels: tuple[tuple[int, int], ...] = ((3, 1), (3, 2), (3, 3), (3, 4))
     dropout: float = 0.0
     padded_people: int = 0

@@ -20,6 +20,7 @@ from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import CheckpointError
 from skelact.models import ModelSettings
 from skelact.nn.fast import inference_form
+from skelact.recognition.released import ReleasedPipeline
 from skelact.training.checkpoint import Card, find_checkpoint, load_checkpoint, load_weights, save_checkpoint
 from skelact.training.predict import predict_logits
 
@@ -76,6 +77,9 @@ class Ensemble:
         """Logits ``[N, views, K]`` of every member for clips of a set."""
         total = len(clips) * len(self.members)
         results = []
+        for member in self.members:
+            if isinstance(member.pipeline, ReleasedPipeline):
+                member.pipeline.check(data, clips)
         for i, member in enumerate(self.members):
 
             def shifted(done: int, _: int, what: str, before: int = i * len(clips)) -> None:
@@ -106,7 +110,13 @@ def load_model(path: str | Path) -> tuple[Any, Card, Pipeline]:
 
 
 def _build(state: dict[str, Tensor], card: Card, where: str) -> tuple[Any, Card, Pipeline]:
-    pipeline = from_plain(Pipeline, card.pipeline, f"{where}: pipeline")
+    if "source" in card.trained and "release" not in card.pipeline:
+        raise CheckpointError(
+            f"{where} was imported by an older skelact and does not say what its release is fed; import the weights "
+            "again: skelact import-weights"
+        )
+    kind = ReleasedPipeline if "release" in card.pipeline else Pipeline
+    pipeline = from_plain(kind, card.pipeline, f"{where}: pipeline")
     settings = from_plain(ModelSettings, card.model, f"{where}: model")
     model = settings.build(card.skeleton_layout, len(card.label_names), pipeline.channels(card.dims))
     load_weights(model, state, where)

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from skelact.datasets.gather import gather, sample_positions
 from skelact.datasets.skeleton_set import SkeletonSet
-from skelact.errors import DataError
+from skelact.errors import ConfigError, DataError
 from skelact.recognition.ensemble import Member, load_ensemble
+from skelact.recognition.released import ReleasedPipeline
 from skelact.skeleton import Skeleton
 
 
@@ -104,9 +105,17 @@ class Recogniser:
 
         Raises:
             DataError: if the recording shows nobody, or an option is out of range.
+            ConfigError: for a window of an imported network, which looks at whole recordings.
         """
         if mode not in ("auto", "each", "group"):
             raise DataError(f"mode '{mode}' is not one of auto, each, group")
+        if isinstance(self.pipeline, ReleasedPipeline):
+            if window is not None or stride is not None or mode == "each":
+                raise ConfigError(
+                    f"the release '{self.pipeline.release}' looks at whole recordings and all their people: leave "
+                    "window, stride and mode out"
+                )
+            return self._recognise_whole(skeleton, batch_size, progress)
         window = self.card.clip_seconds if window is None else window
         stride = window / 4 if stride is None else stride
         if not (window > 0 and stride > 0):
@@ -131,6 +140,18 @@ class Recogniser:
             probabilities.append(values)
             segments += join_windows(track, middle, values, self.card.label_names, length)
         return Recognition(self.card.label_names, people, times, probabilities, segments, window, mode)
+
+    def _recognise_whole(self, skeleton: Skeleton, batch_size: int, progress: Any) -> Recognition:
+        """One decision for the recording, as imported networks make it."""
+        data, views = SkeletonSet.from_skeletons([skeleton]), int(self.card.config.get("views", 1))
+        logits = self.ensemble.member_logits(
+            data, torch.zeros(1, dtype=torch.int64), batch_size, views, progress
+        )
+        probabilities = self.ensemble.combine(logits).softmax(-1).mean(1).numpy()
+        begin = float(skeleton.time[0]) if skeleton.time is not None else 0.0
+        times, length = np.array([begin + skeleton.duration / 2]), skeleton.duration
+        segments = join_windows(-1, times, probabilities, self.card.label_names, length)
+        return Recognition(self.card.label_names, [-1], [times], [probabilities], segments, length, "group")
 
     def _slide(
         self, skeleton: Skeleton, window: float, stride: float, batch_size: int, progress: Any

@@ -1,6 +1,17 @@
-"""Published checkpoints: from the authors' key names and shapes to skelact's networks, exactly."""
+"""Published checkpoints: from the authors' key names, shapes and raw files to their numbers, exactly."""
 
+from skelact.models.published.inputs.table import INPUTS, find_input, published_input
 from skelact.models.published.release import Blueprint, Release
 from skelact.models.published.table import PUBLISHED, find_release, from_published, read_published
 
-__all__ = ["PUBLISHED", "Blueprint", "Release", "find_release", "from_published", "read_published"]
+__all__ = [
+    "INPUTS",
+    "PUBLISHED",
+    "Blueprint",
+    "Release",
+    "find_input",
+    "find_release",
+    "from_published",
+    "published_input",
+    "read_published",
+]
