@@ -30,7 +30,8 @@ class Options:
         views: samples per clip, averaged; the configuration's if not given.
         out: folder of the report; RUN/evaluation-SPLIT if not given.
         batch_size: clips at once.
-        dtype: of the arithmetic: float32 or bfloat16.
+        dtype: of the arithmetic: float32, bfloat16 or float16.
+        device: auto (a GPU if there is one), cpu, cuda or cuda:1.
     """
 
     checkpoint: Annotated[str, tyro.conf.Positional, named("CHECKPOINT")] = ""
@@ -39,7 +40,8 @@ class Options:
     views: int = 0
     out: str = ""
     batch_size: int = 64
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    device: str = "auto"
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -119,7 +121,7 @@ def _evaluate(
     from skelact.training.checkpoint import find_checkpoint
 
     path = find_checkpoint(options.checkpoint)
-    ensemble = load_ensemble(path, getattr(torch, options.dtype))
+    ensemble = load_ensemble(path, getattr(torch, options.dtype), options.device)
     card = ensemble.card
     config = card.config
     data_path = options.data or config.get("data", {}).get("path", "")

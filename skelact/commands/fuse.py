@@ -32,6 +32,7 @@ class Options:
         data: skelact file; the one the first was trained on if not given.
         equal: give all the same weight instead of fitting.
         batch_size: clips at once.
+        device: auto (a GPU if there is one), cpu, cuda or cuda:1.
     """
 
     checkpoints: Annotated[tuple[str, ...], tyro.conf.Positional, named("CHECKPOINT")] = ()
@@ -39,6 +40,7 @@ class Options:
     data: str = ""
     equal: bool = False
     batch_size: int = 64
+    device: str = "auto"
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -65,7 +67,7 @@ def fuse(options: Options, ui: UI) -> dict:
 def _fuse(options: Options, ui: UI) -> dict:
     from skelact.recognition.ensemble import join_checkpoints, save_ensemble
 
-    ensemble = join_checkpoints(options.checkpoints)
+    ensemble = join_checkpoints(options.checkpoints, device=options.device)
     figures: dict[str, Any] = {}
     if options.equal:
         ensemble.weights = [1 / len(ensemble.members)] * len(ensemble.members)

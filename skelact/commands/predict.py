@@ -40,6 +40,7 @@ class Options:
         mode: each person alone, all people as one group, or auto.
         people: how many people to look for in a video: one, many or auto.
         fov: the camera's horizontal field of view in degrees; 60 is assumed if not given.
+        device: auto (a GPU if there is one), cpu, cuda or cuda:1.
         format: format of a skeleton file; found out if not given.
         layout: layout of a skeleton file where the format leaves it open.
         fps: frame rate of a skeleton file where the format does not say.
@@ -55,6 +56,7 @@ class Options:
     mode: Literal["auto", "each", "group"] = "auto"
     people: Literal["auto", "one", "many"] = "auto"
     fov: Annotated[float | None, named("DEGREES")] = None
+    device: str = "auto"
     format: Annotated[str | None, named("NAME")] = None
     layout: Annotated[str | None, named("NAME|FILE.yaml")] = None
     fps: Annotated[float | None, named("FLOAT")] = None
@@ -117,7 +119,7 @@ def result_files(options: Options) -> tuple[Path, list[Path]]:
 def _predict(options: Options, ui: UI) -> dict:
     from skelact.recognition import Recogniser, fit_input
 
-    recogniser = Recogniser(options.checkpoint)
+    recogniser = Recogniser(options.checkpoint, options.device)
     video = not options.format and is_video(options.source)
     if options.overlay and not video:
         raise ConfigError(f"--overlay draws on a video, but {options.source} is a skeleton file")

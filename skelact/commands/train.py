@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ HELP = """Train a network from a configuration file; every setting below can be 
 besides the settings:
   --data FILE.h5   the skelact file, instead of the configuration's data.path
   --overfit N      only check that the network can learn N clips by heart, then stop
+  --device NAME    auto, cpu, cuda or cuda:1; short for --train.device
   --restart        begin again even if the folder holds an unfinished run
 
 A run that was stopped or killed continues where it was with the same command. The folder it prints
@@ -66,6 +68,7 @@ def main(arguments: list[str], ui: UI) -> int:
         if asks
         else choose_recipe(options.data_file, arguments, ui)
     )
+    arguments = [re.sub(r"^--device(?==|$)", "--train.device", word) for word in arguments]
     choose_family(experiment, arguments)
     experiment = parse(Experiment, arguments, "train CONFIG.yaml", HELP, default=experiment)
     if options.data_file:

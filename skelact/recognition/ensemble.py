@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from skelact.config import from_plain
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.device import find_device
 from skelact.errors import CheckpointError
 from skelact.models import ModelSettings
 from skelact.nn.fast import inference_form
@@ -43,7 +44,7 @@ class Member:
     model: Any
     card: Card
     pipeline: Pipeline
-    network: Callable[..., Tensor]
+    network: nn.Module
 
 
 @dataclass
@@ -123,40 +124,46 @@ def _build(state: dict[str, Tensor], card: Card, where: str) -> tuple[Any, Card,
     return model.eval(), card, pipeline
 
 
-def load_ensemble(path: str | Path, dtype: torch.dtype = torch.float32) -> Ensemble:
+def load_ensemble(path: str | Path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> Ensemble:
     """The networks of a checkpoint, one or several fused, in their inference form.
 
     Args:
         path: checkpoint file or run folder.
         dtype: of the arithmetic.
+        device: where the networks run, see `skelact.device.find_device`.
 
     Raises:
-        CheckpointError, ConfigError: if the checkpoint cannot be used.
+        CheckpointError, ConfigError: if the checkpoint cannot be used, or the device is not there.
     """
+    place = find_device(device)
     path = find_checkpoint(path)
     state, card = load_checkpoint(path)
     if card.model.get("name") != FUSED:
         model, card, pipeline = _build(state, card, str(path))
         return Ensemble(
-            [Member(path.parent.name, model, card, pipeline, inference_form(model, dtype))], [1.0], card
+            [Member(path.parent.name, model, card, pipeline, inference_form(model, dtype).to(place))],
+            [1.0],
+            card,
         )
     members, weights = [], []
     for i, part in enumerate(card.model["members"]):
         own = {k.removeprefix(f"{i}."): v for k, v in state.items() if k.startswith(f"{i}.")}
         mine = replace(card, model=part["model"], pipeline=part["pipeline"])
         model, mine, pipeline = _build(own, mine, f"{path}: member {i} ({part['from']})")
-        members.append(Member(part["from"], model, mine, pipeline, inference_form(model, dtype)))
+        members.append(Member(part["from"], model, mine, pipeline, inference_form(model, dtype).to(place)))
         weights.append(float(part["weight"]))
     return Ensemble(members, weights, card)
 
 
-def join_checkpoints(paths: Sequence[str | Path], dtype: torch.dtype = torch.float32) -> Ensemble:
+def join_checkpoints(
+    paths: Sequence[str | Path], dtype: torch.dtype = torch.float32, device: str = "cpu"
+) -> Ensemble:
     """An ensemble, equally weighted, of the networks of several checkpoints.
 
     Raises:
         CheckpointError: if they disagree on layout, coordinates, unit, origin or classes.
     """
-    parts = [load_ensemble(path, dtype) for path in paths]
+    parts = [load_ensemble(path, dtype, device) for path in paths]
     first = parts[0]
     for path, part in zip(paths[1:], parts[1:], strict=True):
         theirs, ours = part.card, first.card

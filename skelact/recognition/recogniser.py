@@ -74,10 +74,11 @@ class Recogniser:
 
     Args:
         path: checkpoint file or run folder.
+        device: where the networks run, see `skelact.device.find_device`.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.ensemble = load_ensemble(path)
+    def __init__(self, path: str | Path, device: str = "cpu") -> None:
+        self.ensemble = load_ensemble(path, device=device)
         self.card, self.pipeline = self.ensemble.card, self.ensemble.members[0].pipeline
 
     @torch.inference_mode()
@@ -199,12 +200,12 @@ class _Windows:
             sampling, torch.full((n,), self.length), torch.full((n,), self.fps), training=False
         )
         positions = positions + self.begins[:, None]
-        outputs = []
+        outputs, device = [], next(member.network.parameters()).device
         for start in range(0, n, self.batch_size):
             part = positions[start : start + self.batch_size]
             clips = torch.zeros(len(part), dtype=torch.int64)
-            batch = member.pipeline.prepare(gather(self.data, clips, sampling, positions=part))
-            outputs.append(member.network(batch.x, batch.owner, batch.score, batch.n_clips))
+            batch = member.pipeline.prepare(gather(self.data, clips, sampling, positions=part)).to(device)
+            outputs.append(member.network(batch.x, batch.owner, batch.score, batch.n_clips).cpu())
             if self.progress:
                 self.progress(min(start + self.batch_size, n), n, "recognising")
         return torch.cat(outputs)
