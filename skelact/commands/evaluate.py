@@ -94,7 +94,7 @@ def evaluate(
 
     from skelact.datasets.skeleton_set import SkeletonSet
     from skelact.evaluate.calibration import calibration_metrics
-    from skelact.evaluate.metrics import classification_metrics, combine_clips, softmax
+    from skelact.evaluate.metrics import classification_metrics, combine_clips
     from skelact.evaluate.report import Example, write_evaluation_report
     from skelact.io.store import Store
     from skelact.recognition import load_ensemble
@@ -125,9 +125,8 @@ def evaluate(
         each = ensemble.member_logits(data, clips, options.batch_size, views, update)
     logits = ensemble.combine(each).numpy()
     target = labels[clips].numpy()
-    scores = combine_clips(logits) if views > 1 else logits[:, 0]
-    result = classification_metrics(scores, target, card.label_names)
-    probability = scores if views > 1 else softmax(scores)
+    probability = combine_clips(logits)  # of one view or several: mAP ranks across clips
+    result = classification_metrics(probability, target, card.label_names)
     calibration = calibration_metrics(probability, target)
     folder = Path(options.out) if options.out else path.parent / f"evaluation-{split.replace('/', '-')}"
     shown = []
