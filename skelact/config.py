@@ -291,7 +291,7 @@ def resolve_parts(data: Any, settings: DataSettings) -> DataSettings:
             val = float(val)
     beside = {kind: sibling_part(train, kind) for kind in ("val", "test")}
     if settings.fold and val == "auto":
-        val, val_by = 0.0, _held_out_share(data, train, False)[1]
+        val, val_by = 0.0, _held_out_share(data, train, False)[1] if val_by == "subject" else val_by
     if val == "auto":
         if beside["val"] in data.splits:
             val = beside["val"]

@@ -176,7 +176,7 @@ def fit_out_of_fold(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:
     fused = sum(w * z.log_softmax(-1) for w, z in zip(weights, logits, strict=True))
     assert isinstance(fused, torch.Tensor)
     alone = [float((z.argmax(1) == labels).float().mean()) for z in logits]
-    ensemble.members = members
+    ensemble.members, ensemble.card = members, members[0].card
     ensemble.weights = [round(weights[g] * share, 6) for g, share in shares]
     return {
         "clips": len(kept),
