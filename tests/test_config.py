@@ -9,6 +9,7 @@ import pytest
 import torch
 import yaml
 
+from skelact.commands.train import describe_parts
 from skelact.config import (
     DataSettings,
     Experiment,
@@ -218,3 +219,82 @@ def test_parts_that_are_left_to_the_set() -> None:
     ):
         resolve_parts(two, DataSettings())
     assert resolve_parts(two, DataSettings(train="xview/train", val=0.0)).test == ""
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["train", "test"], ("train", "test")),
+        (["train", "val", "test"], ("train", "test")),
+        (["train1", "test1"], ("train1", "test1")),
+        (["a/train", "a/test"], ("a/train", "a/test")),
+        (["fold/train_2", "fold/test_2"], ("fold/train_2", "fold/test_2")),
+        (["train"], ("train", "")),
+        (["training", "latest"], ("all", "")),  # other words are no parts
+    ],
+)
+def test_parts_are_known_by_their_names(names: list[str], found: tuple[str, str]) -> None:
+    data = random_set("sbu15", n=24, splits={name: range(12 + i) for i, name in enumerate(names)})
+    settings = resolve_parts(data, DataSettings())
+    assert (settings.train, settings.test) == found
+    assert (settings.val == "val") == ("val" in names)
+
+
+def test_nothing_trains_on_a_test_part_without_being_told() -> None:
+    for name in ("test", "test1", "x/test"):
+        data = random_set("sbu15", n=24, splits={name: range(6)})
+        with pytest.raises(
+            ConfigError, match=rf"test part \({name}\) and no training part.*--data\.train all"
+        ):
+            resolve_parts(data, DataSettings())
+        assert resolve_parts(data, DataSettings(train="all")).train == "all"
+    many = random_set("sbu15", n=24, splits={"train1": range(6), "train2": range(6), "test1": range(6)})
+    with pytest.raises(ConfigError, match=r"several training parts: train1, train2"):
+        resolve_parts(many, DataSettings())
+
+
+def test_validation_is_by_subject_where_enough_are_known() -> None:
+    parts = {"train": range(40), "test": range(40, 48)}
+    for subjects, by in ((8, "subject"), (7, "clip"), (0, "clip")):
+        settings = resolve_parts(random_set("sbu15", n=48, subjects=subjects, splits=parts), DataSettings())
+        assert (settings.val, settings.val_by) == (0.1, by)
+    data = random_set("sbu15", n=48, subjects=8, splits=parts)
+    train, val = choose_parts(data, DataSettings())
+    who = data.column("subject")
+    assert not {who[i] for i in train.tolist()} & {who[i] for i in val.tolist()}
+    assert "people are in training too" in describe_parts(DataSettings(val=0.1, val_by="clip"), 9, 1)
+    assert "people are in training too" not in describe_parts(DataSettings(val=0.1), 9, 1)
+
+
+def test_folds_leave_out_every_clip_once() -> None:
+    data = random_set("sbu15", n=40, subjects=5)
+    who = data.column("subject")
+    held = []
+    for i in (1, 2, 3):
+        settings = resolve_parts(data, DataSettings(train="all", fold=f"{i}/3"))
+        train, val = choose_parts(data, settings)
+        assert sorted(train.tolist() + val.tolist()) == list(range(40))
+        assert not {who[i] for i in train.tolist()} & {who[i] for i in val.tolist()}
+        held += val.tolist()
+        assert f"(fold {i}/3) by subject" in describe_parts(settings, len(train), len(val))
+    assert sorted(held) == list(range(40))
+    sizes = [
+        len(choose_parts(data, DataSettings(train="all", fold=f"{i}/4", val_by="clip"))[1])
+        for i in (1, 2, 3, 4)
+    ]
+    assert sizes == [10] * 4
+    for wrong in ("0/3", "4/3", "1/1", "a"):
+        with pytest.raises(ConfigError, match=r"data\.fold must be i/k"):
+            DataSettings(fold=wrong)
+    with pytest.raises(ConfigError, match="5 groups cannot be dealt to 6 folds"):
+        choose_parts(data, DataSettings(train="all", fold="1/6"))
+
+
+@pytest.mark.parametrize(
+    "path",
+    sorted((Path(__file__).parents[1] / "configs" / "ntu").glob("*_ctrgcn.yaml")),
+    ids=lambda p: p.stem,
+)
+def test_ctrgcn_has_its_authors_windows(path: Path) -> None:
+    sampling = load_config(path).pipeline.sampling
+    assert (sampling.crop, sampling.least, sampling.test_share) == ((0.5, 1.0), 64, 0.95)

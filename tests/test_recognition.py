@@ -16,6 +16,7 @@ from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import DataError, LayoutError
 from skelact.layouts import LAYOUTS, conversion
 from skelact.models import STGCNSettings
+from skelact.recipes import default_recipe
 from skelact.recognition import Recogniser, fit_input, join_windows, load_model
 from skelact.skeleton import Skeleton
 from skelact.training.checkpoint import Card, save_checkpoint
@@ -115,7 +116,7 @@ def test_layouts_that_are_too_different_are_refused() -> None:
 
 def test_coordinates() -> None:
     with pytest.raises(
-        DataError, match=r"2 coordinates per joint, the checkpoint needs 3.*--coordinates world"
+        DataError, match=r"2 coordinates per joint, the checkpoint needs 3.*--coordinates camera"
     ):
         fit_input(recording(dims=2), make_card(), BODY)
     fitted, notes = fit_input(recording(), make_card(dims=2), BODY)
@@ -308,3 +309,39 @@ def test_join_windows() -> None:
     found = join_windows(4, np.array([1.0, 2.0, 3.0, 4.0]), p, ["a", "b"], 2.0)
     assert [(s.label, s.start, s.end) for s in found] == [("a", 0.0, 2.5), ("b", 2.5, 3.5), ("a", 3.5, 5.0)]
     assert [s.score for s in found] == pytest.approx([0.8, 0.8, 0.6]) and {s.person for s in found} == {4}
+
+
+# --- origin ---
+
+
+def test_the_trajectory_is_asked_for_or_taken_out() -> None:
+    about = recording(origin="hips")
+    with pytest.raises(DataError, match=r"'clip' has origin 'hips'.*--coordinates camera.*--fov"):
+        fit_input(about, make_card(), BODY)
+    fitted, notes = fit_input(recording(), make_card(origin="hips"), BODY)
+    hips = LAYOUTS["ntu25"].joints.index("mid_hip")
+    assert fitted.origin == "hips" and not fitted.xyz[:, :, hips].any() and "own hips" in notes[0]
+    assert np.allclose(fitted.xyz[0, 3, 5], recording().xyz[0, 3, 5] - recording().xyz[0, 3, hips])
+    score = np.ones((1, 20, 25))
+    score[0, 4, hips] = 0
+    unseen, _ = fit_input(recording().with_(score=score), make_card(origin="hips"), BODY)
+    assert not unseen.score[0, 4].any() and unseen.score[0, 5].all()
+
+
+def test_older_cards_get_the_origin_that_they_had() -> None:
+    assert make_card().origin == "camera" and make_card("pose33").origin == "hips"
+    assert make_card("pose33", unit="image").origin == "camera"
+    assert make_card("pose33", origin="camera").origin == "camera"
+
+
+def test_distances_between_people_need_the_trajectory() -> None:
+    data = SkeletonSet.from_skeletons(
+        [recording(people=2, origin="hips"), recording(people=2, origin="hips")]
+    )
+    with pytest.raises(DataError, match=r"stream 'partner'.*origin 'hips'.*--coordinates camera"):
+        Pipeline(streams=["joint", "partner"])(data, torch.arange(2))
+    Pipeline(streams=["joint"])(data, torch.arange(2))
+    assert "partner" not in default_recipe(data, torch.arange(2)).pipeline.streams
+    data.origin = "camera"
+    assert "partner" in default_recipe(data, torch.arange(2)).pipeline.streams
+    Pipeline(streams=["joint", "partner"])(data, torch.arange(2))

@@ -36,6 +36,9 @@ def test_missing_joints_are_zero_whatever_was_given() -> None:
         ({"unit": "feet"}, DataError, "unit 'feet'"),
         ({"track_ids": [1, 1], "xyz": np.ones((2, 4, 17, 3))}, DataError, "different track ids"),
         ({"time": [0, 1, 1, 2]}, DataError, "increasing"),
+        ({"origin": "floor"}, DataError, "origin 'floor'.*camera, hips"),
+        ({"picture": np.zeros((1, 4, 17, 3))}, DataError, "picture must be"),
+        ({"picture": np.full((1, 4, 17, 2), np.nan)}, DataError, "picture is not finite"),
         ({"frame_labels": ["a"]}, DataError, "4 frames, but 1"),
     ],
 )
@@ -83,3 +86,22 @@ def test_mirror_twice_is_the_identity_and_swaps_sides() -> None:
         assert (once.score[0, :, left] == score[0, :, right]).all()
     with pytest.raises(DataError, match="width"):
         make(unit="px").mirrored()
+
+
+def test_the_picture_goes_with_the_joints() -> None:
+    picture = np.random.default_rng(0).random((1, 4, 17, 2)).astype(np.float32)
+    score = np.ones((1, 4, 17))
+    score[0, 1, 2] = 0
+    skeleton = make(picture=picture, score=score, origin="hips")
+    assert (skeleton.picture[0, 1, 2] == 0).all()
+    seen = skeleton.in_picture()
+    assert (seen.unit, seen.origin, seen.picture) == ("image", "camera", None)
+    assert np.array_equal(seen.xyz, skeleton.picture) and seen.in_picture().equals(seen)
+    assert skeleton.mirrored().in_picture().equals(seen.mirrored())
+    assert np.allclose(skeleton.converted("kinect20").in_picture().xyz, seen.converted("kinect20").xyz)
+    assert not skeleton.equals(make(score=score, origin="hips")) and not skeleton.equals(
+        skeleton.with_(origin="camera")
+    )
+    assert skeleton.with_(xyz=skeleton.xyz[:, :2], score=skeleton.score[:, :2]).picture is None
+    with pytest.raises(DataError, match="does not say where its joints are in a picture"):
+        make().in_picture()

@@ -113,7 +113,7 @@ def _evaluate(
 
     from skelact.datasets.skeleton_set import SkeletonSet
     from skelact.evaluate.calibration import calibration_metrics
-    from skelact.evaluate.metrics import classification_metrics, combine_clips, softmax
+    from skelact.evaluate.metrics import classification_metrics, combine_clips
     from skelact.evaluate.report import Example, write_evaluation_report
     from skelact.io.outputs import holding
     from skelact.io.store import Store
@@ -147,9 +147,8 @@ def _evaluate(
         each = ensemble.member_logits(data, clips, options.batch_size, views, update)
     logits = ensemble.combine(each).numpy()
     target = labels[clips].numpy()
-    scores = combine_clips(logits) if views > 1 else logits[:, 0]
-    result = classification_metrics(scores, target, card.label_names)
-    probability = scores if views > 1 else softmax(scores)
+    probability = combine_clips(logits)  # of one view or several: mAP ranks across clips
+    result = classification_metrics(probability, target, card.label_names)
     calibration = calibration_metrics(probability, target)
     shown = []
     with Store(data_path) as store:

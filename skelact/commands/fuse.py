@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,7 +19,12 @@ HELP = """Join trained networks (streams, families, seeds) into one checkpoint t
   skelact fuse runs/j runs/b --out runs/fused
   skelact evaluate runs/fused data.h5 --split xsub/test
 
-The weights of the members' scores are fitted on the validation clips that all of them left out."""
+The weights of the members' scores are fitted on the validation clips that all of them left out. Better, on
+all training clips: train each also on k folds, and name these runs too (in any order); they only give the weights:
+
+  for i in 1 2 3 4 5; do skelact train CONFIG.yaml --pipeline.streams joint --name j$i --data.fold $i/5; done
+  skelact train CONFIG.yaml --pipeline.streams joint --name j --data.val 0         (bone likewise)
+  skelact fuse runs/j runs/b runs/j1 runs/j2 ... runs/b5 --out runs/fused"""
 
 
 @dataclass
@@ -69,7 +74,9 @@ def _fuse(options: Options, ui: UI) -> dict:
 
     ensemble = join_checkpoints(options.checkpoints, device=options.device)
     figures: dict[str, Any] = {}
-    if options.equal:
+    if any(fold_of_member(m) for m in ensemble.members):
+        figures = fit_out_of_fold(ensemble, options, ui)
+    elif options.equal:
         ensemble.weights = [1 / len(ensemble.members)] * len(ensemble.members)
     else:
         figures = fit_on_validation(ensemble, options, ui)
@@ -83,10 +90,11 @@ def _fuse(options: Options, ui: UI) -> dict:
             strict=True,
         )
     ]
-    heads = ["member", "network", "streams", "weight", *(["validation top-1"] if figures else [])]
+    where = "out-of-fold" if figures.get("folds") else "validation"
+    heads = ["member", "network", "streams", "weight", *([f"{where} top-1"] if figures else [])]
     ui.table(heads, rows)
     if figures:
-        ui.done(f"fused: {percent(figures['fused'])} on {figures['clips']} validation clips")
+        ui.done(f"fused: {percent(figures['fused'])} on {figures['clips']} {where} clips")
     ui.done(f"checkpoint {path}")
     test = ensemble.card.config.get("data", {}).get("test")
     data = options.data or ensemble.card.config.get("data", {}).get("path") or "DATA.h5"
@@ -94,20 +102,112 @@ def _fuse(options: Options, ui: UI) -> dict:
     return {"checkpoint": str(path), "weights": ensemble.weights, **figures}
 
 
-def fit_on_validation(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:
-    """Set the ensemble's weights from the clips that all members left out for validation."""
-    import numpy as np
-    import torch
-
+def open_set(ensemble: Any, options: Options) -> Any:
+    """The set that the weights are fitted on."""
     from skelact.datasets.skeleton_set import SkeletonSet
-    from skelact.evaluate.fusion import fit_fusion_weights
 
     path = options.data or ensemble.card.config.get("data", {}).get("path", "")
     if not path:
         raise ConfigError(
             "the checkpoints name no data; name a skelact file with --data DATA.h5, or use --equal"
         )
-    data = SkeletonSet.open(path)
+    return SkeletonSet.open(path)
+
+
+def fold_of_member(member: Any) -> str:
+    """``i/k`` of a network that was trained on all folds but the i-th; else empty."""
+    return member.card.config.get("data", {}).get("fold", "")
+
+
+def fit_out_of_fold(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:
+    """Weights from what networks say of clips that they were not trained on, all training clips once.
+
+    Networks with the same settings but for the fold belong together. In the fused network they are represented
+    by the one of these settings that has no fold; where there is none, by all of them with equal shares.
+
+    Raises:
+        ConfigError: if a fold is missing or double, or the folds of different networks are not the same.
+    """
+    import torch
+
+    from skelact.config import DataSettings, choose_parts, from_plain, read_fold
+    from skelact.evaluate.fusion import fit_fusion_weights
+
+    data = open_set(ensemble, options)
+    families: dict[str, tuple[list[Any], dict[int, Any]]] = {}  # whole networks, networks by fold
+    sizes = set()
+    for member in ensemble.members:
+        whole, folds = families.setdefault(repr((member.card.model, member.card.pipeline)), ([], {}))
+        if not fold_of_member(member):
+            whole.append(member)
+            continue
+        i, k = read_fold(fold_of_member(member))
+        sizes.add(k)
+        if i in folds:
+            raise ConfigError(
+                f"{folds[i].name} and {member.name} are networks of the same fold {i}/{k}; name one"
+            )
+        folds[i] = member
+    if len(sizes) > 1:
+        raise ConfigError(
+            f"the networks have folds of different numbers: {sorted(sizes)}; train all on the same"
+        )
+    k = sizes.pop()
+    members, shares, logits = [], [], []
+    kept: Any = None
+    for whole, folds in families.values():
+        missing = sorted(set(range(1, k + 1)) - set(folds))
+        if missing:
+            name = (whole or list(folds.values()))[0].name
+            raise ConfigError(
+                f"the network of {name} lacks folds {', '.join(f'{i}/{k}' for i in missing)}; train them with "
+                f"--data.fold {missing[0]}/{k} and the same settings"
+            )
+        clips, outputs = [], []
+        with ui.progress("out of fold") as update:
+            for i in sorted(folds):
+                settings = from_plain(DataSettings, folds[i].card.config["data"], f"{folds[i].name}: data")
+                _, val = choose_parts(data, settings)
+                val = val[data.labels[val] >= 0]
+                one = replace(ensemble, members=[folds[i]], weights=[1.0])
+                clips.append(val)
+                outputs.append(one.member_logits(data, val, options.batch_size, progress=update)[0][:, 0])
+        order = torch.cat(clips).argsort()
+        left_out = torch.cat(clips)[order]
+        if kept is not None and not torch.equal(kept, left_out):
+            raise ConfigError(
+                "the folds of the networks are of different clips; train all with the same data settings"
+            )
+        kept = left_out
+        logits.append(torch.cat(outputs)[order])
+        named = whole or [folds[i] for i in sorted(folds)]
+        members += named
+        shares += [(len(logits) - 1, 1 / len(named))] * len(named)
+    labels = data.labels[kept]
+    weights = [1 / len(logits)] * len(logits)
+    if not options.equal:
+        weights = fit_fusion_weights(torch.stack(logits).numpy(), labels.numpy()).tolist()
+    fused = sum(w * z.log_softmax(-1) for w, z in zip(weights, logits, strict=True))
+    assert isinstance(fused, torch.Tensor)
+    alone = [float((z.argmax(1) == labels).float().mean()) for z in logits]
+    ensemble.members, ensemble.card = members, members[0].card
+    ensemble.weights = [round(weights[g] * share, 6) for g, share in shares]
+    return {
+        "clips": len(kept),
+        "folds": k,
+        "alone": [alone[g] for g, _ in shares],
+        "fused": float((fused.argmax(1) == labels).float().mean()),
+    }
+
+
+def fit_on_validation(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:
+    """Set the ensemble's weights from the clips that all members left out for validation."""
+    import numpy as np
+    import torch
+
+    from skelact.evaluate.fusion import fit_fusion_weights
+
+    data = open_set(ensemble, options)
     clips = common_validation(ensemble, data)
     labels = data.labels[clips]
     with ui.progress("validating") as update:

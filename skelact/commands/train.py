@@ -326,11 +326,14 @@ def describe_parts(settings: Any, n_train: int, n_val: int | None) -> str:
     text = f"training on {n_train} clips (" + ("all" if settings.train == "all" else settings.train) + ")"
     if n_val is None:
         text += ", no validation"
-    elif isinstance(settings.val, str):
+    elif isinstance(settings.val, str) and not settings.fold:
         text += f", validation on {n_val} ({settings.val})"
     else:
         text = text.replace("(all)", "(all others)")
-        text += f", validation on {n_val} held out by {settings.val_by}"
+        how = f"fold {settings.fold}" if settings.fold else "held out"
+        text += f", validation on {n_val} ({how}) by {settings.val_by}"
+        if settings.val_by == "clip":
+            text += ", whose people are in training too, so that its figures are better than those on other people"
     return text + (f"; test part: {settings.test}" if settings.test else "; no test part")
 
 

@@ -33,7 +33,7 @@ class Sampling:
         least: for ``resize``, frames that the window has at least when training, where the clip has so many
             (CTR-GCN: 64).
         test_share: for ``resize``, the share of the clip, in its middle, that evaluation looks at (CTR-GCN:
-            0.95); None: the upper end of ``crop``.
+            0.95); 0: the upper end of ``crop``.
 
     Raises:
         ConfigError: for values out of range.
@@ -46,7 +46,7 @@ class Sampling:
     crop: tuple[float, float] = (0.5, 1.0)
     fps: float = 30.0
     least: int = 0
-    test_share: float | None = None
+    test_share: float = 0.0
 
     def __post_init__(self) -> None:
         if self.kind not in SAMPLINGS:
@@ -59,8 +59,8 @@ class Sampling:
             raise ConfigError(f"fps must be above 0, got {self.fps}")
         if self.least < 0:
             raise ConfigError(f"least must be 0 or a number of frames, got {self.least}")
-        if self.test_share is not None and not 0 < self.test_share <= 1:
-            raise ConfigError(f"test_share must be a share above 0 and up to 1, got {self.test_share}")
+        if not 0 <= self.test_share <= 1:
+            raise ConfigError(f"test_share must be a share in 0..1, got {self.test_share}")
 
 
 def sample_positions(
@@ -95,7 +95,7 @@ def sample_positions(
         if training:
             share, place = low + (high - low) * draw(n, 1), draw(n, 1)
         else:
-            high = high if sampling.test_share is None else sampling.test_share
+            high = sampling.test_share or high
             low = min(low, high)
             share = torch.full((n, 1), high - (high - low) * view[0] / view[1], device=where)
             place = (0.5 + view[0] * GOLDEN) % 1

@@ -210,8 +210,8 @@ def classification_metrics(
     """All figures of a single-label classification.
 
     Args:
-        scores: ``[N, K]`` logits or probabilities. For mAP use probabilities when samples were calibrated
-            or combined differently: the ranking goes across samples.
+        scores: ``[N, K]`` probabilities (`combine_clips`): mAP ranks across samples, where logits of different
+            samples have no common scale. The other figures are the same for logits.
         labels: ``[N]`` class indices.
         label_names: K names; None: the indices.
 

@@ -111,11 +111,11 @@ class Journal:
         if path.exists() and path.stat().st_size >= good:
             for end, _ in _records(path):
                 good = end
-            self._file = path.open("r+b")
+            self._file = path.open("r+b", buffering=0)  # a buffer would fail again on closing
             self._file.truncate(good)
             self._file.seek(good)
         else:
-            self._file = path.open("wb")
+            self._file = path.open("wb", buffering=0)
             self._file.write(_MAGIC)
 
     def append(self, skeleton: Skeleton, checksum: str | None) -> None:
@@ -123,8 +123,9 @@ class Journal:
         record = _encode(skeleton, checksum)
         place = self._file.tell()
         try:
-            self._file.write(_HEAD.pack(len(record), zlib.crc32(record)) + record)
-            self._file.flush()
+            rest = memoryview(_HEAD.pack(len(record), zlib.crc32(record)) + record)
+            while rest:  # a disk that is nearly full takes a part
+                rest = rest[self._file.write(rest) :]
         except OSError:
             try:
                 self._file.seek(place)

@@ -54,7 +54,7 @@ def fit_input(skeleton: Skeleton, card: Card, pipeline: Pipeline) -> tuple[Skele
     if dims < card.dims:
         raise DataError(
             f"{where} has {dims} coordinates per joint, the checkpoint needs {card.dims}; extract 3D skeletons "
-            "or train on 2D"
+            "(--coordinates camera) or train on 2D"
         )
     if dims > card.dims:
         skeleton = skeleton.with_(xyz=skeleton.xyz[..., : card.dims])

@@ -9,7 +9,7 @@ import pytest
 import torch
 from cli_helpers import skelact
 
-from skelact.config import Experiment, dump_config
+from skelact.config import DataSettings, Experiment, choose_parts, dump_config, from_plain
 from skelact.datasets.gather import Sampling
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.synthetic import make_set
@@ -133,3 +133,80 @@ def test_without_a_configuration_the_size_decides(runs: Path) -> None:
     assert "configs/default_small.yaml is used" in done.out + done.err
     assert (runs / "default" / "set_default_small" / "best.safetensors").is_file()
     assert skelact("train").code == 2
+
+
+def test_weights_from_predictions_out_of_fold(runs: Path) -> None:
+    names = []
+    for stream in ("joint", "bone"):
+        for fold in ("1/2", "2/2"):
+            name = f"{stream}{fold[0]}"
+            words = (
+                "train",
+                runs / f"{stream}.yaml",
+                "--data",
+                runs / "set.h5",
+                "--name",
+                name,
+                "--data.fold",
+                fold,
+            )
+            done = skelact(*words)
+            assert done.code == 0 and f"(fold {fold}) by subject" in done.err + done.out, done.err
+            names.append(runs / name)
+    out = runs / "folds"
+    done = skelact("fuse", runs / "bone", *names[::-1], runs / "joint", "--out", out, "--json")
+    assert done.code == 0, done.err
+    assert (done.json["clips"], done.json["folds"]) == (48, 2)  # every clip, each by who had not seen it
+    ensemble = load_ensemble(out)
+    assert ensemble.streams == "bone | joint" and ensemble.weights == done.json["weights"]
+    for stream, member in zip(("bone", "joint"), ensemble.members, strict=True):  # the whole networks answer
+        own = load_checkpoint(runs / stream)[0]
+        assert all(torch.equal(own[k], v) for k, v in member.model.state_dict().items())
+
+    from skelact.datasets.skeleton_set import SkeletonSet
+    from skelact.evaluate.fusion import fit_fusion_weights
+
+    data, logits = SkeletonSet.open(str(runs / "set.h5")), []
+    for stream in ("bone", "joint"):
+        outputs = torch.zeros(48, len(data.label_names))
+        for fold in "12":
+            path = runs / f"{stream}{fold}"
+            settings = from_plain(DataSettings, load_checkpoint(path)[1].config["data"], "")
+            _, val = choose_parts(data, settings)
+            outputs[val] = load_ensemble(path).member_logits(data, val)[0][:, 0]
+        logits.append(outputs.numpy())
+    weights = fit_fusion_weights(np.stack(logits), data.labels.numpy())
+    assert done.json["weights"] == pytest.approx(weights, abs=1e-3)
+
+    done = skelact("fuse", *names, "--out", runs / "bagged", "--json")  # no whole network: all folds answer
+    assert done.code == 0 and len(done.json["weights"]) == 4, done.err
+    assert done.json["weights"][0] == done.json["weights"][1] == pytest.approx(weights[1] / 2, abs=1e-3)
+    done = skelact("fuse", *names[:3], runs / "bone", "--out", runs / "no")
+    assert done.code == 2 and "lacks folds 2/2" in done.err and "--data.fold 2/2" in done.err
+    assert skelact("fuse", names[0], names[0], names[1], "--out", runs / "no").code == 2
+
+
+def test_map_does_not_depend_on_how_many_views_are_joined(runs: Path) -> None:
+    """With one share for both ends all views are the same, so no figure may move."""
+    words = ("train", runs / "joint.yaml", "--data", runs / "set.h5", "--name", "still", "--train.epochs", 1)
+    assert skelact(*words, "--pipeline.sampling.crop", 1, 1).code == 0
+    figures = [
+        skelact("evaluate", runs / "still", "--out", runs / f"views{views}", "--views", views, "--json").json
+        for views in (1, 3)
+    ]
+    for name in ("mean_average_precision", "top1", "ece"):
+        assert figures[0][name] == pytest.approx(figures[1][name], abs=1e-9)
+
+    from skelact.datasets.skeleton_set import SkeletonSet
+    from skelact.evaluate.metrics import average_precision
+
+    data = SkeletonSet.open(str(runs / "set.h5"))
+    logits = load_ensemble(runs / "still").member_logits(data, torch.arange(len(data)))[0][:, 0]
+    labels = data.labels.numpy()
+    by = [
+        float(np.mean([average_precision(s[:, k], labels == k) for k in np.unique(labels)]))
+        for s in (logits.softmax(-1).numpy(), logits.numpy())
+    ]
+    assert figures[0]["mean_average_precision"] == pytest.approx(by[0], abs=1e-6) and by[0] != pytest.approx(
+        by[1]
+    )

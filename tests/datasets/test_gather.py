@@ -263,7 +263,7 @@ def test_windows_have_a_least_length_in_training_and_a_share_of_their_own_in_tes
     p = sample_positions(test, length, fps, False)
     assert (p[:, 0] + p[:, -1]) / 2 == pytest.approx((length.numpy() - 1) / 2)  # in the middle
     assert span(test, False, (1, 2)) == pytest.approx((0.725 * length).numpy(), rel=0.01)
-    for wrong in ({"least": -1}, {"test_share": 0}, {"test_share": 1.1}):
+    for wrong in ({"least": -1}, {"test_share": -0.1}, {"test_share": 1.1}):
         with pytest.raises(ConfigError, match=r"least|test_share"):
             Sampling(**wrong)
 

@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from skelact import Skeleton
+from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import DataError, LayoutError, SkelactError
 from skelact.io.store import Store, StoreWriter, read_store, write_store
 
@@ -212,3 +213,42 @@ def test_corrupt_bytes_never_crash(tmp_path: Path, place: float, byte: int, cut:
         read_store(path)
     except SkelactError as error:
         assert str(error)
+
+
+# --- origin and picture ---
+
+
+def test_origin_and_picture_are_kept(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    clips = [c.with_(origin="hips", picture=rng.random((*c.score.shape, 2))) for c in recordings(4)]
+    write_store(tmp_path / "a.h5", clips)
+    assert all(a.equals(b) for a, b in zip(clips, read_store(tmp_path / "a.h5"), strict=True))
+    assert SkeletonSet.open(tmp_path / "a.h5").origin == SkeletonSet.from_skeletons(clips).origin == "hips"
+    options = {"layout": "coco17", "origin": "hips", "pictured": True}
+    with StoreWriter(tmp_path / "b.h5", **options) as writer:
+        writer.append(clips[0])
+        with pytest.raises(DataError, match=r"has origin 'camera'.*holds 'hips'.*--coordinates"):
+            writer.append(clips[1].with_(origin="camera"))
+        with pytest.raises(DataError, match="does not say where its joints are in the picture"):
+            writer.append(clips[1].with_(picture=None))
+    with pytest.raises(DataError, match="origin"):
+        SkeletonSet.from_skeletons([clips[0], clips[1].with_(origin="camera")])
+
+
+@pytest.mark.parametrize(
+    ("info", "unit", "origin"),
+    [
+        ({}, "m", "camera"),
+        ({"estimator": "mediapipe"}, "m", "hips"),
+        ({"estimator": "mediapipe"}, "image", "camera"),
+    ],
+)
+def test_older_files_get_the_origin_that_they_had(tmp_path: Path, info: dict, unit: str, origin: str) -> None:
+    write_store(tmp_path / "a.h5", [c.with_(info=info, unit=unit) for c in recordings(2)])
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        del file.attrs["origin"]
+    assert SkeletonSet.open(tmp_path / "a.h5").origin == origin == read_store(tmp_path / "a.h5")[0].origin
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file.attrs["origin"] = "floor"
+    with pytest.raises(DataError, match="damaged"):
+        Store(tmp_path / "a.h5")
