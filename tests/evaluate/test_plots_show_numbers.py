@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 
+from skelact.datasets.synthetic import make_clip
 from skelact.evaluate import plots
 from skelact.evaluate.calibration import calibration_metrics
 from skelact.evaluate.metrics import classification_metrics
@@ -139,3 +140,23 @@ def test_probabilities_over_time(draw: Draw) -> None:
     assert lines(ax) == {"c": ([1, 2, 3], [0.4, 0.7, 0.75]), "a": ([1, 2, 3], [0.5, 0.2, 0.1])}
     rest = ax.collections[0].get_paths()[0].vertices
     assert {round(float(y), 6) for _, y in rest} == {0.0, 0.1, 0.15} and ax.get_xlim() == (1, 3)
+
+
+@pytest.mark.parametrize(("n", "marker"), [(24, "o"), (25, "None")])
+def test_a_few_epochs_are_marked_and_whole(draw: Draw, n: int, marker: str) -> None:
+    ax = draw(plots.plot_curves, [{"epoch": i + 1, "loss": 1.0 / (i + 1)} for i in range(n)])[0]
+    assert ax.lines[0].get_marker() == marker
+    assert all(tick == int(tick) for tick in ax.xaxis.get_major_locator().tick_values(1, 3))
+
+
+def test_strip(draw: Draw) -> None:
+    clip = make_clip("wave", subject=1, noise=None)
+    axes = draw(plots.plot_skeleton_strip, clip, n=3)
+    bones, last = len(clip.layout.bones), clip.n_frames - 1
+    assert [ax.get_title() for ax in axes] == [f"{t / clip.fps:.1f} s" for t in (0, round(last / 2), last)]
+    for ax, t in zip(axes, (0, round(last / 2), last), strict=True):
+        assert len(ax.lines) == bones and not ax.axison and ax.get_aspect() == 1
+        lengths = [np.hypot(*np.ptp(np.array(line.get_data()), axis=1)) for line in ax.lines]
+        child, parent = np.array(clip.layout.bones).T
+        real = np.linalg.norm(clip.xyz[0, t, child, :2] - clip.xyz[0, t, parent, :2], axis=1)
+        assert np.corrcoef(lengths, real)[0, 1] > 0.9
