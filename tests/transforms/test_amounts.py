@@ -189,10 +189,11 @@ def test_the_first_frame_and_the_mean_are_not_the_same(when: str, alone: float, 
     assert torch.allclose(moved, expected)
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
 @pytest.mark.parametrize("dims", [2, 3])
-def test_double_precision_stays_double(dims: int) -> None:
-    x = torch.randn(3, 6, 25, dims, dtype=torch.float64, generator=seeded())
-    score, owner = torch.ones(3, 6, 25, dtype=torch.float64), torch.tensor([0, 0, 1])
+def test_the_type_stays(dims: int, dtype: torch.dtype) -> None:
+    x = torch.randn(3, 6, 25, dims, generator=seeded()).to(dtype)
+    score, owner = torch.ones(3, 6, 25, dtype=dtype), torch.tensor([0, 0, 1])
     score[0, 2, 3] = 0
     changed = {
         "rotate": geometry.rotate(x, owner, 2, 0.2, seeded()),
@@ -214,7 +215,7 @@ def test_double_precision_stays_double(dims: int) -> None:
         changed["turn"] = geometry.turn(x, owner, 2, 0.2, seeded())
         changed["level"] = normalise.level(x, score, owner, 2, NTU)
         changed["align_view"] = normalise.align_view(x, score, owner, 2, NTU)
-    assert {name: value.dtype for name, value in changed.items() if value.dtype != torch.float64} == {}
+    assert {name: value.dtype for name, value in changed.items() if value.dtype != dtype} == {}
 
 
 def test_all_three_angles_are_the_cosines_they_say() -> None:

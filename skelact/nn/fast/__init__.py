@@ -82,7 +82,7 @@ def for_training(model: nn.Module) -> nn.Module:
 
 def plain_form(model: nn.Module) -> nn.Module:
     """Take the training forms off again, in place."""
-    plain = {form: kind for kind, form in TRAINING.items()}
+    plain: dict[type[nn.Module], type[nn.Module]] = {form: kind for kind, form in TRAINING.items()}
     for module in model.modules():
         if type(module) in plain:
             module.__class__ = plain[type(module)]
