@@ -376,3 +376,21 @@ def test_steps_are_counted_through_a_stop(data: SkeletonSet, tmp_path: Path) -> 
         (3, 6, 3),
     ]
     assert 0 < told[0]["seconds"] < told[1]["seconds"]
+
+
+def test_a_restart_that_is_stopped_at_once_forgets_the_old_run(data: SkeletonSet, tmp_path: Path) -> None:
+    card, clips = Card(data.layout.to_dict(), 3, "m", data.label_names, 30.0, {}, {}), torch.arange(len(data))
+    train(data, tmp_path)
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(epoch: int, step: int, n_steps: int, loss: float) -> None:
+        raise Stopped
+
+    usual = (data, clips, None, SAME_ALWAYS, TrainSettings(**PLAIN), tmp_path, card)
+    with pytest.raises(Stopped):
+        fit(Tiny(), *usual, restart=True, on_step=stop)
+    epochs: list[float] = []
+    fit(Tiny(), *usual, on_epoch=lambda record: epochs.append(record["epoch"]))
+    assert epochs == [1, 2, 3]

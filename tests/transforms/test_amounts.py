@@ -241,3 +241,11 @@ def test_motion_needs_both_moments() -> None:
     bone = make_streams(x, score, NTU, ["bone_motion"])[0]
     assert (bone[[0, 1], hand] == 0).all() and (bone[2, hand] != 0).all()
     assert torch.equal(make_streams(x, score, NTU, ["confidence"])[..., 0], score)
+
+
+def test_align_view_turns_and_does_not_stretch() -> None:
+    x = torch.randn(3, 4, 25, 3, generator=seeded())
+    owner = torch.tensor([0, 0, 1])
+    aligned = normalise.align_view(x, torch.ones(3, 4, 25), owner, 2, NTU)
+    assert torch.allclose(aligned.norm(dim=-1), x.norm(dim=-1), atol=1e-5)
+    assert torch.equal(aligned[..., 1], x[..., 1]) and not torch.allclose(aligned, x, atol=0.1)
