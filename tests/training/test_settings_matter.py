@@ -337,3 +337,60 @@ def test_the_overfit_check_fails_what_does_not_see_its_input(data: SkeletonSet) 
         )  # fmt: skip
         assert good is (kind is Tiny) and len(told) == taken and told[-1] == (taken, 3000, loss)
         assert (loss < 0.05) is (taken < 3000) is good
+
+
+def test_the_overfit_check_trains_on_a_few_clips_of_all_classes(data: SkeletonSet) -> None:
+    class Spy(Tiny):
+        def forward(self, x: Tensor, owner: Tensor, score: Tensor, n_clips: int) -> Tensor:
+            seen.append((x, n_clips, self.training))
+            return super().forward(x, owner, score, n_clips)
+
+    seen: list[tuple[Tensor, int, bool]] = []
+    random = Pipeline(Sampling(n_frames=4), augment=Augment(rotate=1.0))
+    clips = torch.arange(len(data)).flip(0)
+    check_overfit(Spy().eval(), data, clips, random, TrainSettings(), 5, steps=2)
+    by_class = [[int(c) for c in clips if data.labels[c] == k] for k in range(3)]
+    chosen = [group[i] for i in (0, 1) for group in by_class][:5]
+    expected = random(data, torch.tensor(chosen))
+    assert [(n, training) for _, n, training in seen] == [(5, True)] * 2
+    assert all(torch.equal(x, expected.x) for x, _, _ in seen)
+
+
+def test_steps_are_counted_through_a_stop(data: SkeletonSet, tmp_path: Path) -> None:
+    """What is saved says how far a run is, whether it was stopped or not."""
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(epoch: int, step: int, n_steps: int, loss: float) -> None:
+        if epoch == 2:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(data, tmp_path, on_step=stop)
+    told = [torch.load(tmp_path / "last.pt", weights_only=True)]
+    train(data, tmp_path)
+    told.append(torch.load(tmp_path / "last.pt", weights_only=True))
+    assert [(state["epoch"], state["step"], len(state["history"])) for state in told] == [
+        (1, 2, 1),
+        (3, 6, 3),
+    ]
+    assert 0 < told[0]["seconds"] < told[1]["seconds"]
+
+
+def test_a_restart_that_is_stopped_at_once_forgets_the_old_run(data: SkeletonSet, tmp_path: Path) -> None:
+    card, clips = Card(data.layout.to_dict(), 3, "m", data.label_names, 30.0, {}, {}), torch.arange(len(data))
+    train(data, tmp_path)
+
+    class Stopped(BaseException):
+        pass
+
+    def stop(epoch: int, step: int, n_steps: int, loss: float) -> None:
+        raise Stopped
+
+    usual = (data, clips, None, SAME_ALWAYS, TrainSettings(**PLAIN), tmp_path, card)
+    with pytest.raises(Stopped):
+        fit(Tiny(), *usual, restart=True, on_step=stop)
+    epochs: list[float] = []
+    fit(Tiny(), *usual, on_epoch=lambda record: epochs.append(record["epoch"]))
+    assert epochs == [1, 2, 3]

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from skelact.layouts import LAYOUTS
 from skelact.transforms import geometry, normalise
+from skelact.transforms.streams import STREAMS, make_streams
 
 NTU = LAYOUTS["ntu25"]
 N = 400  # clips of two people each
@@ -186,3 +187,65 @@ def test_the_first_frame_and_the_mean_are_not_the_same(when: str, alone: float, 
     expected[:2, ..., 0] -= both
     expected[2, ..., 0] -= alone
     assert torch.allclose(moved, expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_type_stays(dims: int, dtype: torch.dtype) -> None:
+    x = torch.randn(3, 6, 25, dims, generator=seeded()).to(dtype)
+    score, owner = torch.ones(3, 6, 25, dtype=dtype), torch.tensor([0, 0, 1])
+    score[0, 2, 3] = 0
+    changed = {
+        "rotate": geometry.rotate(x, owner, 2, 0.2, seeded()),
+        "scale": geometry.scale(x, owner, 2, 0.2, seeded()),
+        "shear": geometry.shear(x, owner, 2, 0.2, seeded()),
+        "mirror": geometry.mirror(x, score, owner, 2, NTU, 1.0, seeded())[0],
+        "bones": geometry.stretch_bones(x, score, NTU, 0.2, seeded()),
+        "wander": geometry.wander(x, 0.2, seeded()),
+        "jitter": geometry.jitter(x, 0.2, seeded()),
+        "drop_joints": geometry.drop_joints(score, owner, 2, 0.5, seeded()),
+        "drop_frames": geometry.drop_frames(score, 0.5, seeded()),
+        "mean": normalise.centre(x, score, owner, 2, NTU),
+        "first_frame": normalise.centre(x, score, owner, 2, NTU, "first_frame"),
+        "body": normalise.scale_to_body(x, score, owner, 2, NTU),
+        "hide": normalise.hide_missing(x, score),
+        **{name: make_streams(x, score, NTU, [name], owner, 2) for name in STREAMS},
+    }
+    if dims == 3:
+        changed["turn"] = geometry.turn(x, owner, 2, 0.2, seeded())
+        changed["level"] = normalise.level(x, score, owner, 2, NTU)
+        changed["align_view"] = normalise.align_view(x, score, owner, 2, NTU)
+    assert {name: value.dtype for name, value in changed.items() if value.dtype != dtype} == {}
+
+
+def test_all_three_angles_are_the_cosines_they_say() -> None:
+    x = torch.randn(2, 3, 25, 3, generator=seeded())
+    found = make_streams(x, torch.ones(2, 3, 25), NTU, ["angles"])
+    own = {v: x[:, :, v] - x[:, :, p] for v, p in enumerate(NTU.parents) if p >= 0}
+    trunk = own[next(v for v, p in enumerate(NTU.parents) if p == NTU.root)]
+    for v, p in enumerate(NTU.parents):
+        child = next((w for w, q in enumerate(NTU.parents) if q == v), None)
+        partners = [own.get(child), own.get(p), trunk] if v in own else [None] * 3
+        for i, other in enumerate(partners):
+            expected = torch.zeros(2, 3) if other is None else torch.cosine_similarity(own[v], other, -1)
+            assert torch.allclose(found[:, :, v, i], expected, atol=1e-5), (NTU.joints[v], i)
+
+
+def test_motion_needs_both_moments() -> None:
+    x = torch.randn(1, 4, 25, 3, generator=seeded())
+    score = torch.ones(1, 4, 25)
+    wrist, hand = NTU.positions("left_wrist", "left_hand")
+    score[0, 1, wrist] = 0
+    joint = make_streams(x, score, NTU, ["joint_motion"])[0]
+    assert (joint[[0, 1], wrist] == 0).all() and torch.equal(joint[2, wrist], x[0, 3, wrist] - x[0, 2, wrist])
+    bone = make_streams(x, score, NTU, ["bone_motion"])[0]
+    assert (bone[[0, 1], hand] == 0).all() and (bone[2, hand] != 0).all()
+    assert torch.equal(make_streams(x, score, NTU, ["confidence"])[..., 0], score)
+
+
+def test_align_view_turns_and_does_not_stretch() -> None:
+    x = torch.randn(3, 4, 25, 3, generator=seeded())
+    owner = torch.tensor([0, 0, 1])
+    aligned = normalise.align_view(x, torch.ones(3, 4, 25), owner, 2, NTU)
+    assert torch.allclose(aligned.norm(dim=-1), x.norm(dim=-1), atol=1e-5)
+    assert torch.equal(aligned[..., 1], x[..., 1]) and not torch.allclose(aligned, x, atol=0.1)

@@ -1,0 +1,162 @@
+"""What a picture shows are the numbers it was given, each at its place and with its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+
+from skelact.datasets.synthetic import make_clip
+from skelact.evaluate import plots
+from skelact.evaluate.calibration import calibration_metrics
+from skelact.evaluate.metrics import classification_metrics
+
+NAMES = ["a", "b", "c"]
+Draw = Callable[..., list[Axes]]
+
+
+@pytest.fixture
+def draw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Draw:
+    """Calls a plotting function and gives the axes that it drew on."""
+    seen: list[Axes] = []
+    real = plots.draw_figure
+
+    @contextmanager
+    def spy(*values, **named):
+        with real(*values, **named) as (figure, axes):
+            yield figure, axes
+            seen.extend(axes.flat)
+
+    monkeypatch.setattr(plots, "draw_figure", spy)
+
+    def call(function: Callable, *values, **named) -> list[Axes]:
+        path = tmp_path / "a.png"
+        assert function(*values, path, **named) == path and path.is_file()
+        return seen
+
+    return call
+
+
+def lines(ax: Axes) -> dict[str, tuple[list[float], list[float]]]:
+    return {
+        str(line.get_label()): (np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist())
+        for line in ax.lines
+    }
+
+
+def scores() -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1, 2], [50, 30, 20])
+    return rng.normal(size=(100, 3)) + 1.2 * np.eye(3)[labels], labels
+
+
+def test_curves(draw: Draw) -> None:
+    history = [
+        {"epoch": 1, "train_loss": 2.0, "lr": 0.1, "val_top1": 0.2, "seconds": 5.0, "note": "x"},
+        {"epoch": 2, "train_loss": 1.5, "lr": 0.2, "seconds": 9.0},
+        {"epoch": 3, "train_loss": 1.0, "lr": 0.1, "val_top1": 0.6, "val_loss": 3.0, "seconds": 12.0},
+    ]
+    loss, share, rate = draw(plots.plot_curves, history)
+    assert lines(loss) == {"train_loss": ([1, 2, 3], [2.0, 1.5, 1.0]), "val_loss": ([3], [3.0])}
+    assert lines(share) == {"val_top1": ([1, 3], [0.2, 0.6])}
+    assert lines(rate) == {"lr": ([1, 2, 3], [0.1, 0.2, 0.1])}
+    assert [line.get_linestyle() for line in loss.lines] == ["--", "-"]
+    assert share.get_ylim() == (-0.02, 1.02) and loss.get_ylim()[1] > 2
+    assert [ax.get_xlabel() for ax in (loss, share, rate)] == ["epoch"] * 3
+
+
+def test_confusion(draw: Draw) -> None:
+    ax = draw(plots.plot_confusion, np.array([[6, 2, 0], [0, 5, 0], [0, 0, 0]]), NAMES)[0]
+    shown = np.asarray(ax.images[0].get_array())
+    assert np.allclose(shown, [[0.75, 0.25, 0], [0, 1, 0], [0, 0, 0]])
+    words = {(t.get_position(), t.get_text()) for t in ax.texts}
+    assert words == {((0, 0), "75"), ((1, 0), "25"), ((1, 1), "100")}
+    assert (
+        [t.get_text() for t in ax.get_yticklabels()] == [t.get_text() for t in ax.get_xticklabels()] == NAMES
+    )
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted", "true")
+
+
+def test_reliability(draw: Draw) -> None:
+    logits, labels = scores()
+    p = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    result = calibration_metrics(p, labels)
+    ax, risk = draw(plots.plot_reliability, result)
+    there = result.bin_count > 0
+    middle = (result.bin_edges[1:] + result.bin_edges[:-1]) / 2
+    right, often = ax.containers
+    for bars, centres, heights in (
+        (right, middle[there], result.bin_accuracy[there]),
+        (often, middle, -0.13 * result.bin_count / result.bin_count.max()),
+    ):
+        assert np.allclose([bar.get_x() + bar.get_width() / 2 for bar in bars], centres)
+        assert np.allclose([bar.get_height() for bar in bars], heights)
+    drawn = lines(ax)
+    assert drawn["perfectly calibrated"] == ([0, 1], [0, 1])
+    assert drawn["mean confidence"] == (
+        result.bin_confidence[there].tolist(),
+        result.bin_accuracy[there].tolist(),
+    )
+    assert next(iter(lines(risk).values())) == (result.coverage.tolist(), result.risk.tolist())
+    titles = [axes.get_title(loc="left") for axes in (ax, risk)]
+    assert f"{100 * result.ece:.1f} %" in titles[0] and f"{result.aurc:.3f}" in titles[1]
+
+
+def test_each_class(draw: Draw) -> None:
+    result = classification_metrics(*scores(), NAMES)
+    ax = draw(plots.plot_per_class, result)[0]
+    best_last = sorted(result.per_class, key=lambda c: c.recall)
+    assert [bar.get_width() for bar in ax.containers[0]] == [c.recall for c in best_last]
+    assert lines(ax) == {"precision": ([c.precision for c in best_last], [0, 1, 2])}
+    assert [t.get_text() for t in ax.get_yticklabels()] == [f"{c.name}  ({c.support})" for c in best_last]
+
+
+def test_timeline(draw: Draw) -> None:
+    segments = [
+        {"start": 0.0, "end": 2.0, "label": "walk", "person": 7, "score": 0.5},
+        {"start": 2.0, "end": 6.0, "label": "fall", "person": 7},
+        {"start": 1.0, "end": 4.0, "label": "walk", "person": 2, "score": 1.0},
+    ]
+    ax = draw(plots.plot_timeline, segments, 8.0)[0]
+    bars = [bars[0] for bars in ax.containers]
+    assert [(bar.get_x(), bar.get_width()) for bar in bars] == [(0, 2), (2, 4), (1, 3)]
+    assert [round(bar.get_y() + bar.get_height() / 2) for bar in bars] == [1, 1, 0]
+    assert bars[0].get_facecolor()[:3] == bars[2].get_facecolor()[:3] != bars[1].get_facecolor()[:3]
+    assert [bar.get_alpha() for bar in bars] == [pytest.approx(0.675), 1.0, 1.0]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["person 2", "person 7"]
+    assert [t.get_text() for t in ax.texts] == ["walk", "fall", "walk"] and ax.get_xlim() == (0, 8)
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first person above
+
+
+def test_probabilities_over_time(draw: Draw) -> None:
+    p = np.array([[0.5, 0.1, 0.4], [0.2, 0.1, 0.7], [0.1, 0.15, 0.75]])
+    ax = draw(
+        lambda path: plots.plot_probabilities_over_time(np.array([1.0, 2, 3]), p, NAMES, path, n_shown=2)
+    )[0]
+    assert lines(ax) == {"c": ([1, 2, 3], [0.4, 0.7, 0.75]), "a": ([1, 2, 3], [0.5, 0.2, 0.1])}
+    rest = ax.collections[0].get_paths()[0].vertices
+    assert {round(float(y), 6) for _, y in rest} == {0.0, 0.1, 0.15} and ax.get_xlim() == (1, 3)
+
+
+@pytest.mark.parametrize(("n", "marker"), [(24, "o"), (25, "None")])
+def test_a_few_epochs_are_marked_and_whole(draw: Draw, n: int, marker: str) -> None:
+    ax = draw(plots.plot_curves, [{"epoch": i + 1, "loss": 1.0 / (i + 1)} for i in range(n)])[0]
+    assert ax.lines[0].get_marker() == marker
+    assert all(tick == int(tick) for tick in ax.xaxis.get_major_locator().tick_values(1, 3))
+
+
+def test_strip(draw: Draw) -> None:
+    clip = make_clip("wave", subject=1, noise=None)
+    axes = draw(plots.plot_skeleton_strip, clip, n=3)
+    bones, last = len(clip.layout.bones), clip.n_frames - 1
+    assert [ax.get_title() for ax in axes] == [f"{t / clip.fps:.1f} s" for t in (0, round(last / 2), last)]
+    for ax, t in zip(axes, (0, round(last / 2), last), strict=True):
+        assert len(ax.lines) == bones and not ax.axison and ax.get_aspect() == 1
+        lengths = [np.hypot(*np.ptp(np.array(line.get_data()), axis=1)) for line in ax.lines]
+        child, parent = np.array(clip.layout.bones).T
+        real = np.linalg.norm(clip.xyz[0, t, child, :2] - clip.xyz[0, t, parent, :2], axis=1)
+        assert np.corrcoef(lengths, real)[0, 1] > 0.9
