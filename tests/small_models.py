@@ -19,6 +19,7 @@ SMALL = {
     "shiftgcn": ROWS,
     "msg3d": {"channels": (8, 14, 16), "strided": (1,), "n_scales": 4, "n_window_scales": 3},
     "stgat": ROWS,
+    "pyggcn": {**ROWS, "conv": "GATv2Conv", "options": {"heads": 2, "concat": False}},
     "skateformer": {"channels": (16, 32), "depth": 1, "heads": 8, "drop_path": 0.0},
     "stalstm": {"hidden": 12},
     "posec3d": {"width": 4, "depths": (1, 1, 1), "size": 24},

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from skelact.layouts import SkeletonLayout
+
+if TYPE_CHECKING:
+    from torch_geometric.data import Batch
 
 
 @dataclass
@@ -46,6 +50,42 @@ class SkeletonBatch:
     def replace(self, **changes: object) -> SkeletonBatch:
         """A copy with some fields replaced."""
         return replace(self, **changes)  # type: ignore[arg-type]
+
+    def to_pyg(self) -> Batch:
+        """torch-geometric's batch: a graph per clip, whose nodes are its people's joints.
+
+        Nodes have ``x [T, C]`` over the frames, ``score [T]``, ``person`` (place in this batch) and ``joint``;
+        edges are the skeleton's bones, both ways; ``batch`` says which clip a node belongs to.
+        """
+        from torch_geometric.data import Batch, Data
+
+        bones = torch.as_tensor(self.layout.edges, dtype=torch.int64, device=self.x.device).view(-1, 2).T
+        both = torch.cat([bones, bones.flip(0)], 1)
+        v = len(self.layout)
+        graphs = []
+        for clip in range(self.n_clips):
+            people = (self.owner == clip).nonzero()[:, 0]
+            first = v * torch.arange(len(people), device=self.x.device)
+            graphs.append(
+                Data(
+                    x=self.x[people].transpose(1, 2).flatten(0, 1),
+                    score=self.score[people].transpose(1, 2).flatten(0, 1),
+                    edge_index=(both[:, None] + first[None, :, None]).flatten(1),
+                    y=self.label[clip : clip + 1],
+                    person=people.repeat_interleave(v),
+                    joint=torch.arange(v, device=self.x.device).repeat(len(people)),
+                    num_nodes=v * len(people),
+                )
+            )
+        return Batch.from_data_list(graphs)
+
+    @classmethod
+    def from_pyg(cls, graphs: Batch, layout: SkeletonLayout) -> SkeletonBatch:
+        """The opposite of `to_pyg`."""
+        v = len(layout)
+        x = graphs.x.view(-1, v, *graphs.x.shape[1:]).transpose(1, 2).contiguous()
+        score = graphs.score.view(-1, v, graphs.score.shape[1]).transpose(1, 2).contiguous()
+        return cls(x, score, graphs.batch[::v], graphs.y, layout)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> SkeletonBatch:
         """The batch on another device."""

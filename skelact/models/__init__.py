@@ -14,6 +14,7 @@ from skelact.models.msg3d import MSG3D, MSG3DSettings
 from skelact.models.posec3d import PoseC3D, PoseC3DSettings
 from skelact.models.protogcn import ProtoGCN, ProtoGCNSettings
 from skelact.models.published import from_published
+from skelact.models.pyg import PyGGCN, PyGGCNSettings
 from skelact.models.sequence import TCN, GRUSettings, LSTMSettings, RecurrentNet, TCNSettings
 from skelact.models.shiftgcn import ShiftGCN, ShiftGCNSettings
 from skelact.models.skateformer import SkateFormer, SkateFormerSettings
@@ -34,6 +35,7 @@ MODELS = {
     "dgstgcn": DGSTGCNSettings,
     "protogcn": ProtoGCNSettings,
     "stgat": STGATSettings,
+    "pyggcn": PyGGCNSettings,
     "skateformer": SkateFormerSettings,
     "stalstm": STALSTMSettings,
     "posec3d": PoseC3DSettings,
@@ -53,6 +55,7 @@ ModelSettings = (
     | DGSTGCNSettings
     | ProtoGCNSettings
     | STGATSettings
+    | PyGGCNSettings
     | SkateFormerSettings
     | STALSTMSettings
     | PoseC3DSettings
@@ -82,6 +85,8 @@ __all__ = [
     "PoseC3D",
     "PoseC3DSettings",
     "ProtoGCN",
+    "PyGGCN",
+    "PyGGCNSettings",
     "ProtoGCNSettings",
     "RecurrentNet",
     "STALSTMSettings",
