@@ -24,6 +24,8 @@ COMMANDS = {
     "fuse": "several trained networks (streams, seeds) as one checkpoint",
     "predict": "name the actions in a video or skeleton file",
     "import-weights": "a published implementation's weights as a checkpoint",
+    "models": "the networks, with their numbers of weights",
+    "recipes": "the configurations that come with skelact",
     "benchmark": "measure speed on this machine, as ratios in one run",
 }
 

@@ -1,6 +1,9 @@
-"""What ``skelact train --data set.h5`` uses when no configuration is named, by the set's size and kind."""
+"""Recipes: those in ``configs``, found by name, and what ``skelact train --data set.h5`` uses when none is named."""
 
 from __future__ import annotations
+
+from itertools import takewhile
+from pathlib import Path
 
 from torch import Tensor
 
@@ -8,6 +11,7 @@ from skelact.config import DataSettings, Experiment
 from skelact.datasets.gather import Sampling
 from skelact.datasets.pipeline import Augment, Normalise, Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.errors import ConfigError, choices
 from skelact.models import MODELS
 from skelact.training.settings import TrainSettings
 
@@ -79,3 +83,32 @@ def default_recipe(data: SkeletonSet, train: Tensor) -> Experiment:
     if data.origin == "hips":  # where people are to each other is not known
         usual = (1.0, list(usual)[1])
     return small_recipe(len(train), data.dims, *usual)
+
+
+FOLDER = Path(__file__).parent / "configs"
+
+
+def list_recipes() -> dict[str, Path]:
+    """The recipes that come with skelact, by name."""
+    return {path.stem: path for path in sorted(FOLDER.rglob("*.yaml"))}
+
+
+def describe_recipe(path: Path) -> str:
+    """What a recipe is for: the comment on top of it, without its commands."""
+    head = takewhile(lambda line: line.startswith("#"), path.read_text(encoding="utf-8").splitlines())
+    words = [line.removeprefix("#").strip() for line in head]
+    return " ".join(takewhile(lambda line: not line.startswith(("skelact ", "torchrun ")), words))
+
+
+def find_recipe(name: str) -> Path:
+    """The file of a configuration: a path, or the name of a recipe that comes with skelact.
+
+    Raises:
+        ConfigError: if it is neither.
+    """
+    path, known = Path(name), list_recipes()
+    if path.suffix in (".yaml", ".yml") or path.exists():
+        return path
+    if name not in known:
+        raise ConfigError(f"{choices(name, known, 'recipe')}. A file of your own ends in .yaml")
+    return known[name]

@@ -16,6 +16,7 @@ from skelact.errors import ConfigError, DataError, choices
 HELP = """Train a network from a configuration file; every setting below can be changed on the command line.
 
   skelact train --data mine.h5                          the default for a set of its size
+  skelact train ntu60_xsub_ctrgcn --data ntu60.h5       a recipe by its name (skelact recipes)
   skelact train CONFIG.yaml --overfit 8                 first: can it learn 8 clips by heart?
   skelact train CONFIG.yaml --train.lr 0.02 --name slow
   torchrun --nproc-per-node 2 -m skelact.cli train CONFIG.yaml
@@ -48,6 +49,7 @@ class Extra:
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     from skelact.config import Experiment, load_config
+    from skelact.recipes import find_recipe
 
     if not is_leading():
         ui = UI(quiet=True, silent=True)
@@ -62,7 +64,7 @@ def main(arguments: list[str], ui: UI) -> int:
             "configs/NAME.yaml --data FILE.h5"
         )
     experiment = (
-        load_config(files[0])
+        load_config(find_recipe(files[0]))
         if files
         else Experiment()
         if asks

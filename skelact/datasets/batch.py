@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -80,7 +80,7 @@ class SkeletonBatch:
         return Batch.from_data_list(graphs)
 
     @classmethod
-    def from_pyg(cls, graphs: Batch, layout: SkeletonLayout) -> SkeletonBatch:
+    def from_pyg(cls, graphs: Any, layout: SkeletonLayout) -> SkeletonBatch:
         """The opposite of `to_pyg`."""
         v = len(layout)
         x = graphs.x.view(-1, v, *graphs.x.shape[1:]).transpose(1, 2).contiguous()
