@@ -75,7 +75,7 @@ def aggregate(x: Tensor, matrix: Tensor) -> Tensor:
     v, p, t, c = x.shape
     k = matrix.shape[1]
     parts = x.new_empty(k * v, p, t * c)
-    people = x.view(v, p, t * c).transpose(0, 1)
+    people = x.reshape(v, p, t * c).transpose(0, 1)
     torch.bmm(matrix.view(p, k * v, v), people, out=parts.transpose(0, 1))
     return parts.view(k, v * p * t, c)
 

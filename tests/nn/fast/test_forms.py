@@ -175,3 +175,22 @@ def test_an_inference_form_cannot_be_put_into_training() -> None:
     form.train(form.train().training)
     assert not any(module.training for module in form.modules())
     assert torch.equal(form(x, owner, score, 3), expected)
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "pyggcn"])
+def test_nothing_reads_a_value_back(name: str) -> None:
+    """A step and an inference pass on a device without values: ``.item()``, ``bool(tensor)`` and ``nonzero`` fail there.
+
+    So on a GPU nothing waits for the device. (torch-geometric's attention convolutions take self-loops out with
+    ``nonzero``: `pyggcn` is left out.)
+    """
+    model = for_training(build(name).train()).to("meta")
+    x, owner, score = (value.to("meta") for value in clip_batch(25))
+    logits = model(x, owner, score, 3)
+    extra = model.extra_loss(torch.zeros(3, dtype=torch.int64, device="meta"))  # type: ignore[operator]
+    (logits.sum() if extra is None else logits.sum() + extra).backward()
+    form = inference_form(build(name)).to("meta")
+    with torch.inference_mode():
+        assert form(x, owner, score, 3).shape == (3, 5)
+    with pytest.raises(RuntimeError):
+        bool(x.sum() > 0)
