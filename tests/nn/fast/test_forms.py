@@ -179,7 +179,7 @@ def test_an_inference_form_cannot_be_put_into_training() -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODELS if name != "pyggcn"])
 def test_nothing_reads_a_value_back(name: str) -> None:
-    """A step and an inference pass on a device without values: ``.item()``, ``bool(tensor)`` and ``nonzero`` fail there.
+    """A step and an inference pass on a device without values: ``.item()`` and ``nonzero`` fail there.
 
     So on a GPU nothing waits for the device. (torch-geometric's attention convolutions take self-loops out with
     ``nonzero``: `pyggcn` is left out.)

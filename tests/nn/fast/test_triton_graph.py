@@ -1,0 +1,73 @@
+"""The Triton kernel of the graph product: right under the interpreter, compiled for a GPU that is not here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from skelact.errors import ConfigError
+from skelact.layouts import partition
+from skelact.nn.fast.triton_graph import is_available
+from skelact.nn.graph import SkeletonGraph
+from skelact.nn.propagate import propagate
+
+pytest.importorskip("triton")
+
+INTERPRETED = """
+import torch
+from skelact.layouts import partition
+from skelact.nn.graph import SkeletonGraph
+from skelact.nn.propagate import propagate
+torch.manual_seed(0)
+graph = SkeletonGraph(partition("ntu25", "spatial"))
+x = torch.randn(25, 2, 7, 11, requires_grad=True)  # 154 columns: the last program is not full
+weight = torch.randn_like(graph.value).requires_grad_()
+results = []
+for backend in ("fused", "dense"):
+    out = propagate(x, graph, weight, backend)
+    grads = torch.autograd.grad((out * torch.linspace(-1, 1, out.numel()).view(out.shape)).sum(), (x, weight))
+    results.append([out, *grads])
+for ours, expected in zip(*results):
+    assert torch.allclose(ours, expected, atol=1e-5), (ours - expected).abs().max()
+"""
+
+COMPILED = """
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource, compile
+from skelact.nn.fast.triton_graph import BLOCK, kernel
+for kind in ("fp32", "bf16", "fp16"):
+    names = ("x", "matrix", "out", "n_columns", "n_rows", "n_joints", "rows_padded", "joints_padded", "block")
+    types = [f"*{kind}"] * 3 + ["i32"] * 3 + ["constexpr"] * 3
+    constants = {(6,): 128, (7,): 32, (8,): BLOCK}
+    source = ASTSource(kernel(), dict(zip(names, types)), constants)
+    made = compile(source, target=GPUTarget("cuda", 90, 32))
+    assert len(made.asm["cubin"]) > 1000
+"""
+
+
+def run(script: str, **environment: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300,
+        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_equal_to_the_dense_product_with_gradients() -> None:
+    run(INTERPRETED, TRITON_INTERPRET="1")
+
+
+def test_compiles_for_a_gpu() -> None:
+    run(COMPILED)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_it_is_refused_where_there_is_none() -> None:
+    x = torch.randn(25, 4)
+    assert not is_available(x)
+    with pytest.raises(ConfigError, match="'fused' does not run on cpu"):
+        propagate(x, SkeletonGraph(partition("ntu25")), backend="fused")
