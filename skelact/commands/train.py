@@ -333,9 +333,9 @@ def describe_parts(settings: Any, n_train: int, n_val: int | None) -> str:
     else:
         text = text.replace("(all)", "(all others)")
         how = f"fold {settings.fold}" if settings.fold else "held out"
-        text += f", validation on {n_val} ({how}) by {settings.val_by}"
+        text += f", validation on {n_val} {how} by {settings.val_by}"
         if settings.val_by == "clip":
-            text += ", whose people are in training too, so that its figures are better than those on other people"
+            text += " (their people are in training too: figures are better than those on other people)"
     return text + (f"; test part: {settings.test}" if settings.test else "; no test part")
 
 

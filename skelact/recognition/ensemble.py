@@ -7,12 +7,12 @@ lists each member's network, pipeline and weight.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from skelact.config import from_plain
 from skelact.datasets.pipeline import Pipeline
@@ -38,13 +38,15 @@ class Member:
         card: its own card.
         pipeline: what it sees.
         network: its inference form.
+        device: where that runs.
     """
 
     name: str
     model: Any
     card: Card
     pipeline: Pipeline
-    network: nn.Module
+    network: Callable[..., Tensor]
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
 
 @dataclass
@@ -141,7 +143,7 @@ def load_ensemble(path: str | Path, dtype: torch.dtype = torch.float32, device: 
     if card.model.get("name") != FUSED:
         model, card, pipeline = _build(state, card, str(path))
         return Ensemble(
-            [Member(path.parent.name, model, card, pipeline, inference_form(model, dtype).to(place))],
+            [Member(path.parent.name, model, card, pipeline, inference_form(model, dtype).to(place), place)],
             [1.0],
             card,
         )
@@ -150,7 +152,9 @@ def load_ensemble(path: str | Path, dtype: torch.dtype = torch.float32, device: 
         own = {k.removeprefix(f"{i}."): v for k, v in state.items() if k.startswith(f"{i}.")}
         mine = replace(card, model=part["model"], pipeline=part["pipeline"])
         model, mine, pipeline = _build(own, mine, f"{path}: member {i} ({part['from']})")
-        members.append(Member(part["from"], model, mine, pipeline, inference_form(model, dtype).to(place)))
+        members.append(
+            Member(part["from"], model, mine, pipeline, inference_form(model, dtype).to(place), place)
+        )
         weights.append(float(part["weight"]))
     return Ensemble(members, weights, card)
 

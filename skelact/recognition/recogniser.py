@@ -200,7 +200,7 @@ class _Windows:
             sampling, torch.full((n,), self.length), torch.full((n,), self.fps), training=False
         )
         positions = positions + self.begins[:, None]
-        outputs, device = [], next(member.network.parameters()).device
+        outputs, device = [], member.device
         for start in range(0, n, self.batch_size):
             part = positions[start : start + self.batch_size]
             clips = torch.zeros(len(part), dtype=torch.int64)

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skelact.models.published import from_published
+from skelact.nn.fast import inference_form
 
 State = dict[str, Tensor]
 CLASSES, JOINTS, PEOPLE = 5, 25, 2
@@ -128,6 +129,6 @@ def check(name: str, equation: Callable[[State, Tensor], Tensor], s: State, x: T
     owner = torch.arange(len(x)).repeat_interleave(PEOPLE) if graph else None
     with torch.no_grad():
         assert expected.std() > 1e-3 and (expected[0] - expected[1]).abs().max() > 1e-6
-        for network in (model, model.folded(torch.float64)):
+        for network in (model, inference_form(model, torch.float64)):
             got = network(people, owner)
             assert (got - expected).abs().max() < 1e-9 * expected.abs().max().clamp_min(1)

@@ -273,8 +273,8 @@ def test_validation_every_so_many_epochs_and_at_the_end(data: SkeletonSet, tmp_p
 
 def test_a_device_that_is_not_there_is_refused(data: SkeletonSet, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(ConfigError, match=r"accelerator is cuda.*use auto or cpu"):
-        train(data, tmp_path, accelerator="cuda")
+    with pytest.raises(ConfigError, match=r"device is 'cuda'.*use auto, cpu"):
+        train(data, tmp_path, device="cuda")
 
 
 def test_restart_begins_again(data: SkeletonSet, tmp_path: Path) -> None:
