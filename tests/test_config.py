@@ -276,7 +276,7 @@ def test_folds_leave_out_every_clip_once() -> None:
         assert sorted(train.tolist() + val.tolist()) == list(range(40))
         assert not {who[i] for i in train.tolist()} & {who[i] for i in val.tolist()}
         held += val.tolist()
-        assert f"(fold {i}/3) by subject" in describe_parts(settings, len(train), len(val))
+        assert f"fold {i}/3 by subject" in describe_parts(settings, len(train), len(val))
     assert sorted(held) == list(range(40))
     sizes = [
         len(choose_parts(data, DataSettings(train="all", fold=f"{i}/4", val_by="clip"))[1])
