@@ -151,7 +151,7 @@ def test_weights_from_predictions_out_of_fold(runs: Path) -> None:
                 fold,
             )
             done = skelact(*words)
-            assert done.code == 0 and f"(fold {fold}) by subject" in done.err + done.out, done.err
+            assert done.code == 0 and f"fold {fold} by subject" in done.err + done.out, done.err
             names.append(runs / name)
     out = runs / "folds"
     done = skelact("fuse", runs / "bone", *names[::-1], runs / "joint", "--out", out, "--json")
