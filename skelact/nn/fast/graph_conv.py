@@ -30,6 +30,7 @@ def mix_into(parts: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 class FixedGraphConvForm(Form):
     """`FixedGraphConv` and the norm that follows it."""
 
+    working = 4.0  # all partitions' maps at once
     edges: Tensor
     weight: Tensor
     bias: Tensor
