@@ -165,7 +165,8 @@ def _pool_padded(
     counts = torch.zeros(n_clips, dtype=torch.int64, device=x.device).index_add(
         0, owner, torch.ones_like(owner)
     )
-    if not model.training and int(counts.max()) > n_people:
+    # a training step on a GPU does not wait for the count: there, whoever is too many is left out
+    if not (model.training and x.device.type == "cuda") and int(counts.max()) > n_people:
         raise ConfigError(
             f"these weights know {n_people} people a clip, but a clip has {int(counts.max())}; keep the "
             f"{n_people} with most motion, or train a network without padded_people"

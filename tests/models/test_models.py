@@ -159,3 +159,12 @@ def test_bad_settings() -> None:
         STGCN("ntu25", 5, kernel=4)
     with pytest.raises(ConfigError, match="channels and classes"):
         STGCN("ntu25", 0)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_more_people_than_weights_know_are_refused(training: bool) -> None:
+    model = STGCN("ntu25", 5, channels=(8,), strided=(), padded_people=2).train(training)
+    x = torch.randn(4, 8, 25, 3)
+    assert model(x, torch.tensor([0, 0, 1, 1])).shape == (2, 5)
+    with pytest.raises(ConfigError, match="know 2 people a clip, but a clip has 3"):
+        model(x, torch.tensor([0, 0, 0, 1]))
