@@ -12,7 +12,7 @@ from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, choices
 from skelact.transforms import device
 
-SAMPLINGS = ("resize", "segments", "seconds")
+SAMPLINGS = ("resize", "segments", "seconds", "choice")
 GOLDEN = 0.618034  # its multiples, modulo 1, spread evenly however many are taken
 
 
@@ -23,7 +23,9 @@ class Sampling:
     Args:
         kind: ``resize`` stretches a window of the clip to ``n_frames`` with interpolation (CTR-GCN);
             ``segments`` takes one frame from each of ``n_frames`` equal parts (TSN, PYSKL's
-            UniformSample); ``seconds`` reads at a fixed rate, so that speed means the same everywhere.
+            UniformSample); ``seconds`` reads at a fixed rate, so that speed means the same everywhere;
+            ``choice`` draws ``n_frames`` frames of the clip with replacement, in their order (CTR-GCN on
+            NW-UCLA), and evaluation takes as many at even distances, the first and the last among them.
         n_frames: frames per sample.
         crop: for ``resize``, the share of the clip that the window covers when training, drawn from
             this range; evaluation looks at the upper end, centred, and where it takes several samples,
@@ -107,6 +109,13 @@ def sample_positions(
     elif sampling.kind == "segments":
         inside = draw(n, t) if training else torch.full((n, t), evenly, device=where)
         positions = ((steps + inside) * total / t).floor()
+    elif sampling.kind == "choice":
+        if training:
+            return (draw(n, t) * total).floor().sort(1).values.minimum(total - 1)
+        # as numpy's linspace in float64, whose rounding decides where a frame is met
+        apart = (total.double() - 1) / max(1, t - 1)
+        shift = (evenly - 0.5) * apart if view[1] > 1 else 0.0
+        positions = (steps.double() * apart + shift).floor().to(torch.float32)
     else:
         stride = (fps / sampling.fps)[:, None]
         slack = (total - 1 - (t - 1) * stride).clamp_min(0.0)

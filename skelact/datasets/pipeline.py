@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from skelact.datasets.batch import SkeletonBatch
-from skelact.datasets.gather import Sampling, gather
+from skelact.datasets.gather import Sampling, gather, sample_positions
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, choices
-from skelact.transforms import geometry, normalise
+from skelact.transforms import device, geometry, normalise
 from skelact.transforms.streams import check_streams, make_streams, stream_channels
 
 
@@ -22,7 +22,8 @@ class Normalise:
     Args:
         centre: ``mean`` or ``first_frame`` puts the people's common centre (hips, over all frames or in the
             recording's first) at the origin; ``none``.
-        scale: ``body`` divides a clip by its mean bone length; ``none``.
+        scale: ``body`` divides a clip by its mean bone length; ``range`` stretches each axis to -1..1 over
+            the clip, after the augmentation (see `skelact.transforms.normalise.scale_to_range`); ``none``.
         level: turn each clip so that people stand upright, however the camera was tilted (3D only).
         align_view: turn each clip so that the first person faces the camera (3D only).
     """
@@ -37,8 +38,8 @@ class Normalise:
     def __post_init__(self) -> None:
         if self.centre not in ("mean", "first_frame", "none"):
             raise ConfigError(choices(self.centre, ("mean", "first_frame", "none"), "centre"))
-        if self.scale not in ("body", "none"):
-            raise ConfigError(choices(self.scale, ("body", "none"), "scale"))
+        if self.scale not in ("body", "range", "none"):
+            raise ConfigError(choices(self.scale, ("body", "range", "none"), "scale"))
 
 
 @dataclass
@@ -56,6 +57,7 @@ class Augment:
         mirror: probability of left-right mirroring; leave 0 where handedness is meaning.
         drop_joints: probability that a joint is missing for the whole clip.
         drop_frames: probability that a person is missing in a frame.
+        tilt: radians about the picture's horizontal axis, after ``turn`` (3D).
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -70,6 +72,7 @@ class Augment:
     mirror: float = 0.0
     drop_joints: float = 0.0
     drop_frames: float = 0.0
+    tilt: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -115,13 +118,22 @@ class Pipeline:
         view: tuple[int, int] = (0, 1),
     ) -> SkeletonBatch:
         """Make the batch that the network sees; arguments as for `gather`."""
-        batch = gather(data, clips, self.sampling, training=training, generator=generator, view=view)
+        frames = moments = None
+        if self.sampling.kind == "choice":  # made comparable as a whole clip, then sampled
+            where, sampling = clips.to(data.device, non_blocking=True), self.sampling
+            length, fps = data.n_frames[where], data.fps[where]
+            moments = sample_positions(sampling, length, fps, training, generator, view).long()
+            longest = int(length.max()) if device.may_look(data.device) else data.longest
+            frames = torch.arange(longest, dtype=torch.float32, device=data.device).expand(len(clips), -1)
+        batch = gather(
+            data, clips, self.sampling, training=training, generator=generator, view=view, positions=frames
+        )
         start = (
             data.first_centres()[clips.to(data.device, non_blocking=True)]
             if self.normalise.centre == "first_frame"
             else None
         )
-        return self.prepare(batch, training=training, generator=generator, start=start)
+        return self.prepare(batch, training=training, generator=generator, start=start, moments=moments)
 
     def prepare(
         self,
@@ -130,6 +142,7 @@ class Pipeline:
         training: bool = False,
         generator: torch.Generator | None = None,
         start: Tensor | None = None,
+        moments: Tensor | None = None,
     ) -> SkeletonBatch:
         """Normalise, augment and turn into streams.
 
@@ -138,6 +151,8 @@ class Pipeline:
             training: augment, drawing from ``generator``.
             generator: where random numbers come from.
             start: see `normalise.centre`; None for windows of a long recording, which are clips of their own.
+            moments: frames of the batch that the network sees ``[N, T]``, chosen after normalisation and
+                augmentation; None: all.
         """
         x, score, owner, n, layout = batch.x, batch.score, batch.owner, batch.n_clips, batch.layout
         if self.normalise.centre != "none":
@@ -154,6 +169,11 @@ class Pipeline:
             x = normalise.scale_to_body(x, score, owner, n, layout)
         if training:
             x, score = self._augment(x, score, owner, n, batch, generator)
+        if self.normalise.scale == "range":
+            x = normalise.scale_to_range(x, score, owner, n)
+        if moments is not None:
+            people = torch.arange(len(x), device=x.device)[:, None]
+            x, score = x[people, moments[owner]], score[people, moments[owner]]
         return batch.replace(
             x=make_streams(x, score, layout, self.streams, owner, n, batch.origin), score=score
         )
@@ -174,6 +194,10 @@ class Pipeline:
             if x.shape[3] != 3:
                 raise ConfigError("augment.turn needs 3D joints; these are 2D: set it to 0")
             x = geometry.turn(x, owner, n, a.turn, generator)
+        if a.tilt:
+            if x.shape[3] != 3:
+                raise ConfigError("augment.tilt needs 3D joints; these are 2D: set it to 0")
+            x = geometry.tilt(x, owner, n, a.tilt, generator)
         if a.rotate:
             x = geometry.rotate(x, owner, n, a.rotate, generator)
         if a.scale:

@@ -54,8 +54,21 @@ def turn(
     x: Tensor, owner: Tensor, n_clips: int, angle: float, generator: torch.Generator | None = None
 ) -> Tensor:
     """Turn each clip about the vertical axis by up to ``angle`` radians: another viewpoint (3D only)."""
+    return _rotate_about(1, x, owner, n_clips, angle, generator)
+
+
+def tilt(
+    x: Tensor, owner: Tensor, n_clips: int, angle: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """Turn each clip about the picture's horizontal axis by up to ``angle`` radians (3D only)."""
+    return _rotate_about(0, x, owner, n_clips, angle, generator)
+
+
+def _rotate_about(
+    axis: int, x: Tensor, owner: Tensor, n_clips: int, angle: float, generator: torch.Generator | None
+) -> Tensor:
     angles = x.new_zeros(n_clips, 3)
-    angles[:, 1:2] = uniform((n_clips, 1), -angle, angle, x, generator)
+    angles[:, axis : axis + 1] = uniform((n_clips, 1), -angle, angle, x, generator)
     return apply_matrices(x, owner, rotation_matrices(angles))
 
 

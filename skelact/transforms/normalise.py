@@ -100,6 +100,28 @@ def scale_to_body(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout:
     return x * factor[owner][:, None, None, None]
 
 
+def scale_to_range(x: Tensor, score: Tensor, owner: Tensor, n_clips: int) -> Tensor:
+    """Stretch each axis of each clip to -1..1 over its people, frames and joints that are seen.
+
+    Source: the NW-UCLA loader of CTR-GCN (Chen et al., ICCV 2021). Places and sizes are lost, and so are
+    the proportions of the axes to each other. An axis without extent becomes 0.
+    """
+    there = (score > 0)[..., None]
+    each = owner[:, None].expand(-1, x.shape[3])
+
+    def outermost(of: str, filler: float) -> Tensor:
+        people = getattr(torch.where(there, x, torch.full_like(x, filler)).flatten(1, 2), of)(1)
+        return x.new_full((n_clips, x.shape[3]), filler).scatter_reduce(0, each, people, of)
+
+    low, high = outermost("amin", torch.inf), outermost("amax", -torch.inf)
+    extent = high - low
+    flat = ~(extent > 0)
+    factor = torch.where(flat, 0.0, 2 / torch.where(flat, torch.ones_like(extent), extent))
+    low = torch.where(flat, torch.zeros_like(low), low)
+    offset = torch.where(flat, torch.zeros_like(low), torch.ones_like(low))
+    return (x - low[owner][:, None, None]) * factor[owner][:, None, None] - offset[owner][:, None, None]
+
+
 def align_view(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: SkeletonLayout) -> Tensor:
     """Turn each clip about the vertical (second) axis so that its first person faces the camera.
 

@@ -129,6 +129,7 @@ def test_centring_at_the_first_frame_is_not_centring_at_the_mean() -> None:
 AUGMENTS = {
     "rotate": (0.4, lambda x, s, a, g: (geometry.rotate(x, OWNER, 3, a, g), s)),
     "turn": (0.4, lambda x, s, a, g: (geometry.turn(x, OWNER, 3, a, g), s)),
+    "tilt": (0.4, lambda x, s, a, g: (geometry.tilt(x, OWNER, 3, a, g), s)),
     "scale": (0.4, lambda x, s, a, g: (geometry.scale(x, OWNER, 3, a, g), s)),
     "bones": (0.4, lambda x, s, a, g: (geometry.stretch_bones(x, s, NTU, a, g), s)),
     "shear": (0.4, lambda x, s, a, g: (geometry.shear(x, OWNER, 3, a, g), s)),

@@ -71,6 +71,12 @@ def test_turn_is_about_the_vertical_up_to_the_angle() -> None:
     assert torch.equal(r[:, 1], torch.eye(3)[1].expand(N, 3))
 
 
+def test_tilt_is_about_the_horizontal_up_to_the_angle() -> None:
+    r = matrices(geometry.tilt(axes(3), OWNER, N, 0.5, seeded()))
+    fills(torch.atan2(r[:, 2, 1], r[:, 1, 1]), -0.5, 0.5)
+    assert torch.equal(r[:, 0], torch.eye(3)[0].expand(N, 3))
+
+
 @pytest.mark.parametrize("dims", [2, 3])
 def test_scale_and_shear_up_to_the_amount(dims: int) -> None:
     off = ~torch.eye(dims, dtype=torch.bool)
