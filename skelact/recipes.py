@@ -7,8 +7,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from skelact.config import DataSettings, Experiment
+from skelact.config import Experiment
 from skelact.datasets.gather import Sampling
+from skelact.datasets.parts import DataSettings
 from skelact.datasets.pipeline import Augment, Normalise, Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, choices

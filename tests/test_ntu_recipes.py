@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from test_config import leaves, random_set, written
+from small_sets import random_set
+from test_config import leaves, written
 from torch.nn import functional
 
 from skelact.config import Experiment, dump_config, load_config
 from skelact.layouts import get_layout
 from skelact.models import MODELS
+from skelact.recognition.engine import call_model
 from skelact.training.optimise import make_optimiser
-from skelact.training.predict import call_model
 
 FOLDER = Path(__file__).parents[1] / "configs" / "ntu"
 RECIPES = sorted(FOLDER.glob("*.yaml"))

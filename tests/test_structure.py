@@ -14,14 +14,14 @@ PACKAGE = Path(__file__).parents[1] / "skelact"
 # Lower rooms first; a room may import from rooms on lower levels and from itself.
 LEVELS = [
     ["errors", "plain_yaml"],
-    ["device"],
-    ["layouts"],
+    ["device", "layouts", "settings"],
     ["skeleton"],
     ["io", "transforms", "nn"],
     ["pose", "datasets", "models"],
-    ["training", "evaluate", "monitor"],
+    ["evaluate", "recognition"],
+    ["training", "language", "monitor"],
     ["config"],
-    ["recognition", "benchmark", "recipes"],
+    ["recipes", "benchmark"],
     ["commands"],
     ["cli"],
 ]

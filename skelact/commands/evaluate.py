@@ -118,7 +118,7 @@ def _evaluate(
     from skelact.io.outputs import holding
     from skelact.io.store import Store
     from skelact.recognition import load_ensemble
-    from skelact.training.checkpoint import find_checkpoint
+    from skelact.recognition.checkpoint import find_checkpoint
 
     path = find_checkpoint(options.checkpoint)
     ensemble = load_ensemble(path, getattr(torch, options.dtype), options.device)

@@ -60,7 +60,7 @@ def main(arguments: list[str], ui: UI) -> int:
 def fuse(options: Options, ui: UI) -> dict:
     """Fuse checkpoints; returns what ``--json`` prints."""
     from skelact.io.outputs import check_output, holding
-    from skelact.training.checkpoint import find_checkpoint
+    from skelact.recognition.checkpoint import find_checkpoint
 
     need_at_least(1, batch_size=options.batch_size)
     inputs = [find_checkpoint(path) for path in options.checkpoints]
@@ -130,8 +130,9 @@ def fit_out_of_fold(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:
     """
     import torch
 
-    from skelact.config import DataSettings, choose_parts, from_plain, read_fold
+    from skelact.datasets.parts import DataSettings, choose_parts, read_fold
     from skelact.evaluate.fusion import fit_fusion_weights
+    from skelact.settings import from_plain
 
     data = open_set(ensemble, options)
     families: dict[str, tuple[list[Any], dict[int, Any]]] = {}  # whole networks, networks by fold
@@ -230,7 +231,8 @@ def common_validation(ensemble: Any, data: Any) -> Any:
     """
     import torch
 
-    from skelact.config import DataSettings, choose_parts, from_plain
+    from skelact.datasets.parts import DataSettings, choose_parts
+    from skelact.settings import from_plain
 
     common: set[int] | None = None
     for member in ensemble.members:

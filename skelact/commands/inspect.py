@@ -119,7 +119,7 @@ def inspect_checkpoint(path: str, ui: UI) -> int:
     """Say what a checkpoint is for."""
     from dataclasses import asdict
 
-    from skelact.training.checkpoint import load_checkpoint
+    from skelact.recognition.checkpoint import load_checkpoint
 
     state, card = load_checkpoint(path)
     weights = sum(v.numel() for v in state.values())

@@ -126,7 +126,8 @@ def _config_files(arguments: list[str]) -> list[str]:
 
 def choose_recipe(path: str, arguments: list[str], ui: UI) -> Any:
     """The default recipe for a set, or a training part (``--data.train``), of this size."""
-    from skelact.config import Experiment, resolve_parts
+    from skelact.config import Experiment
+    from skelact.datasets.parts import resolve_parts
     from skelact.recipes import default_recipe
 
     experiment = Experiment()
@@ -193,8 +194,8 @@ def open_data(experiment: Any) -> Any:
 def make_card(experiment: Any, data: Any) -> Any:
     """What a checkpoint of this experiment must carry."""
     from skelact import __version__
-    from skelact.config import to_plain
-    from skelact.training.checkpoint import Card
+    from skelact.recognition.checkpoint import Card
+    from skelact.settings import to_plain
 
     seconds = (data.n_frames.float() / data.fps).median()
     return Card(
@@ -218,7 +219,7 @@ def train(
 ) -> dict:
     """Train an experiment with progress; returns what ``--json`` prints."""
     from skelact.io.outputs import check_output, holding
-    from skelact.training.checkpoint import find_checkpoint
+    from skelact.recognition.checkpoint import find_checkpoint
 
     run_folder = folder or Path(experiment.out) / experiment.name
     if experiment.train.init_from:
@@ -229,7 +230,8 @@ def train(
 
 
 def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: bool) -> dict:
-    from skelact.config import choose_parts, dump_config, resolve_parts
+    from skelact.config import dump_config
+    from skelact.datasets.parts import choose_parts, resolve_parts
     from skelact.io.files import write_text
     from skelact.training.loop import fit
     from skelact.transforms.streams import check_streams
@@ -340,7 +342,7 @@ def describe_parts(settings: Any, n_train: int, n_val: int | None) -> str:
 
 
 def _overfit(experiment: Any, options: Extra, ui: UI) -> int:
-    from skelact.config import choose_parts
+    from skelact.datasets.parts import choose_parts
     from skelact.training.overfit import check_overfit
 
     data = open_data(experiment)

@@ -21,14 +21,15 @@ from skelact.errors import CheckpointError, ConfigError, SkelactError
 from skelact.nn.fast import for_training
 from skelact.nn.norm import synchronise
 from skelact.nn.propagate import chosen_backends, restore_backends
-from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save_resume
+from skelact.recognition.checkpoint import Card, save_checkpoint
+from skelact.recognition.engine import call_model, predict_logits
 from skelact.training.fabric import make_fabric
 from skelact.training.history import HistoryWriter
 from skelact.training.interrupt import interrupts_held
 from skelact.training.losses import LOSSES, class_weights
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.order import epoch_order
-from skelact.training.predict import call_model, predict_logits
+from skelact.training.resume import load_resume, save_resume
 from skelact.training.settings import TrainSettings
 from skelact.training.transfer import freeze_stages, frozen_stages
 

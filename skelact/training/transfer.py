@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from skelact.errors import CheckpointError, ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
-from skelact.training.checkpoint import load_checkpoint
+from skelact.recognition.checkpoint import load_checkpoint
 
 Build = Callable[[SkeletonLayout, int, int], Any]
 

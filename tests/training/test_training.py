@@ -18,13 +18,13 @@ from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.datasets.synthetic import make_set
 from skelact.errors import CheckpointError, ConfigError, SkelactError
 from skelact.models import STGCNSettings
-from skelact.training.checkpoint import Card, load_checkpoint, load_weights, save_checkpoint
+from skelact.recognition.checkpoint import Card, load_checkpoint, load_weights, save_checkpoint
+from skelact.recognition.engine import predict_logits
 from skelact.training.loop import fit
 from skelact.training.losses import class_weights
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.order import epoch_order
 from skelact.training.overfit import check_overfit
-from skelact.training.predict import predict_logits
 from skelact.training.settings import TrainSettings
 
 PIPELINE = Pipeline(Sampling(n_frames=16), augment=Augment(rotate=0.2))

@@ -10,7 +10,7 @@ import torch
 from skelact.errors import CheckpointError, ConfigError
 from skelact.layouts import get_layout
 from skelact.models import MODELS, STGCNSettings
-from skelact.training.checkpoint import Card, save_checkpoint
+from skelact.recognition.checkpoint import Card, save_checkpoint
 from skelact.training.optimise import make_optimiser
 from skelact.training.settings import TrainSettings
 from skelact.training.transfer import freeze_stages, frozen_stages, load_pretrained
