@@ -10,7 +10,7 @@ import yaml
 from skelact.datasets.parts import DataSettings
 from skelact.datasets.pipeline import Pipeline
 from skelact.errors import ConfigError
-from skelact.models import ModelSettings, STGCNSettings
+from skelact.models import ModelSettings, STGCNSettings, use_model
 from skelact.plain_yaml import load_plain
 from skelact.settings import from_plain, to_plain
 from skelact.training.settings import TrainSettings
@@ -46,7 +46,7 @@ class Experiment:
 
 
 def load_config(path: str | Path) -> Experiment:
-    """Read an experiment from YAML.
+    """Read an experiment from YAML. A network ``module:Class`` that it names is imported: its code is run.
 
     Raises:
         ConfigError: if the file cannot be read or holds anything that is not allowed.
@@ -57,6 +57,9 @@ def load_config(path: str | Path) -> Experiment:
         raise ConfigError(f"cannot read the configuration {path}: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    model = values.get("model") if isinstance(values, dict) else None
+    if isinstance(model, dict) and ":" in str(model.get("name")):
+        use_model(str(model["name"]))
     return from_plain(Experiment, values or {}, str(path))
 
 

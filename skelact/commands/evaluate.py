@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from skelact.commands.options import named, need_at_least, parse
+from skelact.commands.options import named, need_at_least, parse, use_own
 from skelact.commands.ui import UI, command_line, percent
 from skelact.errors import CheckpointError, ConfigError
 
@@ -32,6 +32,7 @@ class Options:
         batch_size: clips at once.
         dtype: of the arithmetic: float32, bfloat16 or float16.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.
+        model: your own class (module:Class) that the checkpoint is of, if it is; its code is run.
     """
 
     checkpoint: Annotated[str, tyro.conf.Positional, named("CHECKPOINT")] = ""
@@ -42,6 +43,7 @@ class Options:
     batch_size: int = 64
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
+    model: Annotated[str, named("MODULE:CLASS")] = ""
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -95,6 +97,7 @@ def evaluate(
     if options.views:  # 0: the configuration's
         need_at_least(1, views=options.views)
     need_at_least(1, batch_size=options.batch_size)
+    use_own(options.model)
     with ExitStack() as held:
         return _evaluate(options, ui, held, command, examples, sections, advise)
 

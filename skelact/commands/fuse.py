@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from skelact.commands.options import named, need_at_least, parse
+from skelact.commands.options import named, need_at_least, parse, use_own
 from skelact.commands.ui import UI, command_line, percent
 from skelact.errors import ConfigError
 
@@ -38,6 +38,7 @@ class Options:
         equal: give all the same weight instead of fitting.
         batch_size: clips at once.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.
+        model: your own class (module:Class) that the checkpoint is of, if it is; its code is run.
     """
 
     checkpoints: Annotated[tuple[str, ...], tyro.conf.Positional, named("CHECKPOINT")] = ()
@@ -46,6 +47,7 @@ class Options:
     equal: bool = False
     batch_size: int = 64
     device: str = "auto"
+    model: Annotated[str, named("MODULE:CLASS")] = ""
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -63,6 +65,7 @@ def fuse(options: Options, ui: UI) -> dict:
     from skelact.recognition.checkpoint import find_checkpoint
 
     need_at_least(1, batch_size=options.batch_size)
+    use_own(options.model)
     inputs = [find_checkpoint(path) for path in options.checkpoints]
     check_output(Path(options.out) / "best.safetensors", inputs)
     with holding(options.out, inputs, folder=True):

@@ -21,6 +21,20 @@ def parse(kind: Any, arguments: list[str], prog: str, description: str = "", def
     )
 
 
+def use_own(model: str) -> None:
+    """Import the class that ``--model module:Class`` names, so that checkpoints of it can be used.
+
+    Raises:
+        ConfigError: if it cannot be imported, or is no network.
+    """
+    if model:
+        from skelact.models import find_settings, use_model
+
+        if ":" in model:
+            use_model(model)
+        find_settings({"name": model})
+
+
 def need_at_least(least: float, **values: float | None) -> None:
     """Refuse numbers below ``least`` (above it, if that is 0); None is not given.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from skelact.commands.options import parse
 from skelact.commands.ui import UI, command_line, percent
-from skelact.errors import ConfigError, DataError, choices
+from skelact.errors import ConfigError, DataError
 
 HELP = """Train a network from a configuration file; every setting below can be changed on the command line.
 
@@ -19,11 +19,16 @@ HELP = """Train a network from a configuration file; every setting below can be 
   skelact train ntu60_xsub_ctrgcn --data ntu60.h5       a recipe by its name (skelact recipes)
   skelact train CONFIG.yaml --overfit 8                 first: can it learn 8 clips by heart?
   skelact train CONFIG.yaml --train.lr 0.02 --name slow
+  skelact train CONFIG.yaml --model my_module:MyNet --model.width 64      a network of your own
   torchrun --nproc-per-node 2 -m skelact.cli train CONFIG.yaml
 
 besides the settings:
   --data FILE.h5   the skelact file, instead of the configuration's data.path
   --overfit N      only check that the network can learn N clips by heart, then stop
+  --model NAME     another network, with its defaults (skelact models), or a class of your own, module:Class,
+                   from the current folder or installed: an nn.Module made by (layout, n_classes, channels_in,
+                   **settings) and called (x [P, T, V, C], owner [P], score [P, T, V], n_clips), or a dataclass of
+                   settings with build(layout, n_classes, channels_in). Its code is run.
   --device NAME    auto, cpu, cuda or cuda:1; short for --train.device
   --restart        begin again even if the folder holds an unfinished run
 
@@ -70,7 +75,8 @@ def main(arguments: list[str], ui: UI) -> int:
         if asks
         else choose_recipe(options.data_file, arguments, ui)
     )
-    arguments = [re.sub(r"^--device(?==|$)", "--train.device", word) for word in arguments]
+    for short, long in (("--device", "--train.device"), ("--model", "--model.name")):
+        arguments = [re.sub(rf"^{short}(?==|$)", long, word) for word in arguments]
     choose_family(experiment, arguments)
     experiment = parse(Experiment, arguments, "train CONFIG.yaml", HELP, default=experiment)
     if options.data_file:
@@ -146,16 +152,16 @@ def choose_recipe(path: str, arguments: list[str], ui: UI) -> Any:
 
 
 def choose_family(experiment: Any, arguments: list[str]) -> None:
-    """``--model.name NAME`` of another family than the configuration's: that family's defaults."""
-    from skelact.models import MODELS
+    """``--model NAME`` of another family than the configuration's: that family's defaults."""
+    from skelact.models import find_settings, use_model
 
     given = _given(arguments, "--model.name")
     if given is None:
         return
-    if given not in MODELS:
-        raise ConfigError(choices(given, MODELS, "model"))
+    if ":" in given:
+        use_model(given)
     if given != experiment.model.name:
-        experiment.model = MODELS[given]()
+        experiment.model = find_settings({"name": given})()
 
 
 def _given(arguments: list[str], flag: str) -> str | None:
@@ -252,7 +258,13 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
         from skelact.training.transfer import load_pretrained
 
         start = load_pretrained(
-            model, experiment.model.build, experiment.train.init_from, experiment.model.name, data.label_names
+            model,
+            experiment.model.build,
+            data.layout,
+            experiment.pipeline.channels(data.dims),
+            experiment.train.init_from,
+            experiment.model.name,
+            data.label_names,
         )
     if leading:
         n_weights = sum(p.numel() for p in model.parameters())
