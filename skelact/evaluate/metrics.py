@@ -184,22 +184,6 @@ def wilson_interval(successes: float, n: int, z: float = 1.959964) -> tuple[floa
     return (float(max(0.0, centre - half)), float(min(1.0, centre + half)))
 
 
-def bootstrap_interval(
-    values: np.ndarray, rng: np.random.Generator, n_draws: int = 1000, level: float = 0.95
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of ``values [N]``.
-
-    Raises:
-        DataError: if there are no values.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1 or not len(values):
-        raise DataError(f"a bootstrap needs values [samples], got shape {list(values.shape)}")
-    means = np.array([values[rng.integers(len(values), size=len(values))].mean() for _ in range(n_draws)])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
 def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(b > 0, a / np.maximum(b, 1), 0.0)
 
