@@ -41,7 +41,8 @@ class Card:
         model, pipeline: settings, as plain containers.
         config: the whole resolved configuration.
         skelact: version of the code.
-        trained: epoch, validation result, and how many people the clips usually show at most.
+        trained: epoch, validation result, how many people the clips usually show at most, and ``propagate``: which
+            backend ``auto`` took for which graph product (see `skelact.nn.propagate.chosen_backends`).
     """
 
     layout: dict

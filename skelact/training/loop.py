@@ -237,6 +237,7 @@ def fit(
                     card.trained = {
                         **card.trained,
                         "epoch": epoch + 1,
+                        "propagate": chosen_backends(),
                         **{k: v for k, v in record.items() if k.startswith("val")},
                     }
                     run.result.best = save_checkpoint(folder / "best.safetensors", run.weights, card)
