@@ -28,9 +28,8 @@ def join(*parts: Mapping) -> Settings:
     joined: Settings = {}
     for part in parts:
         for key, value in part.items():
-            old = joined.get(key)
-            nested = isinstance(value, Mapping) and isinstance(old, Mapping)
-            joined[key] = join(old, value) if nested else join(value) if isinstance(value, Mapping) else value
+            old = joined.get(key, {})
+            joined[key] = join(old, value) if isinstance(value, Mapping) else value
     return joined
 
 

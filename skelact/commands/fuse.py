@@ -172,6 +172,7 @@ def fit_out_of_fold(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:
             for i in sorted(folds):
                 settings = from_plain(DataSettings, folds[i].card.config["data"], f"{folds[i].name}: data")
                 _, val = choose_parts(data, settings)
+                assert val is not None  # a fold always leaves clips out
                 val = val[data.labels[val] >= 0]
                 one = replace(ensemble, members=[folds[i]], weights=[1.0])
                 clips.append(val)

@@ -223,3 +223,19 @@ def choose_parts(data: SkeletonSet, settings: DataSettings) -> tuple[Tensor, Ten
         out = hold_out(groups, settings.val, settings.val_seed)
     held = torch.as_tensor(out, device=train.device)
     return train[~held], train[held]
+
+
+def describe_parts(settings: DataSettings, n_train: int, n_val: int | None) -> str:
+    """Which clips train, validate and test, in words."""
+    text = f"training on {n_train} clips (" + ("all" if settings.train == "all" else settings.train) + ")"
+    if n_val is None:
+        text += ", no validation"
+    elif isinstance(settings.val, str) and not settings.fold:
+        text += f", validation on {n_val} ({settings.val})"
+    else:
+        text = text.replace("(all)", "(all others)")
+        how = f"fold {settings.fold}" if settings.fold else "held out"
+        text += f", validation on {n_val} {how} by {settings.val_by}"
+        if settings.val_by == "clip":
+            text += " (their people are in training too: figures are better than those on other people)"
+    return text + (f"; test part: {settings.test}" if settings.test else "; no test part")

@@ -63,7 +63,8 @@ def _settings_of(found: Any, reference: str) -> type[NetworkSettings]:
         settings = [row for row in settings if row[0] != "name"]
 
         def make(chosen: dict[str, Any], *of: Any) -> Any:
-            return found(**chosen).build(*of)
+            made: Any = found(**chosen)
+            return made.build(*of)
     elif isinstance(found, type) and issubclass(found, nn.Module):
         settings = _arguments(found, reference)
 
@@ -120,8 +121,8 @@ def _field(name: str, hint: Any, source: Any) -> tuple[str, Any, Any]:
     if default is dataclasses.MISSING:
         raise ConfigError(f"the setting '{name}' of a network needs a default")
     if hint is None:
-        sequence = isinstance(default, list | tuple) and len(default) > 0
-        hint = tuple[type(default[0]), ...] if sequence else Any if default is None else type(default)
+        first = next(iter(default), None) if isinstance(default, list | tuple) else None
+        hint = tuple[type(first), ...] if first is not None else Any if default is None else type(default)
     if isinstance(default, list | dict | set):
         return name, hint, dataclasses.field(default_factory=lambda: copy.deepcopy(default))
     return name, hint, dataclasses.field(default=default)

@@ -29,7 +29,7 @@ from skelact.training.interrupt import interrupts_held
 from skelact.training.losses import LOSSES, class_weights
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.order import epoch_order
-from skelact.training.resume import load_resume, save_resume
+from skelact.training.resume import differences, load_resume, save_resume
 from skelact.training.settings import TrainSettings
 from skelact.training.transfer import freeze_stages, frozen_stages
 
@@ -105,7 +105,7 @@ class _Run:
         """Continue from a saved state; returns the epochs that are done."""
         state = load_resume(path, self.fabric.device)
         if state["config"] != self.card.config:
-            changed = _differences(state["config"], self.card.config)
+            changed = differences(state["config"], self.card.config)
             raise CheckpointError(
                 f"{path} was trained with another configuration ({', '.join(changed)}); use the same one to "
                 "continue, or another folder (--out), or start again with --restart"
@@ -121,15 +121,6 @@ class _Run:
             state["history"], self.folder / "best.safetensors", state["best_epoch"], state["seconds"]
         )
         return state["epoch"]
-
-
-def _differences(old: Any, new: Any, path: str = "") -> list[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*old, *(k for k in new if k not in old)]
-        return [
-            d for k in keys for d in _differences(old.get(k), new.get(k), f"{path}.{k}" if path else str(k))
-        ]
-    return [] if old == new else [f"{path}: {old} then, {new} now"]
 
 
 def fit(

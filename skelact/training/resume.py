@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -44,3 +45,13 @@ def load_resume(path: Path, device: torch.device | str = "cpu") -> dict:
         raise CheckpointError(
             f"{path} cannot be continued from ({error}); remove it to start again"
         ) from error
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """What differs between two configurations, in words."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(k for k in new if k not in old)]
+        return [
+            d for k in keys for d in differences(old.get(k), new.get(k), f"{path}.{k}" if path else str(k))
+        ]
+    return [] if old == new else [f"{path}: {old} then, {new} now"]

@@ -36,6 +36,10 @@ class ByPerson(MyNet):
     def forward(self, x, owner=None, score=None, n_clips=None):
         return self.out(self.inside(x.flatten(2)).mean(1))[:1]
 
+class Faulty(MyNet):
+    def forward(self, x, owner, score, n_clips):
+        return self.out(x)
+
 class NoDefault(MyNet):
     def __init__(self, layout, n_classes, channels_in, width):
         super().__init__(layout, n_classes, channels_in)
@@ -128,6 +132,11 @@ def test_what_is_no_network_is_refused(net: str, name: str, hint: str, dataset: 
     name = name.replace("NET", net)
     said = refused(2, "train", "--data", dataset, "--model", name, "--device", "cpu", "--json")
     assert hint in said and (name in said or "ByPerson" in name), said
+
+
+def test_an_error_in_the_users_code_is_not_called_ours(net: str, dataset: Path) -> None:
+    said = refused(1, "train", "--data", dataset, "--model", f"{net}:Faulty", "--device", "cpu", "--json")
+    assert f"RuntimeError in {Path.cwd() / net}.py:" in said and "--debug" in said
 
 
 def test_a_class_is_used_only_if_it_is_named(net: str) -> None:

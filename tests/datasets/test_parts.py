@@ -7,8 +7,7 @@ import pytest
 import torch
 from small_sets import random_set
 
-from skelact.commands.train import describe_parts
-from skelact.datasets.parts import DataSettings, choose_parts, hold_out, resolve_parts
+from skelact.datasets.parts import DataSettings, choose_parts, describe_parts, hold_out, resolve_parts
 from skelact.errors import ConfigError, DataError
 
 
