@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from skelact.commands.options import named, need_at_least, parse, use_own
+from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
 from skelact.commands.ui import UI, command_line, percent
 from skelact.errors import CheckpointError, ConfigError
 
@@ -32,7 +32,7 @@ class Options:
         batch_size: clips at once.
         dtype: of the arithmetic: float32, bfloat16 or float16.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.
-        model: your own class (module:Class) that the checkpoint is of, if it is; its code is run.
+        model: your own class (module:Class) that the checkpoint is of, if it is; its code is run. Can be repeated.
     """
 
     checkpoint: Annotated[str, tyro.conf.Positional, named("CHECKPOINT")] = ""
@@ -43,7 +43,7 @@ class Options:
     batch_size: int = 64
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
-    model: Annotated[str, named("MODULE:CLASS")] = ""
+    model: OwnModels = ()
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -201,7 +201,8 @@ def _evaluate(
         )
     ui.done(f"report {report}")
     if advise:
-        ui.next(command_line("predict", options.checkpoint, "video.mp4", "--overlay", "out.mp4"))
+        own = [word for name in options.model for word in ("--model", name)]
+        ui.next(command_line("predict", options.checkpoint, "video.mp4", "--overlay", "out.mp4", *own))
     return {
         "report": str(report), "split": split, "views": views, **result.to_dict(), "ece": calibration.ece,
         "members": alone, "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without,

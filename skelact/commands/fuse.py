@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from skelact.commands.options import named, need_at_least, parse, use_own
+from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
 from skelact.commands.ui import UI, command_line, percent
 from skelact.errors import ConfigError
 
@@ -38,7 +38,7 @@ class Options:
         equal: give all the same weight instead of fitting.
         batch_size: clips at once.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.
-        model: your own class (module:Class) that the checkpoint is of, if it is; its code is run.
+        model: your own class (module:Class) that the checkpoint is of, if it is; its code is run. Can be repeated.
     """
 
     checkpoints: Annotated[tuple[str, ...], tyro.conf.Positional, named("CHECKPOINT")] = ()
@@ -47,7 +47,7 @@ class Options:
     equal: bool = False
     batch_size: int = 64
     device: str = "auto"
-    model: Annotated[str, named("MODULE:CLASS")] = ""
+    model: OwnModels = ()
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -101,7 +101,8 @@ def _fuse(options: Options, ui: UI) -> dict:
     ui.done(f"checkpoint {path}")
     test = ensemble.card.config.get("data", {}).get("test")
     data = options.data or ensemble.card.config.get("data", {}).get("path") or "DATA.h5"
-    ui.next(command_line("evaluate", options.out, data) + (f" --split {test}" if test else ""))
+    own = [word for name in options.model for word in ("--model", name)]
+    ui.next(command_line("evaluate", options.out, data, *(["--split", test] if test else []), *own))
     return {"checkpoint": str(path), "weights": ensemble.weights, **figures}
 
 

@@ -208,13 +208,12 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
             )
         )
         ui.done(f"checkpoint {outcome.best}, curves {run_folder / 'curves.png'}")
-        test = experiment.data.test
+        test = ["--split", experiment.data.test] if experiment.data.test else []
+        own = ["--model", experiment.model.name] if ":" in experiment.model.name else []
         if advise:
             ui.next(
-                command_line(
-                    "evaluate", run_folder, experiment.data.path, *(["--split", test] if test else [])
-                ),
-                command_line("predict", run_folder, "video.mp4", "--overlay", "out.mp4"),
+                command_line("evaluate", run_folder, experiment.data.path, *test, *own),
+                command_line("predict", run_folder, "video.mp4", "--overlay", "out.mp4", *own),
             )
     return {
         "folder": str(run_folder),

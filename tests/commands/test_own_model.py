@@ -86,6 +86,7 @@ def test_train_evaluate_and_predict(net: str, config: Path, dataset: Path, raw: 
     state, card = load_checkpoint("runs/own")
     assert card.model == {"name": mine, "width": 12, "names": ["a"], "deep": False}
     assert state["inside.weight"].shape[0] == 12
+    assert f"skelact evaluate runs/own {dataset}" in trained.err and f"--model {mine}" in trained.err  # next
     for command in (("evaluate", "runs/own", dataset), ("predict", "runs/own", clip)):
         assert f"--model {mine}" in refused(2, *command)  # a checkpoint alone runs no code
         assert net not in sys.modules
