@@ -109,6 +109,9 @@ def _arguments(network: type[nn.Module], reference: str) -> list[Any]:
     bare = [a.name for a in named if a.default is a.empty]
     if bare:
         raise ConfigError(f"the settings of '{reference}' need defaults; without one: {', '.join(bare)}")
+    taken = sorted({"name", "build"} & {a.name for a in named})
+    if taken:
+        raise ConfigError(f"'{reference}' cannot have a setting called {' or '.join(taken)}; rename it")
     hints = _hints(network.__init__)
     return [_field(a.name, hints.get(a.name), a) for a in named]
 

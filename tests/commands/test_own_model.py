@@ -44,6 +44,10 @@ class NoDefault(MyNet):
     def __init__(self, layout, n_classes, channels_in, width):
         super().__init__(layout, n_classes, channels_in)
 
+class Named(MyNet):
+    def __init__(self, layout, n_classes, channels_in, name="x"):
+        super().__init__(layout, n_classes, channels_in)
+
 class Other:
     pass
 """
@@ -123,6 +127,7 @@ def test_settings_by_yaml_and_by_a_dataclass(net: str, dataset: Path) -> None:
         ("NET:OnlyX", "got forward(x)"),
         ("NET:ByPerson", "logits [clips, classes], here of"),
         ("NET:NoDefault", "need defaults; without one: width"),
+        ("NET:Named", "cannot have a setting called name"),
         ("NET:Other", "neither an nn.Module nor a dataclass of settings"),
         ("NET:Missing", "has no attribute 'Missing'"),
         ("nowhere:Net", "No module named 'nowhere'"),
