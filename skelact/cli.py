@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 from skelact import __version__
@@ -95,7 +96,12 @@ def run(arguments: list[str]) -> int:
     except Exception as error:
         if flags["--debug"]:
             raise
-        if isinstance(error, OSError):
+        place = _own_code(error)
+        if place:
+            sys.stderr.write(
+                f"skelact {name}: {type(error).__name__} in {place}: {error}; --debug shows the way there\n"
+            )
+        elif isinstance(error, OSError):
             sys.stderr.write(f"skelact {name}: {_os_message(error)}\n")
         else:
             sys.stderr.write(
@@ -103,6 +109,16 @@ def run(arguments: list[str]) -> int:
                 "This is a fault in skelact; run the same command with --debug to see where, and report it.\n"
             )
         return 1
+
+
+def _own_code(error: Exception) -> str:
+    """Where in a network of the user's own an error arose, as ``file:line``; empty if it did not."""
+    own = sys.modules.get("skelact.models.own")
+    modules = {reference.partition(":")[0] for reference in own.OWN} if own else set()
+    frames = traceback.walk_tb(error.__traceback__)
+    return next(
+        (f"{f.f_code.co_filename}:{line}" for f, line in frames if f.f_globals["__name__"] in modules), ""
+    )
 
 
 def _os_message(error: OSError) -> str:

@@ -1,69 +1,19 @@
-"""Typed experiments and YAML, both ways. Unknown keys are refused with the allowed ones listed."""
+"""`Experiment`: everything about one training ⇄ YAML. Unknown keys are refused with the allowed ones listed."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from difflib import get_close_matches
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_type_hints
 
-import numpy as np
 import yaml
-from pydantic import Field, TypeAdapter, ValidationError
 
+from skelact.datasets.parts import DataSettings
 from skelact.datasets.pipeline import Pipeline
-from skelact.errors import ConfigError, choices
-from skelact.models import MODELS, ModelSettings, STGCNSettings
+from skelact.errors import ConfigError
+from skelact.models import ModelSettings, STGCNSettings, use_model
 from skelact.plain_yaml import load_plain
+from skelact.settings import from_plain, to_plain
 from skelact.training.settings import TrainSettings
-
-
-@dataclass
-class DataSettings:
-    """Which file and which parts of it.
-
-    Args:
-        path: the skelact file.
-        train: split to train on; ``all`` for everything; ``auto``: the file's training part, else all.
-        val: split for validation, or a share (0.1) held out of the training part, or 0 for none; ``auto``:
-            the part ``val`` beside the training part, else a share (see `resolve_parts`).
-        val_by: how a share is held out: whole groups of this column (``subject``), or ``clip``.
-        test: split that ``skelact evaluate`` uses by default; ``auto``: the part ``test`` beside the
-            training part, else none.
-        val_seed: of the choice of a held-out share; the same whatever the training's seed is.
-        fold: ``i/k``: instead of ``val``, leave out the i-th of k equal parts of the training part (by
-            ``val_by``), so that k trainings together leave out every clip once; see ``skelact fuse``.
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
-
-    path: str = ""
-    train: str = "auto"
-    val: float | str = "auto"
-    val_by: str = "subject"
-    test: str = "auto"
-    val_seed: int = 0
-    fold: str = ""
-
-    def __post_init__(self) -> None:
-        if self.fold:
-            read_fold(self.fold)
-
-
-def read_fold(text: str) -> tuple[int, int]:
-    """``i/k`` as two numbers, 1 ≤ i ≤ k and k ≥ 2.
-
-    Raises:
-        ConfigError: for anything else.
-    """
-    match = re.fullmatch(r"(\d+)/(\d+)", text)
-    i, k = (int(n) for n in match.groups()) if match else (0, 0)
-    if not (k >= 2 and 1 <= i <= k):
-        raise ConfigError(f"data.fold must be i/k, such as 1/5 for the first of five, got '{text}'")
-    return i, k
 
 
 @dataclass
@@ -80,12 +30,12 @@ class Experiment:
         out: folder of runs.
     """
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+    __pydantic_config__ = {"extra": "forbid", "arbitrary_types_allowed": True}  # noqa: RUF012
 
     name: str = "experiment"
     data: DataSettings = field(default_factory=DataSettings)
     pipeline: Pipeline = field(default_factory=Pipeline)
-    model: Annotated[ModelSettings, Field(discriminator="name")] = field(default_factory=STGCNSettings)
+    model: ModelSettings = field(default_factory=STGCNSettings)
     train: TrainSettings = field(default_factory=TrainSettings)
     views: int = 1
     out: str = "runs"
@@ -95,78 +45,8 @@ class Experiment:
             raise ConfigError(f"views must be at least 1, got {self.views}")
 
 
-def to_plain(settings: Any) -> dict:
-    """A settings object as plain containers (tuples become lists)."""
-    return _plain(asdict(settings))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(v) for v in value]
-    return value
-
-
-def from_plain(kind: Any, values: Mapping, where: str) -> Any:
-    """Check plain values against a settings class and make one.
-
-    Raises:
-        ConfigError: naming every unknown key (with the allowed ones) and every ill-typed value.
-    """
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{where}: expected settings as 'key: value' lines, got {type(values).__name__}")
-    try:
-        return TypeAdapter(_tagged(kind)).validate_python(_with_family(kind, values))
-    except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
-    except ValidationError as error:
-        lines = []
-        for problem in error.errors():
-            path, allowed = _locate(kind, [str(p) for p in problem["loc"]])
-            if problem["type"] == "union_tag_invalid":
-                name = problem.get("ctx", {}).get("tag", "")
-                lines.append(f"{'.'.join([*path, 'name'])}: {choices(name, MODELS, 'model')}")
-            elif problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-                close = get_close_matches(path[-1], allowed, n=1)
-                hint = f". Did you mean '{close[0]}'?" if close else ""
-                lines.append(f"unknown key '{'.'.join(path)}'; allowed here: {', '.join(allowed)}{hint}")
-            else:
-                lines.append(f"{'.'.join(path)}: {problem['msg']} (got {problem['input']!r})")
-        raise ConfigError(f"{where}:\n  " + "\n  ".join(lines)) from None
-
-
-def _tagged(kind: Any) -> Any:
-    """A union of model settings is told apart by ``name``."""
-    return Annotated[kind, Field(discriminator="name")] if kind is ModelSettings else kind
-
-
-def _with_family(kind: Any, values: Mapping) -> dict:
-    """A model without a name is of the default family."""
-    values, default = dict(values), {"name": STGCNSettings.name}
-    if kind is ModelSettings:
-        return default | values
-    if kind is Experiment and isinstance(values.get("model"), Mapping):
-        values["model"] = default | dict(values["model"])
-    return values
-
-
-def _locate(kind: Any, path: list[str]) -> tuple[list[str], list[str]]:
-    """A place in the settings as the user writes it (pydantic names the family too), and what is allowed there."""
-    shown: list[str] = []
-    for i, part in enumerate(path):
-        if kind is ModelSettings and part in MODELS:
-            kind = MODELS[part]
-            continue
-        shown.append(part)
-        hints = get_type_hints(kind) if is_dataclass(kind) else {}
-        if i + 1 < len(path) and part in hints:
-            kind = ModelSettings if set(get_args(hints[part])) & set(MODELS.values()) else hints[part]
-    return shown, [f.name for f in fields(kind)] if is_dataclass(kind) else []
-
-
 def load_config(path: str | Path) -> Experiment:
-    """Read an experiment from YAML.
+    """Read an experiment from YAML. A network ``module:Class`` that it names is imported: its code is run.
 
     Raises:
         ConfigError: if the file cannot be read or holds anything that is not allowed.
@@ -177,177 +57,12 @@ def load_config(path: str | Path) -> Experiment:
         raise ConfigError(f"cannot read the configuration {path}: {error}") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    model = values.get("model") if isinstance(values, dict) else None
+    if isinstance(model, dict) and ":" in str(model.get("name")):
+        use_model(str(model["name"]))
     return from_plain(Experiment, values or {}, str(path))
 
 
 def dump_config(experiment: Experiment) -> str:
     """The experiment as flat, complete YAML."""
     return yaml.safe_dump(to_plain(experiment), sort_keys=False, allow_unicode=True)
-
-
-def hold_out(groups: list, share: float, seed: int) -> np.ndarray:
-    """Choose whole groups until they hold about ``share`` of the entries.
-
-    Args:
-        groups: a group name per entry.
-        share: 0..1.
-        seed: of the choice.
-
-    Returns:
-        booleans, True where an entry is held out.
-
-    Raises:
-        ConfigError: if there is only one group, so that nothing can be held out.
-    """
-    names, member = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
-    if len(names) < 2:
-        raise ConfigError("only one group is there, so none can be held out; use data.val_by: clip")
-    order = np.random.default_rng(seed).permutation(len(names))
-    counts = np.bincount(member)
-    held = np.zeros(len(names), bool)
-    for group in order:
-        if held.any() and counts[held].sum() + counts[group] / 2 > share * len(groups):
-            continue
-        if held.sum() + 1 < len(names):
-            held[group] = True
-    return held[member]
-
-
-def fold_of(groups: list, n_folds: int, seed: int) -> np.ndarray:
-    """Deal whole groups to folds so that these are nearly equally large.
-
-    Args:
-        groups: a group name per entry.
-        n_folds: how many.
-        seed: of the draw.
-
-    Returns:
-        the fold of each entry, 0..n_folds-1.
-
-    Raises:
-        ConfigError: if there are fewer groups than folds.
-    """
-    names, member = np.unique(np.array([str(g) for g in groups]), return_inverse=True)
-    if len(names) < n_folds:
-        raise ConfigError(
-            f"{len(names)} groups cannot be dealt to {n_folds} folds; take fewer folds, or data.val_by: clip"
-        )
-    counts = np.bincount(member)
-    order = np.random.default_rng(seed).permutation(len(names))
-    order = order[np.argsort(-counts[order], kind="stable")]  # large ones first; ties stay drawn at random
-    fold, filled = np.zeros(len(names), int), np.zeros(n_folds, int)
-    for group in order:
-        fold[group] = filled.argmin()
-        filled[fold[group]] += counts[group]
-    return fold[member]
-
-
-def sibling_part(name: str, kind: str) -> str | None:
-    """The part beside a training part: ``x/train`` → ``x/test``, ``train1`` → ``test1``; None without ``train``.
-
-    Args:
-        name: of the training part.
-        kind: ``val`` or ``test``.
-    """
-    head, slash, last = name.rpartition("/")
-    return f"{head}{slash}{kind}{last[5:]}" if _kind(name) == "train" else None
-
-
-def _kind(name: str) -> str:
-    """``train``, ``val`` or ``test`` for names such as ``x/train``, ``train1`` or ``test_2``; else empty."""
-    match = re.fullmatch(r"(?:.*/)?(train|val|test)[-_.]?\d*", name)
-    return match.group(1) if match else ""
-
-
-def resolve_parts(data: Any, settings: DataSettings) -> DataSettings:
-    """Settle what the settings leave to the set (``auto``).
-
-    A set with one training part (``train``, ``train1``, ``NAME/train``, as ``--split`` makes them) trains on it
-    and validates and tests on those beside it. A set without named parts trains on everything; one with a
-    test part only must be told. Without a validation part a share of the
-    training part is held out: whole subjects where enough are known (with a test part: so many that training
-    hardly misses one), else clips, whose people are in training too.
-
-    Raises:
-        ConfigError: if there are several training parts to choose from, or a test part without one.
-    """
-    train = settings.train
-    source = data.source or "the set"
-    if train == "auto":
-        named = [name for name in data.splits if _kind(name) == "train"]
-        if len(named) > 1:
-            raise ConfigError(
-                f"{source} has several training parts: {', '.join(named)}; choose one with --data.train {named[0]}"
-            )
-        tests = [name for name in data.splits if _kind(name) == "test"]
-        if tests and not named:
-            raise ConfigError(
-                f"{source} has a test part ({', '.join(tests)}) and no training part; name one when converting, or say "
-                "--data.train all to train on everything, test clips too"
-            )
-        train = named[0] if named else "all"
-    val, val_by, test = settings.val, settings.val_by, settings.test
-    if isinstance(val, str):
-        with suppress(ValueError):
-            val = float(val)
-    beside = {kind: sibling_part(train, kind) for kind in ("val", "test")}
-    if settings.fold and val == "auto":
-        val, val_by = 0.0, _held_out_share(data, train, False)[1] if val_by == "subject" else val_by
-    if val == "auto":
-        if beside["val"] in data.splits:
-            val = beside["val"]
-        else:
-            val, val_by = _held_out_share(data, train, beside["test"] in data.splits)
-    if test == "auto":
-        test = beside["test"] if beside["test"] in data.splits else ""
-    return replace(settings, train=train, val=val, val_by=val_by, test=test)
-
-
-AUTO_SHARE, AUTO_SHARE_TESTED = 0.15, 0.1  # held out where nothing else is said; where there is a test part
-FEW_SUBJECTS, FEW_SUBJECTS_TESTED = 4, 8  # of a training part, below which none can be spared
-_FEW_CLIPS = 10
-
-
-def _held_out_share(data: Any, train: str, tested: bool) -> tuple[float, str]:
-    clips = data.split(train).tolist()
-    if len(clips) < _FEW_CLIPS:
-        return 0.0, "clip"
-    subjects = [data.infos[i].get("subject") for i in clips]
-    enough = None not in subjects and len(set(subjects)) >= (FEW_SUBJECTS_TESTED if tested else FEW_SUBJECTS)
-    return AUTO_SHARE_TESTED if tested else AUTO_SHARE, "subject" if enough else "clip"
-
-
-def choose_parts(data: Any, settings: DataSettings) -> tuple[Any, Any]:
-    """(train, val) clip numbers of a `SkeletonSet`; val is None if there is none (see `resolve_parts`).
-
-    Raises:
-        ConfigError, DataError: for an unknown split or column.
-    """
-    import torch
-
-    settings = resolve_parts(data, settings)
-    train = data.split(settings.train)
-    if isinstance(settings.val, str) and not settings.fold:
-        return train, data.split(settings.val)
-    if not settings.fold and not (isinstance(settings.val, float | int) and 0 <= settings.val < 1):
-        raise ConfigError(f"data.val must be a split or a share in 0..1, got {settings.val}")
-    if settings.val == 0 and not settings.fold:
-        return train, None
-    if settings.val_by == "clip":
-        groups: list = train.tolist()
-    else:
-        column = data.column(settings.val_by)
-        groups = [column[i] for i in train.tolist()]
-        if any(g is None for g in groups):
-            raise ConfigError(
-                f"data.val_by is '{settings.val_by}', but some clips do not say their {settings.val_by}; "
-                "use data.val_by: clip, or give the column when converting"
-            )
-    if settings.fold:
-        i, k = read_fold(settings.fold)
-        out = fold_of(groups, k, settings.val_seed) == i - 1
-    else:
-        assert isinstance(settings.val, float | int)
-        out = hold_out(groups, settings.val, settings.val_seed)
-    held = torch.as_tensor(out, device=train.device)
-    return train[~held], train[held]

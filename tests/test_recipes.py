@@ -1,25 +1,19 @@
-"""The default recipes: the shipped files are the code's, and the size of a set decides."""
+"""The default recipes: the size and kind of a set decides."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
-import pytest
 import torch
 
-from skelact.config import Experiment, load_config
+from skelact.config import load_config
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.layouts import SkeletonLayout
-from skelact.recipes import LARGE, default_recipe, large_recipe, small_recipe
+from skelact.recipes import LARGE, default_recipe, small_recipe
 from skelact.skeleton import Skeleton
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-
-
-@pytest.mark.parametrize("recipe", [small_recipe(), large_recipe()], ids=lambda r: r.name)
-def test_the_files_are_what_the_code_says(recipe: Experiment) -> None:
-    assert load_config(CONFIGS / f"{recipe.name}.yaml") == recipe
 
 
 def a_set(n_clips: int, people: int = 1, frames: int = 50, dims: int = 3) -> tuple[SkeletonSet, torch.Tensor]:
@@ -32,8 +26,9 @@ def a_set(n_clips: int, people: int = 1, frames: int = 50, dims: int = 3) -> tup
 
 def test_size_decides() -> None:
     data, _ = a_set(3)
-    assert default_recipe(data, torch.zeros(LARGE, dtype=torch.long)) == large_recipe()
-    assert default_recipe(data, torch.zeros(LARGE - 1, dtype=torch.long)) == small_recipe()
+    large, small = (load_config(CONFIGS / f"default_{size}.yaml") for size in ("large", "small"))
+    assert default_recipe(data, torch.zeros(LARGE, dtype=torch.long)) == large
+    assert default_recipe(data, torch.zeros(LARGE - 1, dtype=torch.long)) == small == small_recipe()
 
 
 def test_small_sets_take_as_many_steps() -> None:
@@ -51,4 +46,5 @@ def test_people_and_frames_of_a_usual_clip_decide() -> None:
 
 def test_2d_sets_get_no_3d_changes() -> None:
     recipe = default_recipe(*a_set(3, dims=2)).pipeline
+    assert recipe.augment.bones == default_recipe(*a_set(3)).pipeline.augment.bones / 2
     assert not recipe.normalise.align_view and not recipe.normalise.level and recipe.augment.turn == 0

@@ -21,8 +21,8 @@ from skelact.io.store import StoreWriter, read_store, write_store
 from skelact.layouts import partition
 from skelact.models.published import INPUTS, from_published, published_input
 from skelact.recognition import Recogniser, load_model
+from skelact.recognition.checkpoint import load_checkpoint, save_checkpoint
 from skelact.recognition.released import ReleasedPipeline
-from skelact.training.checkpoint import load_checkpoint, save_checkpoint
 
 NTU = [name for name in INPUTS if "ntu" in INPUTS[name].makers]
 NAMES = ("S001C001P001R001A001", "S001C001P002R001A002", "S001C001P003R001A002")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,14 +16,14 @@ PACKAGE = Path(__file__).parents[1] / "skelact"
 # Lower rooms first; a room may import from rooms on lower levels and from itself.
 LEVELS = [
     ["errors", "plain_yaml"],
-    ["device"],
-    ["layouts"],
+    ["device", "layouts", "settings"],
     ["skeleton"],
     ["io", "transforms", "nn"],
     ["pose", "datasets", "models"],
-    ["training", "evaluate", "monitor"],
+    ["evaluate", "recognition"],
+    ["training", "language", "monitor"],
     ["config"],
-    ["recognition", "benchmark", "recipes"],
+    ["recipes", "benchmark"],
     ["commands"],
     ["cli"],
 ]
@@ -81,3 +83,19 @@ def test_every_command_has_a_module() -> None:
 
     for name in COMMANDS:
         assert (PACKAGE / "commands" / f"{name.replace('-', '_')}.py").is_file()
+
+
+def test_requirements_are_what_is_imported() -> None:
+    called = {"PyYAML": "yaml"}
+    project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    def modules(requirements: list[str]) -> set[str]:
+        names = [re.split(r"[<>=\[;]", line)[0] for line in requirements]
+        return {called.get(name, name.replace("-", "_")) for name in names}
+
+    comes_along = {"cv2", "flatbuffers", "triton"}  # with mediapipe, and with torch
+    needed = modules(project["dependencies"])
+    extras = modules([line for lines in project["optional-dependencies"].values() for line in lines])
+    found = {module.partition(".")[0] for path in FILES for module in imports(path)}
+    found -= set(sys.stdlib_module_names) | {"skelact"} | comes_along
+    assert needed <= found <= needed | extras

@@ -18,7 +18,7 @@ from skelact.datasets.synthetic.scale import NTU60_CLIPS, ntu_like_names, write_
 from skelact.device import find_device
 from skelact.errors import ConfigError, DataError, choices
 from skelact.models import MODELS
-from skelact.training.checkpoint import Card
+from skelact.recognition.checkpoint import Card
 from skelact.training.loop import FitResult, fit
 from skelact.training.settings import TrainSettings
 

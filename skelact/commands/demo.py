@@ -127,8 +127,9 @@ def make_data(folder: Path, options: Options, ui: UI) -> Path:
 def train_network(folder: Path, data: Path, options: Options, ui: UI) -> Path:
     """A small ST-GCN."""
     from skelact.commands.train import train
-    from skelact.config import DataSettings, Experiment
+    from skelact.config import Experiment
     from skelact.datasets.gather import Sampling
+    from skelact.datasets.parts import DataSettings
     from skelact.datasets.pipeline import Augment, Normalise, Pipeline
     from skelact.models import STGCNSettings
     from skelact.training.settings import TrainSettings

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from skelact.commands.options import named, need_at_least, parse
+from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
 from skelact.commands.ui import UI, command_line, percent
 from skelact.errors import CheckpointError, ConfigError
 
@@ -32,6 +32,7 @@ class Options:
         batch_size: clips at once.
         dtype: of the arithmetic: float32, bfloat16 or float16.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.
+        model: your own class (module:Class) that the checkpoint is of, if it is; its code is run. Can be repeated.
     """
 
     checkpoint: Annotated[str, tyro.conf.Positional, named("CHECKPOINT")] = ""
@@ -42,6 +43,7 @@ class Options:
     batch_size: int = 64
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
+    model: OwnModels = ()
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -95,6 +97,7 @@ def evaluate(
     if options.views:  # 0: the configuration's
         need_at_least(1, views=options.views)
     need_at_least(1, batch_size=options.batch_size)
+    use_own(options.model)
     with ExitStack() as held:
         return _evaluate(options, ui, held, command, examples, sections, advise)
 
@@ -118,7 +121,7 @@ def _evaluate(
     from skelact.io.outputs import holding
     from skelact.io.store import Store
     from skelact.recognition import load_ensemble
-    from skelact.training.checkpoint import find_checkpoint
+    from skelact.recognition.checkpoint import find_checkpoint
 
     path = find_checkpoint(options.checkpoint)
     ensemble = load_ensemble(path, getattr(torch, options.dtype), options.device)
@@ -198,7 +201,8 @@ def _evaluate(
         )
     ui.done(f"report {report}")
     if advise:
-        ui.next(command_line("predict", options.checkpoint, "video.mp4", "--overlay", "out.mp4"))
+        own = [word for name in options.model for word in ("--model", name)]
+        ui.next(command_line("predict", options.checkpoint, "video.mp4", "--overlay", "out.mp4", *own))
     return {
         "report": str(report), "split": split, "views": views, **result.to_dict(), "ece": calibration.ece,
         "members": alone, "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without,

@@ -42,6 +42,7 @@ class Options:
         resume: continue an unfinished file.
         overwrite: replace the file if it exists.
         dask: address of a Dask scheduler that does the work.
+        estimator: pose estimator.
     """
 
     sources: Annotated[tuple[str, ...], tyro.conf.Positional, named("VIDEO|FOLDER")] = ()
@@ -61,6 +62,7 @@ class Options:
     resume: bool = True
     overwrite: bool = False
     dask: Annotated[str | None, named("ADDRESS")] = None
+    estimator: Annotated[str, named("NAME")] = "mediapipe"
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -97,6 +99,7 @@ def extract(options: Options, ui: UI) -> Any:
             smooth=options.smooth, labels_from_folders=options.labels,
             subject_pattern=options.subject, seconds=options.seconds, resume=options.resume,
             overwrite=options.overwrite, splits=divide if options.split else None, progress=update, dask=options.dask,
+            estimator=options.estimator,
         )  # fmt: skip
     stored = len(report.stored) + len(report.already_there)
     rate = report.n_frames / report.seconds if report.seconds else 0

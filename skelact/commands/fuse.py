@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from skelact.commands.options import named, need_at_least, parse
+from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
 from skelact.commands.ui import UI, command_line, percent
 from skelact.errors import ConfigError
 
@@ -38,6 +38,7 @@ class Options:
         equal: give all the same weight instead of fitting.
         batch_size: clips at once.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.
+        model: your own class (module:Class) that the checkpoint is of, if it is; its code is run. Can be repeated.
     """
 
     checkpoints: Annotated[tuple[str, ...], tyro.conf.Positional, named("CHECKPOINT")] = ()
@@ -46,6 +47,7 @@ class Options:
     equal: bool = False
     batch_size: int = 64
     device: str = "auto"
+    model: OwnModels = ()
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -60,9 +62,10 @@ def main(arguments: list[str], ui: UI) -> int:
 def fuse(options: Options, ui: UI) -> dict:
     """Fuse checkpoints; returns what ``--json`` prints."""
     from skelact.io.outputs import check_output, holding
-    from skelact.training.checkpoint import find_checkpoint
+    from skelact.recognition.checkpoint import find_checkpoint
 
     need_at_least(1, batch_size=options.batch_size)
+    use_own(options.model)
     inputs = [find_checkpoint(path) for path in options.checkpoints]
     check_output(Path(options.out) / "best.safetensors", inputs)
     with holding(options.out, inputs, folder=True):
@@ -98,7 +101,8 @@ def _fuse(options: Options, ui: UI) -> dict:
     ui.done(f"checkpoint {path}")
     test = ensemble.card.config.get("data", {}).get("test")
     data = options.data or ensemble.card.config.get("data", {}).get("path") or "DATA.h5"
-    ui.next(command_line("evaluate", options.out, data) + (f" --split {test}" if test else ""))
+    own = [word for name in options.model for word in ("--model", name)]
+    ui.next(command_line("evaluate", options.out, data, *(["--split", test] if test else []), *own))
     return {"checkpoint": str(path), "weights": ensemble.weights, **figures}
 
 
@@ -130,8 +134,9 @@ def fit_out_of_fold(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:
     """
     import torch
 
-    from skelact.config import DataSettings, choose_parts, from_plain, read_fold
+    from skelact.datasets.parts import DataSettings, choose_parts, read_fold
     from skelact.evaluate.fusion import fit_fusion_weights
+    from skelact.settings import from_plain
 
     data = open_set(ensemble, options)
     families: dict[str, tuple[list[Any], dict[int, Any]]] = {}  # whole networks, networks by fold
@@ -168,6 +173,7 @@ def fit_out_of_fold(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:
             for i in sorted(folds):
                 settings = from_plain(DataSettings, folds[i].card.config["data"], f"{folds[i].name}: data")
                 _, val = choose_parts(data, settings)
+                assert val is not None  # a fold always leaves clips out
                 val = val[data.labels[val] >= 0]
                 one = replace(ensemble, members=[folds[i]], weights=[1.0])
                 clips.append(val)
@@ -230,7 +236,8 @@ def common_validation(ensemble: Any, data: Any) -> Any:
     """
     import torch
 
-    from skelact.config import DataSettings, choose_parts, from_plain
+    from skelact.datasets.parts import DataSettings, choose_parts
+    from skelact.settings import from_plain
 
     common: set[int] | None = None
     for member in ensemble.members:

@@ -60,10 +60,11 @@ def main(arguments: list[str], ui: UI) -> int:
 def import_weights(options: Options, ui: UI) -> int:
     """Read the weights and write the checkpoint."""
     from skelact import __version__
-    from skelact.config import Experiment, from_plain, to_plain
+    from skelact.config import Experiment
     from skelact.layouts import get_layout
     from skelact.models.published import find_input, find_release, read_published
-    from skelact.training.checkpoint import Card, save_checkpoint
+    from skelact.recognition.checkpoint import Card, save_checkpoint
+    from skelact.settings import from_plain, to_plain
 
     release, fed = find_release(options.name), find_input(options.name, options.stream)
     model, plan = release.build(options.name, read_published(options.file), options.layout)

@@ -119,18 +119,19 @@ def inspect_checkpoint(path: str, ui: UI) -> int:
     """Say what a checkpoint is for."""
     from dataclasses import asdict
 
-    from skelact.training.checkpoint import load_checkpoint
+    from skelact.recognition.checkpoint import load_checkpoint
 
     state, card = load_checkpoint(path)
     weights = sum(v.numel() for v in state.values())
-    streams = ", ".join(card.pipeline["streams"])
+    streams = ", ".join(card.pipeline.get("streams", []))
     if "release" in card.pipeline:
         streams += f", as the release '{card.pipeline['release']}' makes it of raw files"
+    taken = card.trained.get("propagate", {})
     shown = lambda v: f"{v:.4g}" if isinstance(v, (int, float)) else v  # noqa: E731
     ui.table(
         ["what", path],
         [
-            ["network", f"{card.model['name']}, {weights / 1e6:.2f} M numbers"],
+            ["network", f"{card.model.get('name', 'unknown')}, {weights / 1e6:.2f} M numbers"],
             [
                 "layout",
                 f"{card.layout['name']}: {len(card.layout['joints'])} joints × {card.dims}, unit {card.unit}",
@@ -138,9 +139,19 @@ def inspect_checkpoint(path: str, ui: UI) -> int:
             ["streams", streams],
             ["classes", f"{len(card.label_names)}: {', '.join(card.label_names)}"],
             ["clips", f"{card.clip_seconds:.1f} s at {card.fps:g} fps"],
-            ["trained", ", ".join(f"{k} {shown(v)}" for k, v in card.trained.items())],
+            ["trained", ", ".join(f"{k} {shown(v)}" for k, v in card.trained.items() if k != "propagate")],
+            *[["graph product", _product(key, name)] for key, name in taken.items()],
             ["skelact", card.skelact],
         ],
     )
     ui.result(asdict(card))
     return 0
+
+
+def _product(key: str, backend: str) -> str:
+    """One choice of ``auto`` in words; the key is as `skelact.nn.propagate.chosen_backends` writes it."""
+    device, dtype, partitions, joints, edges, columns, trains = key.split("|")
+    return (
+        f"{backend} for {partitions} partitions of {joints} joints ({edges} edges) by {columns} columns, "
+        f"{dtype.removeprefix('torch.')}, {device}, {'training' if trains == 'True' else 'inference'}"
+    )

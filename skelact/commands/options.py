@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import tyro
 
 from skelact.errors import ConfigError
+
+OwnModels = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="MODULE:CLASS")]
 
 
 def parse(kind: Any, arguments: list[str], prog: str, description: str = "", default: Any = None) -> Any:
     """Parse ``arguments`` into ``kind``; a dataclass instance as ``default`` fills what is not given."""
-    import tyro
-
     extra = {} if default is None else {"default": default}
     return tyro.cli(
         tyro.conf.AvoidSubcommands[kind],  # a network's settings are options like all others
@@ -19,6 +22,21 @@ def parse(kind: Any, arguments: list[str], prog: str, description: str = "", def
         description=description or None,
         **extra,
     )
+
+
+def use_own(models: Sequence[str]) -> None:
+    """Import the classes that ``--model module:Class`` names, so that checkpoints of them can be used.
+
+    Raises:
+        ConfigError: if one cannot be imported, or is no network.
+    """
+    if models:
+        from skelact.models import find_settings, use_model
+
+        for name in models:
+            if ":" in name:
+                use_model(name)
+            find_settings({"name": name})
 
 
 def need_at_least(least: float, **values: float | None) -> None:
@@ -37,6 +55,4 @@ def need_at_least(least: float, **values: float | None) -> None:
 
 def named(metavar: str) -> Any:
     """How ``--help`` shows an option's value, or a positional argument."""
-    import tyro
-
     return tyro.conf.arg(metavar=metavar)

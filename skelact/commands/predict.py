@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from skelact.commands.convert import find_layout, show_reasons
-from skelact.commands.options import named, need_at_least, parse
+from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
 from skelact.commands.ui import PARTLY, UI, percent
 from skelact.errors import ConfigError, DataError, LayoutError
 from skelact.io.addresses import public_name, short_name
@@ -41,6 +41,7 @@ class Options:
         people: how many people to look for in a video: one, many or auto.
         fov: the camera's horizontal field of view in degrees; 60 is assumed if not given.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.
+        model: your own class (module:Class) that the checkpoint is of, if it is; its code is run. Can be repeated.
         format: format of a skeleton file; found out if not given.
         layout: layout of a skeleton file where the format leaves it open.
         fps: frame rate of a skeleton file where the format does not say.
@@ -57,6 +58,7 @@ class Options:
     people: Literal["auto", "one", "many"] = "auto"
     fov: Annotated[float | None, named("DEGREES")] = None
     device: str = "auto"
+    model: OwnModels = ()
     format: Annotated[str | None, named("NAME")] = None
     layout: Annotated[str | None, named("NAME|FILE.yaml")] = None
     fps: Annotated[float | None, named("FLOAT")] = None
@@ -90,6 +92,7 @@ def predict(options: Options, ui: UI) -> dict:
     from skelact.io.video import VIDEO_SUFFIXES
 
     need_at_least(0, window=options.window, stride=options.stride, fps=options.fps)
+    use_own(options.model)
     results, others = result_files(options)
     inputs = [options.checkpoint, Path(options.checkpoint) / "best.safetensors", options.source]
     for path in others:

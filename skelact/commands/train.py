@@ -5,13 +5,20 @@ from __future__ import annotations
 import os
 import re
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from skelact.commands.experiment import (
+    Extra,
+    choose_family,
+    choose_recipe,
+    config_files,
+    open_data,
+    split_options,
+)
 from skelact.commands.options import parse
 from skelact.commands.ui import UI, command_line, percent
-from skelact.errors import ConfigError, DataError, choices
+from skelact.errors import ConfigError
 
 HELP = """Train a network from a configuration file; every setting below can be changed on the command line.
 
@@ -19,31 +26,21 @@ HELP = """Train a network from a configuration file; every setting below can be 
   skelact train ntu60_xsub_ctrgcn --data ntu60.h5       a recipe by its name (skelact recipes)
   skelact train CONFIG.yaml --overfit 8                 first: can it learn 8 clips by heart?
   skelact train CONFIG.yaml --train.lr 0.02 --name slow
+  skelact train CONFIG.yaml --model my_module:MyNet --model.width 64      a network of your own
   torchrun --nproc-per-node 2 -m skelact.cli train CONFIG.yaml
 
 besides the settings:
   --data FILE.h5   the skelact file, instead of the configuration's data.path
   --overfit N      only check that the network can learn N clips by heart, then stop
+  --model NAME     another network, with its defaults (skelact models), or a class of your own, module:Class,
+                   from the current folder or installed: an nn.Module made by (layout, n_classes, channels_in,
+                   **settings) and called (x [P, T, V, C], owner [P], score [P, T, V], n_clips), or a dataclass of
+                   settings with build(layout, n_classes, channels_in). Its code is run.
   --device NAME    auto, cpu, cuda or cuda:1; short for --train.device
   --restart        begin again even if the folder holds an unfinished run
 
 A run that was stopped or killed continues where it was with the same command. The folder it prints
 holds best.safetensors (weights and everything that using them needs), curves, logs and config.yaml."""
-
-
-@dataclass
-class Extra:
-    """Options of the command itself.
-
-    Args:
-        overfit: only check that the network can learn this many clips by heart, then stop.
-        restart: begin again even if the folder holds an unfinished run.
-        data_file: the skelact file, instead of the configuration's ``data.path``.
-    """
-
-    overfit: int | None = None
-    restart: bool = False
-    data_file: str = ""
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -53,8 +50,8 @@ def main(arguments: list[str], ui: UI) -> int:
 
     if not is_leading():
         ui = UI(quiet=True, silent=True)
-    options = _split_options(arguments)
-    files = _config_files(arguments)
+    options = split_options(arguments)
+    files = config_files(arguments)
     if len(files) > 1:
         raise ConfigError(f"one configuration file is needed, got {len(files)}: {', '.join(files)}")
     asks = any(a in arguments for a in ("-h", "--help"))
@@ -70,7 +67,8 @@ def main(arguments: list[str], ui: UI) -> int:
         if asks
         else choose_recipe(options.data_file, arguments, ui)
     )
-    arguments = [re.sub(r"^--device(?==|$)", "--train.device", word) for word in arguments]
+    for short, long in (("--device", "--train.device"), ("--model", "--model.name")):
+        arguments = [re.sub(rf"^{short}(?==|$)", long, word) for word in arguments]
     choose_family(experiment, arguments)
     experiment = parse(Experiment, arguments, "train CONFIG.yaml", HELP, default=experiment)
     if options.data_file:
@@ -87,114 +85,11 @@ def is_leading() -> bool:
     return int(os.environ.get("RANK", "0")) == 0
 
 
-def _split_options(arguments: list[str]) -> Extra:
-    """Take the command's own options out of ``arguments``."""
-    extra = Extra()
-    for flag, name, kind, what in (
-        ("--overfit", "overfit", int, "a number of clips above 0"),
-        ("--data", "data_file", str, "a skelact file"),
-    ):
-        for place, word in enumerate(arguments):
-            if word != flag and not word.startswith(f"{flag}="):
-                continue
-            given = [word.partition("=")[2]] if "=" in word else arguments[place + 1 : place + 2]
-            try:
-                value = kind(given[0])
-            except (IndexError, ValueError):
-                raise ConfigError(f"{flag} needs {what}, got {given[0] if given else 'nothing'}") from None
-            if isinstance(value, int) and value < 1:
-                raise ConfigError(f"{flag} needs {what}, got {value}")
-            setattr(extra, name, value)
-            del arguments[place : place + (1 if "=" in word else 2)]
-            break
-    if "--restart" in arguments:
-        extra.restart = True
-        arguments.remove("--restart")
-    return extra
-
-
-def _config_files(arguments: list[str]) -> list[str]:
-    """Take the configuration files out of ``arguments``: first words, or YAML files that are no option's value."""
-    files = []
-    while arguments and not arguments[0].startswith("-"):
-        files.append(arguments.pop(0))
-    for place in range(len(arguments) - 1, 0, -1):
-        if arguments[place].endswith((".yaml", ".yml")) and not arguments[place - 1].startswith("--"):
-            files.append(arguments.pop(place))
-    return files
-
-
-def choose_recipe(path: str, arguments: list[str], ui: UI) -> Any:
-    """The default recipe for a set, or a training part (``--data.train``), of this size."""
-    from skelact.config import Experiment, resolve_parts
-    from skelact.recipes import default_recipe
-
-    experiment = Experiment()
-    experiment.data.path = path
-    experiment.data.train = _given(arguments, "--data.train") or experiment.data.train
-    data = open_data(experiment)
-    train = data.split(resolve_parts(data, experiment.data).train)
-    chosen = default_recipe(data, train)
-    sees = f"{', '.join(chosen.pipeline.streams)} at {chosen.pipeline.sampling.n_frames} moments of a clip"
-    ui.say(
-        f"no configuration is named; {len(train)} clips to train on: configs/{chosen.name}.yaml is used, "
-        f"fitted to the set: {sees}"
-    )
-    chosen.name = f"{Path(path).stem}_{chosen.name}"
-    return chosen
-
-
-def choose_family(experiment: Any, arguments: list[str]) -> None:
-    """``--model.name NAME`` of another family than the configuration's: that family's defaults."""
-    from skelact.models import MODELS
-
-    given = _given(arguments, "--model.name")
-    if given is None:
-        return
-    if given not in MODELS:
-        raise ConfigError(choices(given, MODELS, "model"))
-    if given != experiment.model.name:
-        experiment.model = MODELS[given]()
-
-
-def _given(arguments: list[str], flag: str) -> str | None:
-    """What is given for an option; None if it is not there."""
-    for place, word in enumerate(arguments):
-        if word == flag:
-            return "".join(arguments[place + 1 : place + 2])
-        if word.startswith(f"{flag}="):
-            return word.partition("=")[2]
-    return None
-
-
-def open_data(experiment: Any) -> Any:
-    """The experiment's set, with a word on what to do if its path is not given."""
-    from skelact.datasets.skeleton_set import SkeletonSet
-
-    path = experiment.data.path
-    if not path:
-        raise ConfigError(
-            "data.path is empty; give the skelact file with --data FILE.h5 (made by skelact convert or extract)"
-        )
-    if not Path(path).exists():
-        raise DataError(
-            f"there is no file {path}; make it with skelact convert or skelact extract, or name another "
-            "with --data FILE.h5"
-        )
-    data = SkeletonSet.open(path)
-    if not data.label_names or bool((data.labels < 0).all()):
-        raise DataError(
-            f"{path} has no labels to learn: put videos in one folder per action, or give the CSV a column 'label', "
-            "then convert again"
-        )
-    return data
-
-
 def make_card(experiment: Any, data: Any) -> Any:
     """What a checkpoint of this experiment must carry."""
     from skelact import __version__
-    from skelact.config import to_plain
-    from skelact.training.checkpoint import Card
+    from skelact.recognition.checkpoint import Card
+    from skelact.settings import to_plain
 
     seconds = (data.n_frames.float() / data.fps).median()
     return Card(
@@ -218,7 +113,7 @@ def train(
 ) -> dict:
     """Train an experiment with progress; returns what ``--json`` prints."""
     from skelact.io.outputs import check_output, holding
-    from skelact.training.checkpoint import find_checkpoint
+    from skelact.recognition.checkpoint import find_checkpoint
 
     run_folder = folder or Path(experiment.out) / experiment.name
     if experiment.train.init_from:
@@ -229,7 +124,8 @@ def train(
 
 
 def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: bool) -> dict:
-    from skelact.config import choose_parts, dump_config, resolve_parts
+    from skelact.config import dump_config
+    from skelact.datasets.parts import choose_parts, describe_parts, resolve_parts
     from skelact.io.files import write_text
     from skelact.training.loop import fit
     from skelact.transforms.streams import check_streams
@@ -250,7 +146,13 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
         from skelact.training.transfer import load_pretrained
 
         start = load_pretrained(
-            model, experiment.model.build, experiment.train.init_from, experiment.model.name, data.label_names
+            model,
+            experiment.model.build,
+            data.layout,
+            experiment.pipeline.channels(data.dims),
+            experiment.train.init_from,
+            experiment.model.name,
+            data.label_names,
         )
     if leading:
         n_weights = sum(p.numel() for p in model.parameters())
@@ -306,13 +208,12 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
             )
         )
         ui.done(f"checkpoint {outcome.best}, curves {run_folder / 'curves.png'}")
-        test = experiment.data.test
+        test = ["--split", experiment.data.test] if experiment.data.test else []
+        own = ["--model", experiment.model.name] if ":" in experiment.model.name else []
         if advise:
             ui.next(
-                command_line(
-                    "evaluate", run_folder, experiment.data.path, *(["--split", test] if test else [])
-                ),
-                command_line("predict", run_folder, "video.mp4", "--overlay", "out.mp4"),
+                command_line("evaluate", run_folder, experiment.data.path, *test, *own),
+                command_line("predict", run_folder, "video.mp4", "--overlay", "out.mp4", *own),
             )
     return {
         "folder": str(run_folder),
@@ -323,24 +224,8 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
     }
 
 
-def describe_parts(settings: Any, n_train: int, n_val: int | None) -> str:
-    """Which clips train, validate and test, in words."""
-    text = f"training on {n_train} clips (" + ("all" if settings.train == "all" else settings.train) + ")"
-    if n_val is None:
-        text += ", no validation"
-    elif isinstance(settings.val, str) and not settings.fold:
-        text += f", validation on {n_val} ({settings.val})"
-    else:
-        text = text.replace("(all)", "(all others)")
-        how = f"fold {settings.fold}" if settings.fold else "held out"
-        text += f", validation on {n_val} {how} by {settings.val_by}"
-        if settings.val_by == "clip":
-            text += " (their people are in training too: figures are better than those on other people)"
-    return text + (f"; test part: {settings.test}" if settings.test else "; no test part")
-
-
 def _overfit(experiment: Any, options: Extra, ui: UI) -> int:
-    from skelact.config import choose_parts
+    from skelact.datasets.parts import choose_parts
     from skelact.training.overfit import check_overfit
 
     data = open_data(experiment)

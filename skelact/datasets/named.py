@@ -191,24 +191,3 @@ def benchmark_splits(name: str, clips: Sequence[Clip]) -> dict[str, list[str]]:
         for part in ("train", "test"):
             named[f"{protocol}/{part}"] = [i for i, _ in clips if parts.get(i) == part]
     return named
-
-
-def benchmark_of(format: str, ids: Sequence[str]) -> str | None:
-    """The benchmark that recordings of a format belong to, None if there is no such benchmark.
-
-    Args:
-        format: a name of `skelact.io.formats.FORMATS`.
-        ids: the recordings; they tell NTU-60 from NTU-120, and own recordings from NTU's.
-    """
-    if format == "ntu":
-        try:
-            for name in ids:
-                split_ntu(name, "ntu120_xsub")
-            for name in ids:
-                split_ntu(name, "ntu60_xsub")
-        except DataError as error:
-            return "ntu120" if "not part of" in str(error) else None
-        return "ntu60"
-    if format == "uea":
-        return "natops" if ids and all(i.upper().startswith("NATOPS") for i in ids) else None
-    return format if format in BENCHMARKS else None

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+from skelact.datasets.augment import Augment
 from skelact.datasets.batch import SkeletonBatch
 from skelact.datasets.gather import Sampling, gather, sample_positions
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, choices
-from skelact.transforms import device, geometry, normalise
+from skelact.transforms import device, normalise
 from skelact.transforms.streams import check_streams, make_streams, stream_channels
 
 
@@ -40,47 +41,6 @@ class Normalise:
             raise ConfigError(choices(self.centre, ("mean", "first_frame", "none"), "centre"))
         if self.scale not in ("body", "range", "none"):
             raise ConfigError(choices(self.scale, ("body", "range", "none"), "scale"))
-
-
-@dataclass
-class Augment:
-    """Random changes in training; 0 turns one off. Drawn per clip with an explicit generator.
-
-    Args:
-        rotate: radians about each axis.
-        turn: radians about the vertical axis, on top of ``rotate``: other viewpoints (3D).
-        scale: stretch of each axis, as a share.
-        bones: stretch of each bone, as a share: other people's proportions.
-        shear: off-diagonal entries of the shear matrix.
-        jitter: standard deviation of Gaussian noise, in normalised units.
-        wander: standard deviation of a slow drift of each joint, in normalised units.
-        mirror: probability of left-right mirroring; leave 0 where handedness is meaning.
-        drop_joints: probability that a joint is missing for the whole clip.
-        drop_frames: probability that a person is missing in a frame.
-        tilt: radians about the picture's horizontal axis, after ``turn`` (3D).
-    """
-
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
-
-    rotate: float = 0.3
-    turn: float = 0.0
-    scale: float = 0.1
-    bones: float = 0.0
-    shear: float = 0.0
-    jitter: float = 0.0
-    wander: float = 0.0
-    mirror: float = 0.0
-    drop_joints: float = 0.0
-    drop_frames: float = 0.0
-    tilt: float = 0.0
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if value < 0:
-                raise ConfigError(f"augment.{name} must not be negative, got {value}")
-        for name in ("mirror", "drop_joints", "drop_frames"):
-            if getattr(self, name) > 1:
-                raise ConfigError(f"augment.{name} is a probability, got {getattr(self, name)}")
 
 
 @dataclass
@@ -167,51 +127,14 @@ class Pipeline:
             x = normalise.align_view(x, score, owner, n, layout)
         if self.normalise.scale == "body":
             x = normalise.scale_to_body(x, score, owner, n, layout)
+        batch = batch.replace(x=x)
         if training:
-            x, score = self._augment(x, score, owner, n, batch, generator)
+            batch = self.augment(batch, generator)
+        x, score = batch.x, batch.score
         if self.normalise.scale == "range":
             x = normalise.scale_to_range(x, score, owner, n)
         if moments is not None:
             people = torch.arange(len(x), device=x.device)[:, None]
             x, score = x[people, moments[owner]], score[people, moments[owner]]
-        return batch.replace(
-            x=make_streams(x, score, layout, self.streams, owner, n, batch.origin), score=score
-        )
-
-    def _augment(
-        self,
-        x: Tensor,
-        score: Tensor,
-        owner: Tensor,
-        n: int,
-        batch: SkeletonBatch,
-        generator: torch.Generator | None,
-    ) -> tuple[Tensor, Tensor]:
-        a = self.augment
-        if a.bones:
-            x = geometry.stretch_bones(x, score, batch.layout, a.bones, generator)
-        if a.turn:
-            if x.shape[3] != 3:
-                raise ConfigError("augment.turn needs 3D joints; these are 2D: set it to 0")
-            x = geometry.turn(x, owner, n, a.turn, generator)
-        if a.tilt:
-            if x.shape[3] != 3:
-                raise ConfigError("augment.tilt needs 3D joints; these are 2D: set it to 0")
-            x = geometry.tilt(x, owner, n, a.tilt, generator)
-        if a.rotate:
-            x = geometry.rotate(x, owner, n, a.rotate, generator)
-        if a.scale:
-            x = geometry.scale(x, owner, n, a.scale, generator)
-        if a.shear:
-            x = geometry.shear(x, owner, n, a.shear, generator)
-        if a.mirror:
-            x, score = geometry.mirror(x, score, owner, n, batch.layout, a.mirror, generator)
-        if a.wander:
-            x = geometry.wander(x, a.wander, generator)
-        if a.jitter:
-            x = geometry.jitter(x, a.jitter, generator)
-        if a.drop_joints:
-            score = geometry.drop_joints(score, owner, n, a.drop_joints, generator)
-        if a.drop_frames:
-            score = geometry.drop_frames(score, a.drop_frames, generator)
-        return x, score
+        x = make_streams(x, score, layout, self.streams, owner, n, batch.origin)
+        return batch.replace(x=x, score=score)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skelact.errors import DataError
-from skelact.evaluate.metrics import check_scores, none_for_nan, softmax
+from skelact.evaluate.metrics import check_scores, none_for_nan
 
 
 @dataclass(frozen=True)
@@ -119,40 +119,3 @@ def calibration_metrics(probabilities: np.ndarray, labels: np.ndarray, n_bins: i
         coverage=coverage,
         risk=risk,
     )
-
-
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature that minimises the NLL of ``softmax(logits / T)`` (Guo et al., 2017).
-
-    Args:
-        logits: ``[N, K]`` of validation samples, finite.
-        labels: ``[N]`` class indices.
-
-    Returns:
-        T in 0.05..100; above 1 means the model was too sure of itself.
-
-    Raises:
-        DataError: for no samples, values that are not finite, or labels out of range.
-    """
-    from scipy.optimize import minimize_scalar
-
-    x, y = check_scores(logits, labels)
-    x = np.maximum(x - x.max(1, keepdims=True), -1e4)
-
-    def nll(log_temperature: float) -> float:
-        z = x * np.exp(-log_temperature)
-        return float((np.log(np.exp(z).sum(1)) - z[np.arange(len(y)), y]).mean())
-
-    best = minimize_scalar(nll, bounds=(np.log(0.05), np.log(100)), method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(best.x))  # type: ignore[attr-defined]
-
-
-def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Calibrated probabilities ``softmax(logits / temperature)``.
-
-    Raises:
-        DataError: if the temperature is not above 0.
-    """
-    if not temperature > 0:
-        raise DataError(f"a temperature must be above 0, got {temperature}")
-    return softmax(np.asarray(logits, dtype=np.float64) / temperature)

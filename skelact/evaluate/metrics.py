@@ -7,7 +7,7 @@ classes; a class with samples that was never predicted has precision 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,23 +31,28 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class ClassificationResult:
-    """Figures of one evaluation, as fractions; ``confusion [K, K]`` counts (row truth, column prediction)."""
+    """What one evaluation gave; a figure of `METRICS` is an attribute too (``result.top1``).
+
+    Args:
+        n: samples.
+        k: of ``top5``: 5, or the number of classes if that is less.
+        figures: every figure of `METRICS`, a fraction.
+        top1_interval: Wilson's 95 % interval.
+        confusion: ``[K, K]`` counts (row truth, column prediction).
+        per_class: one by one.
+    """
 
     n: int
-    top1: float
-    top1_interval: tuple[float, float]
-    top5: float
     k: int
-    mean_class_accuracy: float
-    macro_precision: float
-    macro_recall: float
-    macro_f1: float
-    weighted_precision: float
-    weighted_recall: float
-    weighted_f1: float
-    mean_average_precision: float
+    figures: dict[str, float]
+    top1_interval: tuple[float, float]
     confusion: np.ndarray
     per_class: tuple[ClassScore, ...]
+
+    def __getattr__(self, name: str) -> float:
+        if name != "figures" and name in self.figures:
+            return self.figures[name]
+        raise AttributeError(f"there is no figure '{name}'")
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -56,12 +61,7 @@ class ClassificationResult:
 
     def to_dict(self) -> dict:
         """Plain containers for JSON; NaN becomes None."""
-        plain = {
-            name: getattr(self, name)
-            for name in self.__dataclass_fields__
-            if name not in ("confusion", "per_class", "top1_interval")
-        }
-        plain["top1_interval"] = list(self.top1_interval)
+        plain = {"n": self.n, "k": self.k, **self.figures, "top1_interval": list(self.top1_interval)}
         plain["per_class"] = [
             {name: getattr(c, name) for name in ClassScore.__dataclass_fields__} for c in self.per_class
         ]
@@ -184,24 +184,69 @@ def wilson_interval(successes: float, n: int, z: float = 1.959964) -> tuple[floa
     return (float(max(0.0, centre - half)), float(min(1.0, centre + half)))
 
 
-def bootstrap_interval(
-    values: np.ndarray, rng: np.random.Generator, n_draws: int = 1000, level: float = 0.95
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of the mean of ``values [N]``.
-
-    Raises:
-        DataError: if there are no values.
-    """
-    values = np.asarray(values, dtype=np.float64)
-    if values.ndim != 1 or not len(values):
-        raise DataError(f"a bootstrap needs values [samples], got shape {list(values.shape)}")
-    means = np.array([values[rng.integers(len(values), size=len(values))].mean() for _ in range(n_draws)])
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
 def _divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.where(b > 0, a / np.maximum(b, 1), 0.0)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What figures are computed from: N samples, K classes.
+
+    Args:
+        scores: ``[N, K]``.
+        labels: ``[N]``.
+        confusion: ``[K, K]`` counts (row truth, column prediction).
+        precision, recall, f1, average_precision: ``[K]``; 0, or NaN for the last, where there is nothing to divide.
+    """
+
+    scores: np.ndarray
+    labels: np.ndarray
+    confusion: np.ndarray
+    precision: np.ndarray
+    recall: np.ndarray
+    f1: np.ndarray
+    average_precision: np.ndarray
+
+    @property
+    def support(self) -> np.ndarray:
+        """Samples of each class ``[K]``."""
+        return self.confusion.sum(1)
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Predictions of each class ``[K]``."""
+        return self.confusion.sum(0)
+
+    @property
+    def k(self) -> int:
+        """Of ``top5``: 5, or the number of classes if that is less."""
+        return min(5, self.scores.shape[1])
+
+    def over_known(self, values: np.ndarray) -> float:
+        """Mean of ``[K]`` over the classes that have samples."""
+        return float(values[self.support > 0].mean())
+
+    def over_seen(self, values: np.ndarray) -> float:
+        """Mean of ``[K]`` over the classes that have samples or predictions."""
+        return float(values[self.support + self.predicted > 0].mean())
+
+    def weighted(self, values: np.ndarray) -> float:
+        """Mean of ``[K]``, each class weighing as many samples as it has."""
+        return float((values * self.support).sum() / len(self.labels))
+
+
+METRICS: dict[str, Callable[[Answers], float]] = {
+    "top1": lambda a: float(np.trace(a.confusion) / len(a.labels)),
+    "top5": lambda a: top_k_accuracy(a.scores, a.labels, a.k),
+    "mean_class_accuracy": lambda a: a.over_known(a.recall),
+    "macro_precision": lambda a: a.over_seen(a.precision),
+    "macro_recall": lambda a: a.over_seen(a.recall),
+    "macro_f1": lambda a: a.over_seen(a.f1),
+    "weighted_precision": lambda a: a.weighted(a.precision),
+    "weighted_recall": lambda a: a.weighted(a.recall),
+    "weighted_f1": lambda a: a.weighted(a.f1),
+    "mean_average_precision": lambda a: a.over_known(a.average_precision),
+}
 
 
 def classification_metrics(
@@ -231,43 +276,31 @@ def classification_metrics(
     confusion = confusion_matrix(scores.argmax(1), labels, n_classes)
     hits = np.diag(confusion).astype(np.float64)
     support, predicted = confusion.sum(1), confusion.sum(0)
-    precision, recall = _divide(hits, predicted), _divide(hits, support)
-    f1 = _divide(2 * hits, support + predicted)
-    ap = np.array([average_precision(scores[:, k], labels == k) for k in range(n_classes)])
-    there, seen = support > 0, (support + predicted) > 0
-    k = min(5, n_classes)
+    answers = Answers(
+        scores=scores,
+        labels=labels,
+        confusion=confusion,
+        precision=_divide(hits, predicted),
+        recall=_divide(hits, support),
+        f1=_divide(2 * hits, support + predicted),
+        average_precision=np.array([average_precision(scores[:, k], labels == k) for k in range(n_classes)]),
+    )
     nan = float("nan")
-
-    def mean(x: np.ndarray, chosen: np.ndarray) -> float:
-        return float(x[chosen].mean())
-
-    def weighted(x: np.ndarray) -> float:
-        return float((x * support).sum() / n)
-
     return ClassificationResult(
         n=n,
-        top1=float(hits.sum() / n),
+        k=answers.k,
+        figures={name: float(figure(answers)) for name, figure in METRICS.items()},
         top1_interval=wilson_interval(hits.sum(), n),
-        top5=top_k_accuracy(scores, labels, k),
-        k=k,
-        mean_class_accuracy=mean(recall, there),
-        macro_precision=mean(precision, seen),
-        macro_recall=mean(recall, seen),
-        macro_f1=mean(f1, seen),
-        weighted_precision=weighted(precision),
-        weighted_recall=weighted(recall),
-        weighted_f1=weighted(f1),
-        mean_average_precision=mean(ap, there),
         confusion=confusion,
         per_class=tuple(
             ClassScore(
                 name=names[c],
                 support=int(support[c]),
                 predicted=int(predicted[c]),
-                precision=float(precision[c]) if seen[c] else nan,
-                recall=float(recall[c]) if there[c] else nan,
-                f1=float(f1[c]) if seen[c] else nan,
-                average_precision=float(ap[c]),
+                precision=float(answers.precision[c]) if support[c] + predicted[c] else nan,
+                recall=float(answers.recall[c]) if support[c] else nan,
+                f1=float(answers.f1[c]) if support[c] + predicted[c] else nan,
+                average_precision=float(answers.average_precision[c]),
             )
             for c in range(n_classes)
         ),

@@ -152,7 +152,9 @@ def write_evaluation_report(
         ("mAP", _percent(result.mean_average_precision), "one class against the rest"),
         ("Samples", f"{result.n:,}", f"{len(result.per_class)} classes"),
     ]
-    sections = [Section("Results", [Cards(cards)])]
+    figures_of_all = [(name.replace("_", " "), value) for name, value in result.figures.items()]
+    all_figures = Table(("figure", "share"), figures_of_all, ("share",))
+    sections = [Section("Results", [Cards(cards), all_figures])]
     if history:
         sections.append(Section("Training", [Picture(plots.plot_curves(history, figures / "curves.png"))]))
     mistakes = _confusions(result)

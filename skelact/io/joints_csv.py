@@ -194,18 +194,6 @@ def _value(text: str) -> str | int | float:
     return text
 
 
-def read_csv(
-    path: str | Path,
-    layout: SkeletonLayout | str,
-    *,
-    fps: float = 30.0,
-    unit: str = "unknown",
-    notes: Notes | None = None,
-) -> list[Skeleton]:
-    """As `iter_csv`, all at once."""
-    return list(iter_csv(path, layout, fps=fps, unit=unit, notes=notes))
-
-
 def write_csv(skeletons: Iterable[Skeleton], path: str | Path) -> None:
     """Write recordings of one layout so that `iter_csv` reads them back; missing joints are empty fields.
 

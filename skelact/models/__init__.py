@@ -5,25 +5,32 @@ Each family has a settings class whose ``build`` makes the network; `MODELS` is 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Annotated
+
+from skelact.errors import ConfigError, choices
 from skelact.models.agcn import AGCN, AAGCNSettings, AGCNSettings
 from skelact.models.base import SkeletonModel
 from skelact.models.ctrgcn import CTRGCN, CTRGCNSettings
 from skelact.models.dgstgcn import DGSTGCN, DGSTGCNSettings
 from skelact.models.gat import STGAT, STGATSettings
 from skelact.models.msg3d import MSG3D, MSG3DSettings
+from skelact.models.own import OWN, use_model
 from skelact.models.posec3d import PoseC3D, PoseC3DSettings
 from skelact.models.protogcn import ProtoGCN, ProtoGCNSettings
 from skelact.models.published import from_published
 from skelact.models.pyg import PyGGCN, PyGGCNSettings
 from skelact.models.sequence import TCN, GRUSettings, LSTMSettings, RecurrentNet, TCNSettings
+from skelact.models.settings import NetworkSettings
 from skelact.models.shiftgcn import ShiftGCN, ShiftGCNSettings
 from skelact.models.skateformer import SkateFormer, SkateFormerSettings
 from skelact.models.skelactnet import SkelactNet, SkelactNetSettings
 from skelact.models.stalstm import STALSTM, STALSTMSettings
 from skelact.models.stgcn import STGCN, STGCNSettings
 from skelact.models.stgcnpp import STGCNPlusPlus, STGCNPlusPlusSettings
+from skelact.settings import Chosen
 
-MODELS = {
+MODELS: dict[str, type[NetworkSettings]] = {
     "skelactnet": SkelactNetSettings,
     "stgcn": STGCNSettings,
     "agcn": AGCNSettings,
@@ -43,26 +50,27 @@ MODELS = {
     "gru": GRUSettings,
     "tcn": TCNSettings,
 }
-ModelSettings = (
-    SkelactNetSettings
-    | STGCNSettings
-    | AGCNSettings
-    | AAGCNSettings
-    | ShiftGCNSettings
-    | MSG3DSettings
-    | CTRGCNSettings
-    | STGCNPlusPlusSettings
-    | DGSTGCNSettings
-    | ProtoGCNSettings
-    | STGATSettings
-    | PyGGCNSettings
-    | SkateFormerSettings
-    | STALSTMSettings
-    | PoseC3DSettings
-    | LSTMSettings
-    | GRUSettings
-    | TCNSettings
-)
+
+
+def find_settings(values: Mapping) -> type[NetworkSettings]:
+    """The settings class of the network that plain values name; without a name ST-GCN's.
+
+    Raises:
+        ConfigError: for a network that is neither in `MODELS` nor in use (see `use_model`).
+    """
+    name = str(values.get("name", "stgcn"))
+    known = {**MODELS, **OWN}
+    if name not in known and ":" in name:
+        raise ConfigError(
+            f"'{name}' is a class of its user's own, and its code is run only if it is asked for by name: give "
+            f"--model {name} (in Python: skelact.models.use_model('{name}'))"
+        )
+    if name not in known:
+        raise ConfigError(choices(name, known, "model") + " A class of your own is written module:Class.")
+    return known[name]
+
+
+ModelSettings = Annotated[NetworkSettings, Chosen(find_settings)]
 
 __all__ = [
     "AGCN",
@@ -82,6 +90,7 @@ __all__ = [
     "LSTMSettings",
     "MSG3DSettings",
     "ModelSettings",
+    "NetworkSettings",
     "PoseC3D",
     "PoseC3DSettings",
     "ProtoGCN",
@@ -102,5 +111,7 @@ __all__ = [
     "SkelactNetSettings",
     "SkeletonModel",
     "TCNSettings",
+    "find_settings",
     "from_published",
+    "use_model",
 ]

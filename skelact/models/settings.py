@@ -18,6 +18,7 @@ class NetworkSettings:
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
+    name: Any
     network: ClassVar[type[SkeletonModel]]
     fixed: ClassVar[dict[str, Any]] = {}
 

@@ -14,11 +14,9 @@ from skelact.io.addresses import public_name, short_name
 from skelact.io.video import Video, open_video
 from skelact.pose.camera import ASSUMED_FOV, check_fov, place_in_camera
 from skelact.pose.estimator import Detection, PoseEstimator
-from skelact.pose.mediapipe_pose import COORDINATES, PARTS
+from skelact.pose.estimators import find_estimator
 from skelact.pose.smoothing import smooth_track
 from skelact.skeleton import Skeleton
-
-__all__ = ["extract_video", "make_estimator"]
 
 Progress = Callable[[int, int, str], None]
 MIN_VISIBILITY = 0.1  # MediaPipe places joints that it does not see, too: outside the picture, behind others
@@ -29,47 +27,22 @@ _SMALL = 0.35  # a person below this share of the picture's height needs a windo
 _N_SAMPLES = 3
 
 
-def make_estimator(people: str = "one", **options: Any) -> PoseEstimator:
-    """Make MediaPipe's estimator for one person or several.
-
-    Args:
-        people: ``one`` (the most prominent person, fast) or ``many`` (each with an identity).
-        options: ``parts``, ``coordinates``, ``min_score``, ``pose_model``, ``hand_model``; see
-            `skelact.pose.one_person.OnePerson` and `skelact.pose.several_people.SeveralPeople`.
-
-    Raises:
-        ConfigError: for an unknown option.
-        DependencyError: if a model file or a system library is missing.
-    """
-    check_options(people, **{k: v for k, v in options.items() if k in ("parts", "coordinates")})
-    if people == "many":
-        from skelact.pose.several_people import SeveralPeople
-
-        return SeveralPeople(**options)
-    from skelact.pose.one_person import OnePerson
-
-    return OnePerson(**options)
-
-
 def check_options(
     people: str = "one",
     parts: str = "pose",
     coordinates: str = "image",
     fov: float | None = None,
     min_visibility: float = MIN_VISIBILITY,
+    estimator: str = "mediapipe",
 ) -> None:
     """Refuse unknown options before any work is done.
 
     Raises:
         ConfigError: it names what is allowed.
     """
-    for got, allowed, what in (
-        (people, PEOPLE, "people"),
-        (parts, PARTS, "parts"),
-        (coordinates, ("camera", *COORDINATES), "coordinates"),
-    ):
-        if got not in allowed:
-            raise ConfigError(choices(got, allowed, what))
+    if people not in PEOPLE:
+        raise ConfigError(choices(people, PEOPLE, "people"))
+    find_estimator(estimator, parts, coordinates)
     if fov is not None:
         check_fov(fov)
     if not 0 <= min_visibility <= 1:
@@ -87,7 +60,7 @@ def extract_video(
     smooth: bool = True,
     seconds: float | None = None,
     start: float | None = None,
-    estimator: PoseEstimator | None = None,
+    estimator: PoseEstimator | str = "mediapipe",
     progress: Progress | None = None,
     **options: Any,
 ) -> Skeleton:
@@ -107,9 +80,9 @@ def extract_video(
         smooth: One-Euro smoothing of every landmark, and of the trajectory.
         seconds: stop after this time; live sources end only so, or by an interrupt.
         start: seconds to begin at.
-        estimator: another estimator instead of MediaPipe's; it is not closed here.
+        estimator: a name of `skelact.pose.estimators.ESTIMATORS`, or an estimator, which is not closed here.
         progress: called with (frames done, frames expected, what).
-        options: for MediaPipe's estimator: ``min_score``, ``pose_model``, ``hand_model``, and ``fps`` and
+        options: for the estimator (MediaPipe's: ``min_score``, ``pose_model``, ``hand_model``), and ``fps`` and
             ``threads`` for the video.
 
     Returns:
@@ -121,20 +94,22 @@ def extract_video(
         ConfigError: for an unknown option.
         DependencyError: if a model file or a system library is missing.
     """
-    check_options(people, parts, coordinates, fov, min_visibility)
+    named = estimator if isinstance(estimator, str) else ""
+    check_options(people, parts, coordinates, fov, min_visibility, named or "mediapipe")
     reading = {k: options.pop(k) for k in ("fps", "threads", "timeout") if k in options}
-    if estimator is None and people == "auto":
+    if named == "mediapipe" and people == "auto":
         people = choose_people(source, start, **reading, **options)
     end = None if seconds is None else (start or 0.0) + seconds
-    own = estimator is None
     with open_video(source, start=start, end=end, **reading) as video:
-        finder = estimator or make_estimator(
-            people, parts=parts, coordinates="image" if coordinates == "image" else "world", **options
-        )
+        finder = estimator
+        if isinstance(finder, str):
+            kind = find_estimator(finder)
+            given = coordinates if coordinates in kind.coordinates else "world"
+            finder = kind.make(people, parts=parts, coordinates=given, **options)
         try:
             found, times = _run(video, finder, end, progress)
         finally:
-            if own:
+            if named:
                 finder.close()
         tracks = _keep_long_runs(found, times, video.fps)
         info: dict[str, str | int | float] = {
@@ -143,7 +118,7 @@ def extract_video(
             "height": video.height,
             "mirrored": False,
             "people": people,
-            "estimator": type(finder).__name__ if not own else "mediapipe",
+            "estimator": named or type(finder).__name__,
             "smooth": smooth,
             "min_visibility": min_visibility,
         }

@@ -14,8 +14,8 @@ from skelact.errors import ConfigError, DataError, DependencyError
 from skelact.io.outputs import check_output
 from skelact.io.store import StoreWriter
 from skelact.io.video import is_live
+from skelact.pose.estimators import find_estimator
 from skelact.pose.extract import MIN_VISIBILITY, check_options
-from skelact.pose.model_files import find_model
 from skelact.pose.tasks import VideoResult, VideoTask, extract_task, find_tasks
 from skelact.pose.workers import run_in_workers
 
@@ -74,6 +74,7 @@ def extract_many(
     splits: Callable[[list[VideoTask]], Mapping[str, Sequence[str]]] | None = None,
     progress: Progress | None = None,
     dask: str | None = None,
+    estimator: str = "mediapipe",
     **options: Any,
 ) -> ExtractionReport:
     """Turn videos into one skelact file.
@@ -99,6 +100,7 @@ def extract_many(
         splits: gives named lists of ids for the tasks that were stored; tried on all of them before the work.
         progress: called with (done, total, what): videos, or frames if there is only one video.
         dask: address of a Dask scheduler whose workers see the same files under the same names.
+        estimator: a name of `skelact.pose.estimators.ESTIMATORS`.
         options: further ones for `skelact.pose.extract.extract_video`.
 
     Returns:
@@ -110,11 +112,12 @@ def extract_many(
         OutputBusyError: if another process writes ``out``.
         DependencyError: if a model file, a system library or Dask is missing.
     """
-    check_options(people, parts, coordinates, fov, min_visibility)
+    check_options(people, parts, coordinates, fov, min_visibility, estimator)
+    kind = find_estimator(estimator)
     began = clock.monotonic()
     settings = dict(
         people=people, parts=parts, coordinates=coordinates, fov=fov, min_visibility=min_visibility,
-        smooth=smooth, seconds=seconds, **options,
+        smooth=smooth, seconds=seconds, estimator=estimator, **options,
     )  # fmt: skip
     tasks = find_tasks(
         sources, labels_from_folders=labels_from_folders, subject_pattern=subject_pattern, options=settings
@@ -128,11 +131,9 @@ def extract_many(
         if value is not None and not value > 0:
             raise ConfigError(f"{name} must be above 0, got {value}")
     if not dask:  # once, before many processes ask for it at the same time
-        find_model("pose_landmarker_full", options.get("pose_model"))
-        if parts != "pose":
-            find_model("hand_landmarker_full", options.get("hand_model"))
+        kind.fetch(parts, **options)
     report = ExtractionReport(str(out))
-    layout = "pose33" if parts == "pose" else "pose_hands75"
+    layout = kind.layouts[parts]
     metres = coordinates != "image"
     with StoreWriter(
         Path(out), layout=layout, unit="m" if metres else "image", pictured=metres, overwrite=overwrite,

@@ -14,16 +14,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from skelact.config import from_plain
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.device import find_device
 from skelact.errors import CheckpointError
 from skelact.models import ModelSettings
 from skelact.nn.fast import inference_form
+from skelact.recognition.checkpoint import (
+    Card,
+    find_checkpoint,
+    load_checkpoint,
+    load_weights,
+    save_checkpoint,
+)
+from skelact.recognition.engine import Progress, predict_logits
 from skelact.recognition.released import ReleasedPipeline
-from skelact.training.checkpoint import Card, find_checkpoint, load_checkpoint, load_weights, save_checkpoint
-from skelact.training.predict import predict_logits
+from skelact.settings import from_plain
 
 FUSED = "fused"  # the name of the model in a fused checkpoint's card
 
@@ -75,7 +81,7 @@ class Ensemble:
         clips: Tensor,
         batch_size: int = 64,
         views: int = 1,
-        progress: Callable[[int, int, str], None] | None = None,
+        progress: Progress | None = None,
     ) -> list[Tensor]:
         """Logits ``[N, views, K]`` of every member for clips of a set."""
         total = len(clips) * len(self.members)

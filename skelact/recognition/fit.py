@@ -7,8 +7,8 @@ import numpy as np
 from skelact.datasets.pipeline import Pipeline
 from skelact.errors import DataError, LayoutError
 from skelact.layouts import conversion
+from skelact.recognition.checkpoint import Card
 from skelact.skeleton import Skeleton, need_trajectory
-from skelact.training.checkpoint import Card
 from skelact.transforms.normalise import centre_joints
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from skelact.datasets.gather import gather, sample_positions
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, DataError
-from skelact.recognition.ensemble import Member, load_ensemble
+from skelact.recognition.engine import Progress, window_logits
+from skelact.recognition.ensemble import load_ensemble
 from skelact.recognition.released import ReleasedPipeline
 from skelact.skeleton import Skeleton
 
@@ -81,7 +78,6 @@ class Recogniser:
         self.ensemble = load_ensemble(path, device=device)
         self.card, self.pipeline = self.ensemble.card, self.ensemble.members[0].pipeline
 
-    @torch.inference_mode()
     def recognise(
         self,
         skeleton: Skeleton,
@@ -90,7 +86,7 @@ class Recogniser:
         stride: float | None = None,
         mode: str = "auto",
         batch_size: int = 32,
-        progress: Callable[[int, int, str], None] | None = None,
+        progress: Progress | None = None,
     ) -> Recognition:
         """Slide a window over a recording.
 
@@ -142,7 +138,7 @@ class Recogniser:
             segments += join_windows(track, middle, values, self.card.label_names, length)
         return Recognition(self.card.label_names, people, times, probabilities, segments, window, mode)
 
-    def _recognise_whole(self, skeleton: Skeleton, batch_size: int, progress: Any) -> Recognition:
+    def _recognise_whole(self, skeleton: Skeleton, batch_size: int, progress: Progress | None) -> Recognition:
         """One decision for the recording, as imported networks make it."""
         data, views = SkeletonSet.from_skeletons([skeleton]), int(self.card.config.get("views", 1))
         logits = self.ensemble.member_logits(
@@ -155,7 +151,7 @@ class Recogniser:
         return Recognition(self.card.label_names, [-1], [times], [probabilities], segments, length, "group")
 
     def _slide(
-        self, skeleton: Skeleton, window: float, stride: float, batch_size: int, progress: Any
+        self, skeleton: Skeleton, window: float, stride: float, batch_size: int, progress: Progress | None
     ) -> tuple[np.ndarray, np.ndarray, float]:
         data = SkeletonSet.from_skeletons([skeleton])
         fps = skeleton.fps
@@ -174,41 +170,14 @@ class Recogniser:
             begins = np.arange(first, last - length + 1e-6, stride * fps)
             if last - length - begins[-1] > 1e-3:  # the end is looked at too
                 begins = np.append(begins, last - length)
-        windows = _Windows(
-            data, torch.as_tensor(begins, dtype=torch.float32), max(1.0, length), fps, batch_size, progress
-        )
-        probabilities = self.ensemble.combine([windows.logits(m) for m in self.ensemble.members]).softmax(-1)
+        start = torch.as_tensor(begins, dtype=torch.float32)
+        logits = [
+            window_logits(m.network, data, start, max(1.0, length), fps, m.pipeline, batch_size, progress)
+            for m in self.ensemble.members
+        ]
+        probabilities = self.ensemble.combine(logits).softmax(-1)
         origin = float(skeleton.time[0]) if skeleton.time is not None else 0.0
         return origin + (begins + length / 2) / fps, probabilities.numpy(), length / fps
-
-
-@dataclass(frozen=True)
-class _Windows:
-    """Windows of equal length over one recording."""
-
-    data: SkeletonSet
-    begins: Tensor
-    length: float
-    fps: float
-    batch_size: int
-    progress: Any
-
-    def logits(self, member: Member) -> Tensor:
-        """What one network makes of them: ``[windows, K]``."""
-        n, sampling = len(self.begins), member.pipeline.sampling
-        positions = sample_positions(
-            sampling, torch.full((n,), self.length), torch.full((n,), self.fps), training=False
-        )
-        positions = positions + self.begins[:, None]
-        outputs, device = [], member.device
-        for start in range(0, n, self.batch_size):
-            part = positions[start : start + self.batch_size]
-            clips = torch.zeros(len(part), dtype=torch.int64)
-            batch = member.pipeline.prepare(gather(self.data, clips, sampling, positions=part)).to(device)
-            outputs.append(member.network(batch.x, batch.owner, batch.score, batch.n_clips).cpu())
-            if self.progress:
-                self.progress(min(start + self.batch_size, n), n, "recognising")
-        return torch.cat(outputs)
 
 
 def join_windows(

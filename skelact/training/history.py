@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from skelact.training.checkpoint import write_atomically
+from skelact.recognition.checkpoint import write_atomically
 
 log = logging.getLogger(__name__)
 

@@ -21,14 +21,15 @@ from skelact.errors import CheckpointError, ConfigError, SkelactError
 from skelact.nn.fast import for_training
 from skelact.nn.norm import synchronise
 from skelact.nn.propagate import chosen_backends, restore_backends
-from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save_resume
+from skelact.recognition.checkpoint import Card, save_checkpoint
+from skelact.recognition.engine import call_model, predict_logits
 from skelact.training.fabric import make_fabric
 from skelact.training.history import HistoryWriter
 from skelact.training.interrupt import interrupts_held
 from skelact.training.losses import LOSSES, class_weights
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.order import epoch_order
-from skelact.training.predict import call_model, predict_logits
+from skelact.training.resume import differences, load_resume, save_resume
 from skelact.training.settings import TrainSettings
 from skelact.training.transfer import freeze_stages, frozen_stages
 
@@ -104,7 +105,7 @@ class _Run:
         """Continue from a saved state; returns the epochs that are done."""
         state = load_resume(path, self.fabric.device)
         if state["config"] != self.card.config:
-            changed = _differences(state["config"], self.card.config)
+            changed = differences(state["config"], self.card.config)
             raise CheckpointError(
                 f"{path} was trained with another configuration ({', '.join(changed)}); use the same one to "
                 "continue, or another folder (--out), or start again with --restart"
@@ -120,15 +121,6 @@ class _Run:
             state["history"], self.folder / "best.safetensors", state["best_epoch"], state["seconds"]
         )
         return state["epoch"]
-
-
-def _differences(old: Any, new: Any, path: str = "") -> list[str]:
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*old, *(k for k in new if k not in old)]
-        return [
-            d for k in keys for d in _differences(old.get(k), new.get(k), f"{path}.{k}" if path else str(k))
-        ]
-    return [] if old == new else [f"{path}: {old} then, {new} now"]
 
 
 def fit(
@@ -236,6 +228,7 @@ def fit(
                     card.trained = {
                         **card.trained,
                         "epoch": epoch + 1,
+                        "propagate": chosen_backends(),
                         **{k: v for k, v in record.items() if k.startswith("val")},
                     }
                     run.result.best = save_checkpoint(folder / "best.safetensors", run.weights, card)

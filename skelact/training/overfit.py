@@ -12,8 +12,8 @@ from torch.nn import functional
 
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.recognition.engine import call_model
 from skelact.training.fabric import make_fabric
-from skelact.training.predict import call_model
 from skelact.training.settings import TrainSettings
 
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from skelact.errors import CheckpointError, ConfigError
-from skelact.layouts import SkeletonLayout, get_layout
-from skelact.training.checkpoint import load_checkpoint
+from skelact.layouts import SkeletonLayout
+from skelact.recognition.checkpoint import load_checkpoint
 
 Build = Callable[[SkeletonLayout, int, int], Any]
 
@@ -51,7 +51,13 @@ class Transfer:
 
 
 def load_pretrained(
-    model: Any, build: Build, path: str | Path, family: str, label_names: list[str]
+    model: nn.Module,
+    build: Build,
+    layout: SkeletonLayout,
+    channels: int,
+    path: str | Path,
+    family: str,
+    label_names: list[str],
 ) -> Transfer:
     """Start a network from a checkpoint's weights, adapted where layout, classes or channels differ.
 
@@ -61,6 +67,7 @@ def load_pretrained(
     Args:
         model: the network that begins training; changed in place.
         build: makes the same kind of network for (layout, n_classes, channels_in).
+        layout, channels: what the network was made for.
         path: a checkpoint of the same family.
         family: the network's name in `skelact.models.MODELS`.
         label_names: its classes.
@@ -75,7 +82,6 @@ def load_pretrained(
             f"{path} holds a '{theirs}', this network is a '{family}'; set model.name: {theirs} (and its settings), "
             "or name another checkpoint in train.init_from"
         )
-    layout, channels = get_layout(model.layout), model.channels_in
     old_layout = card.skeleton_layout
     axes = _Axes(build, layout, channels)
     known = [old_layout.index.get(name, -1) for name in layout.joints]
@@ -195,13 +201,22 @@ class _Axes:
         return result
 
 
+def _stages(model: Any) -> list[tuple[str, list[nn.Module]]]:
+    if not hasattr(model, "stages"):
+        raise ConfigError(
+            f"train.freeze and train.layer_decay need to know the stages of a network; give {type(model).__name__} a "
+            "method stages() such as skelact.models.SkeletonModel has"
+        )
+    return model.stages()
+
+
 def frozen_stages(model: Any, freeze: int) -> list[nn.Module]:
     """The modules of the first ``freeze`` stages; -1: all but the classifier.
 
     Raises:
         ConfigError: if the network has fewer stages.
     """
-    stages = model.stages()
+    stages = _stages(model)
     if freeze < -1 or freeze >= len(stages):
         names = ", ".join(name for name, _ in stages)
         raise ConfigError(
@@ -221,7 +236,7 @@ def freeze_stages(modules: list[nn.Module]) -> None:
 
 def layer_scales(model: Any, decay: float) -> dict[int, float]:
     """Learning-rate factor of every parameter (by ``id``): ``decay`` to the power of its distance from the head."""
-    stages = model.stages()
+    stages = _stages(model)
     return {
         id(parameter): math.pow(decay, len(stages) - 1 - depth)
         for depth, (_, modules) in enumerate(stages)

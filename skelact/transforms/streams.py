@@ -5,7 +5,8 @@ Source: two-stream adaptive graph networks (Shi et al., CVPR 2019): bones and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -100,21 +101,35 @@ def confidence(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     return score.unsqueeze(-1).to(x.dtype)
 
 
-OF_PERSONS = {
-    "joint": joint,
-    "bone": bone,
-    "joint_motion": joint_motion,
-    "bone_motion": bone_motion,
-    "angles": angles,
-    "confidence": confidence,
+@dataclass(frozen=True)
+class Stream:
+    """One kind of stream.
+
+    Args:
+        compute: ``[P, T, V, C]`` of (x, score, layout), or of (x, score, owner, n_clips) if ``of_clips``.
+        channels: C; None: as many as coordinates.
+        of_clips: it needs to know who is in the same clip, and where people are to each other.
+    """
+
+    compute: Callable[..., Tensor]
+    channels: int | None = None
+    of_clips: bool = False
+
+
+STREAMS: dict[str, Stream] = {
+    "joint": Stream(joint),
+    "bone": Stream(bone),
+    "joint_motion": Stream(joint_motion),
+    "bone_motion": Stream(bone_motion),
+    "angles": Stream(angles, channels=3),
+    "confidence": Stream(confidence, channels=1),
+    "partner": Stream(partner, of_clips=True),
 }
-OF_CLIPS = {"partner": partner}  # what needs to know who is in the same clip
-STREAMS = (*OF_PERSONS, *OF_CLIPS)
 
 
-def stream_channels(streams: list[str], dims: int) -> int:
+def stream_channels(streams: Sequence[str], dims: int) -> int:
     """How many channels these streams have together, for positions of ``dims`` coordinates."""
-    return sum({"angles": 3, "confidence": 1}.get(name, dims) for name in streams)
+    return sum(STREAMS[name].channels or dims for name in streams)
 
 
 def make_streams(
@@ -150,8 +165,8 @@ def make_streams(
     if n_clips is None:
         n_clips = int(owner.max()) + 1 if len(owner) else 0
     parts = [
-        OF_CLIPS[name](x, score, owner, n_clips) if name in OF_CLIPS else OF_PERSONS[name](x, score, layout)
-        for name in streams
+        kind.compute(x, score, owner, n_clips) if kind.of_clips else kind.compute(x, score, layout)
+        for kind in (STREAMS[name] for name in streams)
     ]
     return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
 
@@ -161,12 +176,12 @@ def check_streams(streams: Sequence[str], origin: str = "camera", source: str = 
 
     Raises:
         ConfigError: for an unknown or empty list of streams.
-        DataError: for origin ``hips`` and a stream of `OF_CLIPS`; ``source`` names the data.
+        DataError: for origin ``hips`` and a stream that needs it; ``source`` names the data.
     """
     if not streams:
         raise ConfigError(f"name at least one stream: {', '.join(STREAMS)}")
     for name in streams:
         if name not in STREAMS:
             raise ConfigError(choices(name, STREAMS, "stream"))
-        if name in OF_CLIPS:
+        if STREAMS[name].of_clips:
             need_trajectory(origin, f"the stream '{name}'", source)

@@ -9,15 +9,17 @@ import pytest
 import torch
 from cli_helpers import skelact
 
-from skelact.config import DataSettings, Experiment, choose_parts, dump_config, from_plain
+from skelact.config import Experiment, dump_config
 from skelact.datasets.gather import Sampling
+from skelact.datasets.parts import DataSettings, choose_parts
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.synthetic import make_set
 from skelact.io.store import StoreWriter
 from skelact.models import STGCNSettings
 from skelact.recognition import Recogniser, load_ensemble, load_model
+from skelact.recognition.checkpoint import load_checkpoint, save_checkpoint
+from skelact.settings import from_plain
 from skelact.skeleton import Skeleton
-from skelact.training.checkpoint import load_checkpoint, save_checkpoint
 from skelact.training.settings import TrainSettings
 
 

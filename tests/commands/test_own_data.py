@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from cli_helpers import refused, skelact, tree
 
-from skelact.commands.train import choose_recipe
+from skelact.commands.experiment import choose_recipe
 from skelact.commands.ui import UI
 from skelact.errors import SkelactError
 

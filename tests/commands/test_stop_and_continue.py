@@ -12,7 +12,7 @@ import pytest
 import torch
 from cli_helpers import skelact, start, tree
 
-from skelact.training.checkpoint import load_checkpoint
+from skelact.recognition.checkpoint import load_checkpoint
 
 
 def epochs_done(run: Path) -> int:

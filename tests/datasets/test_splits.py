@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelact.datasets.named import BENCHMARKS, SBU_FOLDS, benchmark_of, benchmark_splits, get_benchmark
+from skelact.datasets.named import BENCHMARKS, SBU_FOLDS, benchmark_splits, get_benchmark
 from skelact.datasets.splits import NTU120_TRAIN_SUBJECTS, split_ntu, subject_splits
 from skelact.errors import DataError
 from skelact.io.formats import FORMATS, ReadOptions
@@ -29,7 +29,6 @@ def test_official_ntu_counts(shared_data: Path, version: int, protocol: str, tra
     names = (shared_data / "ntu" / f"ntu{version}_available_names.txt").read_text().split()
     assert Counter(split_ntu(n, protocol) for n in names) == {"train": train, "test": test}
     assert not ntu_missing(version) & set(names)
-    assert benchmark_of("ntu", names) == f"ntu{version}"
 
 
 def test_ntu_splits_without_the_lists() -> None:
@@ -88,8 +87,6 @@ def test_every_benchmark_has_a_format() -> None:
         assert benchmark.name == name and benchmark.format in FORMATS and benchmark.description
     with pytest.raises(DataError, match="Did you mean 'ntu60'"):
         get_benchmark("ntu6")
-    assert benchmark_of("ntu", ["walk"]) is None and benchmark_of("csv", []) is None
-    assert benchmark_of("uea", ["NATOPS_TRAIN_0001"]) == "natops" and benchmark_of("uea", ["X_1"]) is None
 
 
 @settings(max_examples=100, deadline=None)

@@ -7,9 +7,7 @@ import pytest
 
 from skelact.errors import DataError
 from skelact.evaluate.calibration import (
-    apply_temperature,
     calibration_metrics,
-    fit_temperature,
     reliability_table,
     risk_at_coverage,
     risk_coverage,
@@ -44,17 +42,17 @@ def test_ece_agrees_with_torchmetrics():
     assert calibration_metrics(p, y).ece == pytest.approx(expected, abs=1e-5)
 
 
-def test_true_probabilities_are_calibrated_and_temperature_is_found():
+def test_true_probabilities_are_calibrated_and_sharper_ones_are_not():
     rng = np.random.default_rng(1)
     logits = rng.normal(0, 1.5, size=(20000, 4))
     p = softmax(logits)
     y = (rng.random((20000, 1)) > np.cumsum(p, 1)).sum(1)
     assert calibration_metrics(p, y).ece < 0.015
-    assert fit_temperature(logits, y) == pytest.approx(1, abs=0.05)
-    assert fit_temperature(3 * logits, y) == pytest.approx(3, abs=0.15)
-    sharp, mended = softmax(3 * logits), apply_temperature(3 * logits, fit_temperature(3 * logits, y))
-    assert calibration_metrics(mended, y).ece < calibration_metrics(sharp, y).ece / 5
-    assert calibration_metrics(mended, y).nll < calibration_metrics(sharp, y).nll
+    sharp = softmax(3 * logits)
+    assert (
+        calibration_metrics(sharp, y).ece > 0.1
+        and calibration_metrics(p, y).nll < calibration_metrics(sharp, y).nll
+    )
 
 
 def test_a_good_ranking_lowers_the_area_under_risk_coverage():
@@ -73,9 +71,5 @@ def test_bins_take_both_ends():
 def test_bad_input_is_refused():
     with pytest.raises(DataError, match="sum to 1"):
         calibration_metrics(np.array([[3.0, 1.0]]), np.array([0]))
-    with pytest.raises(DataError, match="no samples"):
-        fit_temperature(np.zeros((0, 2)), np.zeros(0, int))
-    with pytest.raises(DataError, match="above 0"):
-        apply_temperature(np.zeros((1, 2)), 0)
     with pytest.raises(DataError, match="not finite"):
         calibration_metrics(np.array([[np.nan, 1.0]]), np.array([0]))

@@ -8,7 +8,6 @@ import pytest
 from skelact.errors import DataError
 from skelact.evaluate.metrics import (
     average_precision,
-    bootstrap_interval,
     classification_metrics,
     combine_clips,
     top_k_accuracy,
@@ -97,10 +96,6 @@ def test_intervals():
     low, high = wilson_interval(8, 10)
     assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     assert wilson_interval(0, 10)[0] == 0 and wilson_interval(10, 10)[1] == pytest.approx(1)
-    values = np.repeat([0.0, 1.0], [20, 80])
-    a = bootstrap_interval(values, np.random.default_rng(0))
-    assert a == bootstrap_interval(values, np.random.default_rng(0))
-    assert 0.68 < a[0] < 0.8 < a[1] < 0.9
 
 
 @pytest.mark.parametrize(

@@ -293,7 +293,7 @@ def test_csv_round_trip_with_own_layout(tmp_path: Path) -> None:
     made[1] = made[1].with_(score=made[1].score * (np.arange(6) != 2)[None, :, None])
     joints_csv.write_csv(made, tmp_path / "x.csv")
     assert detect_format(tmp_path / "x.csv") == "csv"
-    read = joints_csv.read_csv(tmp_path / "x.csv", layout, unit="px")
+    read = list(joints_csv.iter_csv(tmp_path / "x.csv", layout, unit="px"))
     for a, b in zip(read, made, strict=True):
         assert np.array_equal(a.xyz, b.xyz) and np.array_equal(a.score, b.score) and a.info == b.info
         assert np.allclose(a.time, b.time) and a.fps == pytest.approx(25) and a.track_ids == b.track_ids
@@ -328,7 +328,7 @@ def test_csv_errors_name_the_line(tmp_path: Path, text: str, message: str) -> No
     layout = SkeletonLayout("two", ("a", "b"), (-1, 0))
     (tmp_path / "x.csv").write_text(text)
     with pytest.raises(DataError, match=message) as error:
-        joints_csv.read_csv(tmp_path / "x.csv", layout)
+        list(joints_csv.iter_csv(tmp_path / "x.csv", layout))
     assert "x.csv" in str(error.value)
 
 
@@ -336,7 +336,7 @@ def test_csv_empty_fields_are_missing(tmp_path: Path) -> None:
     layout = SkeletonLayout("two", ("a", "b"), (-1, 0))
     (tmp_path / "x.csv").write_text(CSV + "c,0,l,1,2,,\nc,1,l,nan,2,0,0\n")
     notes: list[str] = []
-    (read,) = joints_csv.read_csv(tmp_path / "x.csv", layout, notes=notes)
+    (read,) = joints_csv.iter_csv(tmp_path / "x.csv", layout, notes=notes)
     assert read.score[0].tolist() == [[1, 0], [0, 1]] and "2 joints" in notes[0]
 
 

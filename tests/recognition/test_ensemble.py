@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from skelact.config import to_plain
 from skelact.datasets.gather import Sampling
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
@@ -17,10 +16,11 @@ from skelact.errors import CheckpointError
 from skelact.layouts import get_layout
 from skelact.models import STGCNSettings
 from skelact.recognition import Recogniser, load_model
+from skelact.recognition.checkpoint import Card, save_checkpoint
+from skelact.recognition.engine import predict_logits
 from skelact.recognition.ensemble import join_checkpoints, load_ensemble, save_ensemble
+from skelact.settings import to_plain
 from skelact.skeleton import Skeleton
-from skelact.training.checkpoint import Card, save_checkpoint
-from skelact.training.predict import predict_logits
 
 SETTINGS = STGCNSettings(channels=(8, 8), strided=(1,))
 STREAMS = (["joint"], ["bone", "joint_motion"])

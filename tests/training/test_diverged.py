@@ -14,8 +14,9 @@ from test_training import data, run  # noqa: F401 - a fixture
 
 from skelact.errors import CheckpointError, ConfigError, SkelactError
 from skelact.layouts import get_layout
+from skelact.recognition.checkpoint import Card, load_checkpoint
 from skelact.training import loop
-from skelact.training.checkpoint import Card, load_checkpoint, load_resume
+from skelact.training.resume import load_resume
 from skelact.training.settings import TrainSettings
 
 

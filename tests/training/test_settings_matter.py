@@ -15,11 +15,11 @@ from skelact.datasets.pipeline import Augment, Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.datasets.synthetic import make_set
 from skelact.errors import ConfigError
-from skelact.training.checkpoint import Card, load_checkpoint
+from skelact.recognition.checkpoint import Card, load_checkpoint
+from skelact.recognition.engine import predict_logits
 from skelact.training.loop import FitResult, fit
 from skelact.training.order import epoch_order
 from skelact.training.overfit import check_overfit
-from skelact.training.predict import predict_logits
 from skelact.training.settings import TrainSettings
 
 SAME_ALWAYS = Pipeline(Sampling(n_frames=4, crop=(1.0, 1.0)), augment=Augment(rotate=0, scale=0))

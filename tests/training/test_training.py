@@ -18,13 +18,12 @@ from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.datasets.synthetic import make_set
 from skelact.errors import CheckpointError, ConfigError, SkelactError
 from skelact.models import STGCNSettings
-from skelact.training.checkpoint import Card, load_checkpoint, load_weights, save_checkpoint
+from skelact.recognition.checkpoint import Card, load_checkpoint
 from skelact.training.loop import fit
 from skelact.training.losses import class_weights
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.order import epoch_order
 from skelact.training.overfit import check_overfit
-from skelact.training.predict import predict_logits
 from skelact.training.settings import TrainSettings
 
 PIPELINE = Pipeline(Sampling(n_frames=16), augment=Augment(rotate=0.2))
@@ -123,49 +122,6 @@ def test_other_configuration_is_not_continued(data: SkeletonSet, tmp_path: Path)
     with pytest.raises(CheckpointError, match=r"epochs: 4 then, 9 now"):
         model = SETTINGS.build(data.layout, 4, 3)
         fit(model, data, order, None, PIPELINE, TrainSettings(), tmp_path, card(data, epochs=9))
-
-
-def test_checkpoint_gives_the_same_logits(data: SkeletonSet, tmp_path: Path) -> None:
-    torch.manual_seed(1)
-    model, other = (SETTINGS.build(data.layout, 4, 3) for _ in range(2))
-    for value in model.state_dict().values():
-        if value.is_floating_point():  # norms' statistics too differ from a new network's
-            value.copy_(torch.rand_like(value) + 0.5)
-    index = torch.arange(5)
-    logits = predict_logits(model, data, index, PIPELINE)
-    assert not torch.allclose(predict_logits(other, data, index, PIPELINE), logits, atol=0.1)
-    path = save_checkpoint(tmp_path / "a.safetensors", model.state_dict(), card(data))
-    state, loaded = load_checkpoint(path)
-    load_weights(other, state, "a")
-    assert torch.equal(predict_logits(other, data, index, PIPELINE), logits)
-    assert loaded == card(data) and loaded.skeleton_layout == data.layout
-
-
-def test_weights_that_do_not_fit_are_listed(data: SkeletonSet) -> None:
-    state = SETTINGS.build(data.layout, 4, 3).state_dict()
-    state["extra"] = state.pop("head.bias")
-    state["head.weight"] = state["head.weight"][:2]
-    with pytest.raises(
-        CheckpointError, match=r"missing: head\.bias\n  unexpected: extra\n  head\.weight: \[2, 16\]"
-    ):
-        load_weights(SETTINGS.build(data.layout, 4, 3), state, "x")
-
-
-@pytest.mark.parametrize("content", [b"", b"garbage" * 50, (200).to_bytes(8, "little") + b"{" * 200])
-def test_damaged_checkpoints(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / "best.safetensors").write_bytes(content)
-    with pytest.raises(CheckpointError, match="not a readable checkpoint"):
-        load_checkpoint(tmp_path)
-    with pytest.raises(CheckpointError, match="no checkpoint at"):
-        load_checkpoint(tmp_path / "nothing")
-
-
-def test_foreign_safetensors(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
-    save_file({"a": torch.zeros(2)}, str(tmp_path / "best.safetensors"))
-    with pytest.raises(CheckpointError, match="without skelact's card"):
-        load_checkpoint(tmp_path)
 
 
 def test_loss_that_explodes_is_said(data: SkeletonSet, tmp_path: Path) -> None:

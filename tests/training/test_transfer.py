@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,10 +11,10 @@ import torch
 from skelact.errors import CheckpointError, ConfigError
 from skelact.layouts import get_layout
 from skelact.models import MODELS, STGCNSettings
-from skelact.training.checkpoint import Card, save_checkpoint
+from skelact.recognition.checkpoint import Card, save_checkpoint
 from skelact.training.optimise import make_optimiser
 from skelact.training.settings import TrainSettings
-from skelact.training.transfer import freeze_stages, frozen_stages, load_pretrained
+from skelact.training.transfer import Transfer, freeze_stages, frozen_stages, load_pretrained
 
 SMALL = STGCNSettings(channels=(4, 8), strided=(1,))
 
@@ -29,10 +30,14 @@ def saved(path: Path, layout: str, labels: list[str], channels_in: int = 3, sett
     return model
 
 
+def pretrained(model: Any, path: Path, family: str, labels: list[str], settings: Any = SMALL) -> Transfer:
+    return load_pretrained(model, settings.build, model.layout, model.channels_in, path, family, labels)
+
+
 def test_the_same_network_is_taken_over_whole(tmp_path: Path) -> None:
     old = saved(tmp_path / "a.safetensors", "ntu25", ["a", "b"])
     new = SMALL.build("ntu25", 2, 3)
-    report = load_pretrained(new, SMALL.build, tmp_path / "a.safetensors", "stgcn", ["a", "b"])
+    report = pretrained(new, tmp_path / "a.safetensors", "stgcn", ["a", "b"])
     assert not report.new and not report.adapted and report.joints == 25
     x = torch.randn(2, 16, 25, 3)
     assert torch.equal(old.eval()(x), new.eval()(x))
@@ -42,7 +47,7 @@ def test_other_classes_get_a_new_classifier(tmp_path: Path) -> None:
     old = saved(tmp_path / "a.safetensors", "ntu25", ["a", "b"])
     for labels in (["a", "b", "c"], ["b", "a"]):
         new = SMALL.build("ntu25", len(labels), 3)
-        report = load_pretrained(new, SMALL.build, tmp_path / "a.safetensors", "stgcn", labels)
+        report = pretrained(new, tmp_path / "a.safetensors", "stgcn", labels)
         assert report.new == ["head.weight", "head.bias"] and not report.adapted
         assert torch.equal(new.blocks[1].temporal.weight, old.blocks[1].temporal.weight)  # type: ignore[union-attr]
 
@@ -51,7 +56,7 @@ def test_joints_are_matched_by_name(tmp_path: Path) -> None:
     old = saved(tmp_path / "a.safetensors", "ntu25", ["a"])
     new = SMALL.build("kinect20", 1, 3)
     fresh = {k: v.clone() for k, v in new.state_dict().items()}
-    report = load_pretrained(new, SMALL.build, tmp_path / "a.safetensors", "stgcn", ["a"])
+    report = pretrained(new, tmp_path / "a.safetensors", "stgcn", ["a"])
     theirs, ours = get_layout("ntu25"), get_layout("kinect20")
     common = [name for name in ours.joints if name in theirs.index]
     assert report.joints == len(common) >= 15 and "norm.weight" in report.adapted
@@ -77,14 +82,14 @@ def test_as_many_joints_in_another_order_are_reordered(tmp_path: Path) -> None:
     card = Card(turned.to_dict(), 3, "m", ["a"], 30.0, {"name": "stgcn"}, {})
     save_checkpoint(tmp_path / "a.safetensors", old.state_dict(), card)
     new = SMALL.build(layout, 1, 3)
-    load_pretrained(new, SMALL.build, tmp_path / "a.safetensors", "stgcn", ["a"])
+    pretrained(new, tmp_path / "a.safetensors", "stgcn", ["a"])
     assert torch.equal(new.norm.weight.view(8, 3), old.norm.weight.view(8, 3).flip(0))
 
 
 def test_other_input_channels_keep_the_response(tmp_path: Path) -> None:
     old = saved(tmp_path / "a.safetensors", "ntu25", ["a"])
     new = SMALL.build("ntu25", 1, 9)
-    report = load_pretrained(new, SMALL.build, tmp_path / "a.safetensors", "stgcn", ["a"])
+    report = pretrained(new, tmp_path / "a.safetensors", "stgcn", ["a"])
     assert "blocks.0.spatial.weight" in report.adapted and not report.new
     x = torch.randn(2, 16, 25, 3)
     assert torch.allclose(new.eval()(x.repeat(1, 1, 1, 3)), old.eval()(x), atol=1e-4)
@@ -97,7 +102,7 @@ def test_every_family_moves_between_layouts(name: str, tmp_path: Path) -> None:
     settings = MODELS[name](**TABLE[name])
     saved(tmp_path / "a.safetensors", "ntu25", ["a", "b"], settings=settings)
     new = settings.build("coco17", 3, 3)
-    report = load_pretrained(new, settings.build, tmp_path / "a.safetensors", name, ["x", "y", "z"])
+    report = pretrained(new, tmp_path / "a.safetensors", name, ["x", "y", "z"], settings)
     taken = len(report.same) + len(report.adapted)
     assert taken > 0.5 * len(new.state_dict()), report
     assert torch.isfinite(new.eval()(torch.randn(1, 16, 17, 3))).all()
@@ -106,7 +111,12 @@ def test_every_family_moves_between_layouts(name: str, tmp_path: Path) -> None:
 def test_a_checkpoint_of_another_family_is_refused(tmp_path: Path) -> None:
     saved(tmp_path / "a.safetensors", "ntu25", ["a"])
     with pytest.raises(CheckpointError, match=r"model\.name: stgcn"):
-        load_pretrained(SMALL.build("ntu25", 1, 3), SMALL.build, tmp_path / "a.safetensors", "agcn", ["a"])
+        pretrained(
+            SMALL.build("ntu25", 1, 3),
+            tmp_path / "a.safetensors",
+            "agcn",
+            ["a"],
+        )
 
 
 def test_frozen_stages_stay_as_they_are() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,37 +140,3 @@ def render_clip(
     )
     write_video(Path(path), render_frames(clip, view=view, seed=seed), fps)
     return clip
-
-
-def render_folder(
-    folder: str | Path,
-    clips: list[Skeleton],
-    *,
-    view: View = VIEW,
-    seed: int = 0,
-    suffix: str = ".mp4",
-    progress: Callable[[int, int, str], None] | None = None,
-) -> list[Path]:
-    """Render clips as ``label/id.mp4``, the shape of a folder of one's own videos.
-
-    Args:
-        folder: made if it is not there.
-        clips: made with ``noise=None``.
-        view, seed: as for `render_frames`.
-        suffix: the container.
-        progress: called with (done, total, what).
-
-    Returns:
-        The paths of the videos.
-    """
-    from skelact.io.video import write_video
-
-    paths = []
-    for clip in clips:
-        path = Path(folder) / str(clip.label or "unlabelled") / f"{clip.id}{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_video(path, render_frames(clip, view=view, seed=seed), clip.fps)
-        paths.append(path)
-        if progress:
-            progress(len(paths), len(clips), clip.id)
-    return paths

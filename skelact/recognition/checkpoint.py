@@ -1,7 +1,6 @@
 """Checkpoints: one safetensors file that carries weights and a card that says what they are for.
 
-No pickle from strangers is ever run: weights are safetensors, the card is YAML inside the file's
-metadata, and the optimiser's state is read with ``weights_only=True``.
+No pickle from strangers is ever run: weights are safetensors, the card is YAML inside the file's metadata.
 """
 
 from __future__ import annotations
@@ -42,7 +41,8 @@ class Card:
         model, pipeline: settings, as plain containers.
         config: the whole resolved configuration.
         skelact: version of the code.
-        trained: epoch, validation result, and how many people the clips usually show at most.
+        trained: epoch, validation result, how many people the clips usually show at most, and ``propagate``: which
+            backend ``auto`` took for which graph product (see `skelact.nn.propagate.chosen_backends`).
     """
 
     layout: dict
@@ -203,40 +203,3 @@ def load_weights(model: torch.nn.Module, state: dict[str, Tensor], where: str) -
         )
         raise CheckpointError(f"the weights of {where} do not fit the network:\n  {shown}")
     model.load_state_dict(state)
-
-
-# What a saved state must hold at least, by type.
-_RESUME = {
-    "epoch": int, "step": int, "model": dict, "optimiser": dict, "average": dict, "average_updates": int,
-    "history": list, "best_score": (int, float), "best_epoch": int, "seconds": (int, float), "config": dict,
-}  # fmt: skip
-
-
-def save_resume(path: Path, state: dict) -> None:
-    """Save what exact continuation needs (tensors and plain values only), atomically."""
-
-    def write(temporary: Path) -> None:
-        try:
-            torch.save(state, temporary)
-        except RuntimeError as error:  # torch wraps a failed write
-            raise OSError(str(error)) from error
-
-    write_atomically(path, write)
-
-
-def load_resume(path: Path, device: torch.device | str = "cpu") -> dict:
-    """Read what `save_resume` wrote; no pickled code is run.
-
-    Raises:
-        CheckpointError: if the file is damaged.
-    """
-    try:
-        state = torch.load(path, map_location=device, weights_only=True)
-        wrong = [key for key, kind in _RESUME.items() if not isinstance(state[key], kind)]
-        if wrong:
-            raise TypeError(f"{', '.join(wrong)} of another type")
-        return state
-    except Exception as error:
-        raise CheckpointError(
-            f"{path} cannot be continued from ({error}); remove it to start again"
-        ) from error

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from skelact.config import to_plain
 from skelact.datasets.gather import Sampling
 from skelact.datasets.pipeline import Normalise, Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
@@ -18,9 +17,10 @@ from skelact.layouts import LAYOUTS, conversion
 from skelact.models import STGCNSettings
 from skelact.recipes import default_recipe
 from skelact.recognition import Recogniser, fit_input, join_windows, load_model
+from skelact.recognition.checkpoint import Card, save_checkpoint
+from skelact.recognition.engine import predict_logits
+from skelact.settings import to_plain
 from skelact.skeleton import Skeleton
-from skelact.training.checkpoint import Card, save_checkpoint
-from skelact.training.predict import predict_logits
 
 SETTINGS = STGCNSettings(channels=(8, 8), strided=(1,))
 PLAIN = Pipeline(Sampling(n_frames=8, crop=(1.0, 1.0)), Normalise(centre="none", scale="none"))

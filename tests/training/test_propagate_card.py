@@ -1,0 +1,29 @@
+"""Which graph products ``auto`` took is in the checkpoint's card, and ``skelact inspect`` says it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands.cli_helpers import skelact
+from test_training import data, run  # noqa: F401 - a fixture
+
+from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.nn import propagate
+from skelact.recognition.checkpoint import load_checkpoint
+
+
+def test_the_card_says_what_auto_took(
+    data: SkeletonSet,  # noqa: F811 - the fixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(propagate, "_chosen", {})
+    monkeypatch.setattr(propagate, "_SMALL", 0)
+    run(data, tmp_path, 1)
+    taken = load_checkpoint(tmp_path)[1].trained["propagate"]
+    assert taken == propagate.chosen_backends()
+    assert {key.split("|")[-1] for key in taken} == {"True", "False"}  # training, and validation
+    said = skelact("inspect", tmp_path / "best.safetensors").out
+    for key, backend in taken.items():
+        assert f"{backend} for 3 partitions of 25 joints" in said and key.split("|")[5] in said
