@@ -19,8 +19,8 @@ from skelact.datasets.prefetch import Prefetcher
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import CheckpointError, ConfigError, SkelactError
 from skelact.nn.fast import for_training
+from skelact.nn.measure import chosen_backends, restore_backends
 from skelact.nn.norm import synchronise
-from skelact.nn.propagate import chosen_backends, restore_backends
 from skelact.training.checkpoint import Card, load_resume, save_checkpoint, save_resume
 from skelact.training.fabric import make_fabric
 from skelact.training.history import HistoryWriter
