@@ -44,7 +44,7 @@ def propagate(x: Tensor, graph: SkeletonGraph, weight: Tensor | None = None, bac
     flat = x.reshape(x.shape[0], -1)
     if backend == "auto":
         backend = choose_backend(flat, weight, graph)
-    elif not _available(backend, flat, graph):
+    elif not is_available(backend, flat, graph):
         raise ConfigError(
             f"propagate backend '{backend}' does not run on {x.device.type} in {x.dtype}; use auto, dense or sparse"
         )
@@ -63,17 +63,18 @@ def choose_backend(x: Tensor, weight: Tensor, graph: SkeletonGraph) -> str:
     ways = {
         name: lambda x, weight, product=product: product(x, weight, graph)
         for name, product in BACKENDS.items()
-        if _available(name, x, graph)
+        if is_available(name, x, graph)
     }
     return choose(key, ways, (x.detach(), weight.detach()), trains, "dense")
 
 
-def _available(name: str, x: Tensor, graph: SkeletonGraph) -> bool:
+def is_available(name: str, x: Tensor, graph: SkeletonGraph) -> bool:
+    """Whether a backend runs on ``x``: everywhere but ``fused``."""
     if name != "fused":
         return True
-    from skelact.nn.fast.triton_graph import is_available
+    from skelact.nn.fast import triton_graph
 
-    return is_available(x, graph.n_partitions * graph.n_joints)
+    return triton_graph.is_available(x, graph.n_partitions * graph.n_joints)
 
 
 def dense_product(x: Tensor, weight: Tensor, graph: SkeletonGraph) -> Tensor:

@@ -23,14 +23,15 @@ Function = Callable[..., Tensor]
 class ShapeGraphs:
     """Captures a function of tensors as a CUDA graph for each shape of its inputs, and replays it.
 
-    Memory that the function keeps between calls and may replace must not be used while a graph is captured (see
-    `skelact.nn.measure.is_capturing`). A shape is captured at its `AFTER`-th call; the graph is kept only if its output is that of the function and
+    A shape is captured at its `AFTER`-th call; the graph is kept only if its output is that of the function and
     replaying is measured faster. Wherever that does not hold (on the CPU, under compilers, while another graph is
     captured, where the function waits for the device or the graph does not fit) the function runs as it is.
+    Memory that a function keeps between calls and may replace must not be used while a graph is captured: see
+    `skelact.nn.measure.is_capturing`.
     """
 
     def __init__(self) -> None:
-        self.graphs: dict[tuple[Any, ...], _Replay | None] = {}
+        self.graphs: dict[tuple[Any, ...], Replay | None] = {}
         self.calls: dict[tuple[Any, ...], int] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ShapeGraphs:
@@ -85,11 +86,11 @@ def may_capture(inputs: tuple[Input, ...]) -> bool:
     )
 
 
-def capture_if_faster(run: Function, inputs: tuple[Input, ...]) -> _Replay | None:
+def capture_if_faster(run: Function, inputs: tuple[Input, ...]) -> Replay | None:
     """A graph of ``run(*inputs)``; None if it cannot be captured, is not equal, or is not faster."""
     try:
         with torch.inference_mode(False), torch.no_grad():
-            replay = _Replay(run, inputs)
+            replay = Replay(run, inputs)
             expected, out = run(*inputs), replay(inputs)
             if not torch.allclose(out, expected, rtol=1e-2, atol=1e-3 * float(expected.abs().max())):
                 raise RuntimeError("the graph's output is not that of the function")
@@ -101,7 +102,7 @@ def capture_if_faster(run: Function, inputs: tuple[Input, ...]) -> _Replay | Non
     return replay if plain > MARGIN * graph else None
 
 
-class _Replay:
+class Replay:
     """A captured graph with input and output memory of its own."""
 
     def __init__(self, run: Function, inputs: tuple[Input, ...]) -> None:

@@ -121,7 +121,7 @@ def kernel() -> Any:
             inside = own[:, None] & ((column < n_columns) & (channel < n_in))[None, :]
             features = tl.load(x + places, mask=inside, other=0.0)
             channels = start + tl.arange(0, block_in)
-            for k in tl.static_range(n_partitions):
+            for k in tl.static_range(n_partitions):  # type: ignore[misc]
                 places = (k * n_joints + joints[:, None]) * n_joints + joints[None, :]
                 graph = tl.load(matrix + places, mask=both, other=0.0)
                 part = tl.dot(graph, features, input_precision=precision).to(features.dtype)
