@@ -28,7 +28,7 @@ from skelact.io.files import write_text
 
 Row = dict[str, Any]
 MINUTES = 7.5
-MEASURING = 0.5  # share of a part's time that it measures; the rest is for starting, compiling and warming up
+MEASURING = 0.4  # share of a part's time that it measures; the rest is for starting, compiling and warming up
 
 
 @dataclass(frozen=True)
@@ -50,12 +50,12 @@ class Job:
 
 def jobs() -> list[Job]:
     """All jobs, the most important first; the compiler's, which take long to start, have what is left."""
-    networks = [Job("network", name, 1.0, {"name": name}) for name in YARDSTICKS]
+    networks = [Job("network", name, 1.25, {"name": name}) for name in YARDSTICKS]
     compiled = [Job("compiled", f"{name}, compiled", 3.0, {"name": name}) for name in ("stgcn", "ctrgcn")]
     return [
         Job("tests", "tests", 4.0),
-        Job("propagate", "propagate", 2.0),
-        Job("graph convolution", "graph convolution", 2.0),
+        Job("propagate", "propagate", 1.5),
+        Job("graph convolution", "graph convolution", 1.5),
         *networks,
         Job("epoch", "epoch at NTU's scale", 5.0),
         *compiled,

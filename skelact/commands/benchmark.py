@@ -139,9 +139,10 @@ def run_gpu(options: Options, ui: UI) -> int:
     """Measure everything that needs a GPU, print and keep it."""
     from skelact.benchmark.gpu import find_gpu, markdown, measure_gpu
     from skelact.io.outputs import holding
+    from skelact.nn.measure import device_name
 
     device = find_gpu(options.device)
-    machine = describe_machine(options.threads)
+    machine = describe_machine(options.threads) | {"GPU": device_name(device), "device": str(device)}
     ui.say(", ".join(f"{k} {v}" for k, v in machine.items()))
     with holding(options.out, folder=True) as out:
         rows = measure_gpu(device, out, options.minutes, machine, on_row=lambda row: ui.say(_said(row)))
