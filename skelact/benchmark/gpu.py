@@ -48,8 +48,12 @@ class Job:
     sizes: dict[str, Any] = field(default_factory=dict)
 
 
-def jobs() -> list[Job]:
-    """All jobs, the most important first; the compiler's, which take long to start, have what is left."""
+def jobs(dataset: str = "") -> list[Job]:
+    """All jobs, the most important first; the compiler's, which take long to start, have what is left.
+
+    Args:
+        dataset: of NTU's size, for the epoch; empty: made for it.
+    """
     networks = [Job("network", name, 1.25, {"name": name}) for name in YARDSTICKS]
     compiled = [Job("compiled", f"{name}, compiled", 3.0, {"name": name}) for name in ("stgcn", "ctrgcn")]
     return [
@@ -57,7 +61,7 @@ def jobs() -> list[Job]:
         Job("propagate", "propagate", 1.5),
         Job("graph convolution", "graph convolution", 1.5),
         *networks,
-        Job("epoch", "epoch at NTU's scale", 5.0),
+        Job("epoch", "epoch at NTU's scale", 5.0, {"path": dataset}),
         *compiled,
     ]
 

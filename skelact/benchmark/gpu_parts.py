@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -74,20 +75,39 @@ def _last_line(text: str) -> str:
 
 
 def measure_epoch(
-    device: torch.device, seconds: float, clips: int = 0, model: str = "ctrgcn", batch_size: int = 64
+    device: torch.device,
+    seconds: float,
+    path: str = "",
+    clips: int = 0,
+    model: str = "ctrgcn",
+    batch_size: int = 64,
 ) -> Iterator[Row]:
     """Training at NTU's scale: see `skelact.benchmark.scale.measure_ntu_scale`.
 
     Args:
         device: where.
         seconds: of training, with batches made ahead, made on demand, and made once; an epoch of each at most.
-        clips: of the set; 0: as many as NTU RGB+D 60 has.
+        path: the set; empty: made for this.
+        clips: of the set; 0: as many as NTU RGB+D 60 has, or as can be written here in ``seconds``.
         model: the network.
         batch_size: clips per step.
     """
     from skelact.benchmark.scale import NTU60_CLIPS, measure_ntu_scale
 
-    yield from measure_ntu_scale("", clips or NTU60_CLIPS, model, seconds / 3, batch_size, str(device))
+    if not clips:
+        clips = NTU60_CLIPS if path and Path(path).exists() else _clips_in(seconds, NTU60_CLIPS)
+    yield from measure_ntu_scale(path, clips, model, seconds / 3, batch_size, str(device))
+
+
+def _clips_in(seconds: float, most: int, trial: int = 1000) -> int:
+    """How many clips of a set can be written here in so many seconds."""
+    from skelact.datasets.synthetic.scale import write_ntu_like
+
+    with tempfile.TemporaryDirectory(prefix="skelact-scale-") as folder:
+        begin = time.perf_counter()
+        write_ntu_like(Path(folder) / "trial.h5", trial)
+        rate = trial / (time.perf_counter() - begin)
+    return max(trial, min(most, int(rate * seconds)))
 
 
 def _products(device: torch.device, seconds: float, **sizes: Any) -> Iterator[Row]:

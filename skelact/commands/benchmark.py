@@ -53,7 +53,7 @@ class Options:
         video: a video with one person.
         ntu_scale: make a set of NTU-60's size and train on it, end to end.
         clips: of that set.
-        set: where that set is kept and found again; a temporary folder if not given.
+        set: where that set is kept and found again (for gpu too); a temporary folder if not given.
         model: the network that is trained on it.
         batch_size: clips per step of that training.
         device: auto, cpu, cuda or cuda:1, for that training and for gpu; for models, a GPU if it is named.
@@ -137,7 +137,7 @@ def run_parts(chosen: tuple[str, ...], options: Options, ui: UI) -> None:
 
 def run_gpu(options: Options, ui: UI) -> int:
     """Measure everything that needs a GPU, print and keep it."""
-    from skelact.benchmark.gpu import find_gpu, markdown, measure_gpu
+    from skelact.benchmark.gpu import find_gpu, jobs, markdown, measure_gpu
     from skelact.io.outputs import holding
     from skelact.nn.measure import device_name
 
@@ -145,7 +145,9 @@ def run_gpu(options: Options, ui: UI) -> int:
     machine = describe_machine(options.threads) | {"GPU": device_name(device), "device": str(device)}
     ui.say(", ".join(f"{k} {v}" for k, v in machine.items()))
     with holding(options.out, folder=True) as out:
-        rows = measure_gpu(device, out, options.minutes, machine, on_row=lambda row: ui.say(_said(row)))
+        rows = measure_gpu(
+            device, out, options.minutes, machine, jobs(options.set), lambda row: ui.say(_said(row))
+        )
         ui.say()
         ui.say(markdown(rows, machine))
         ui.done(f"{out / 'gpu.md'} and {out / 'gpu.json'}: {len(rows)} rows")
