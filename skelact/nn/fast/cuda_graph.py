@@ -26,6 +26,8 @@ class ShapeGraphs:
     A shape is captured at its `AFTER`-th call; the graph is kept only if its output is that of the function and
     replaying is measured faster. Wherever that does not hold (on the CPU, under compilers, while another graph is
     captured, where the function waits for the device or the graph does not fit) the function runs as it is.
+    One thread at a time may call it: a graph has one place for its inputs.
+
     Memory that a function keeps between calls and may replace must not be used while a graph is captured: see
     `skelact.nn.measure.is_capturing`.
     """
@@ -94,7 +96,8 @@ def capture_if_faster(run: Function, inputs: tuple[Input, ...]) -> Replay | None
             expected, out = run(*inputs), replay(inputs)
             if not torch.allclose(out, expected, rtol=1e-2, atol=1e-3 * float(expected.abs().max())):
                 raise RuntimeError("the graph's output is not that of the function")
-            plain, graph = _fastest(lambda: run(*inputs)), _fastest(lambda: replay(inputs))
+            plain = _fastest(lambda: run(*inputs), replay.device)
+            graph = _fastest(lambda: replay(inputs), replay.device)
     except RuntimeError as error:
         log.warning("no CUDA graph of this shape: %s: %s", type(error).__name__, error)
         return None
@@ -107,7 +110,7 @@ class Replay:
 
     def __init__(self, run: Function, inputs: tuple[Input, ...]) -> None:
         self.inputs = tuple(x.clone() if isinstance(x, Tensor) else x for x in inputs)
-        device = next(x.device for x in inputs if isinstance(x, Tensor))
+        self.device = device = next(x.device for x in inputs if isinstance(x, Tensor))
         self.graph = torch.cuda.CUDAGraph()
         side = torch.cuda.Stream(device)
         side.wait_stream(torch.cuda.current_stream(device))
@@ -130,12 +133,12 @@ class Replay:
         return self.out.clone()
 
 
-def _fastest(run: Callable[[], Tensor]) -> float:
+def _fastest(run: Callable[[], Tensor], device: torch.device) -> float:
     best = float("inf")
     for _ in range(RUNS):
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
         begin = time.perf_counter()
         run()
-        torch.cuda.synchronize()
+        torch.cuda.synchronize(device)
         best = min(best, time.perf_counter() - begin)
     return best

@@ -78,11 +78,12 @@ def launch(x: Tensor, matrix: Tensor, weight: Tensor, bias: Tensor | None = None
     padded, columns, block_in, block_out = blocks(n_joints, n_in, n_out, x.element_size())
     grid = (-(-n_columns // columns), -(-n_out // block_out))
     added = x if bias is None else bias.contiguous()  # not read without a bias
-    kernel()[grid](
-        x, matrix, weight, added, out, n_columns, n_joints, n_in, n_out,
-        len(matrix), bias is not None, padded, columns, block_in, block_out,
-        "tf32" if allows_tf32(x) else "ieee", num_warps=WARPS,
-    )  # fmt: skip
+    with torch.cuda.device_of(x):  # Triton launches on the current device
+        kernel()[grid](
+            x, matrix, weight, added, out, n_columns, n_joints, n_in, n_out,
+            len(matrix), bias is not None, padded, columns, block_in, block_out,
+            "tf32" if allows_tf32(x) else "ieee", num_warps=WARPS,
+        )  # fmt: skip
     return out
 
 
