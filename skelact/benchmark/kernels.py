@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
-from skelact.benchmark.models import make_network
+from skelact.benchmark.gpu_kernels import product_runs
+from skelact.benchmark.models import make_network, relative_error
 from skelact.benchmark.timing import median, ratio, time_in_turn
 from skelact.benchmark.yardsticks.stgcn import UsualBlock
 from skelact.layouts import partition
 from skelact.models.stgcn import STGCN
 from skelact.nn.fast.table import fold_block
 from skelact.nn.graph import SkeletonGraph
-from skelact.nn.propagate import propagate
 
 
 def measure_block(seconds: float = 3.0) -> list[dict[str, Any]]:
@@ -32,7 +32,7 @@ def measure_block(seconds: float = 3.0) -> list[dict[str, Any]]:
         folded = fold_block(block, torch.float32)
         with torch.inference_mode():
             ours = torch.cat([folded(p) for p in packs], 1)
-            error = _relative(ours, usual(theirs).permute(3, 0, 2, 1))
+            error = relative_error(ours, usual(theirs).permute(3, 0, 2, 1))
             times = time_in_turn(
                 {
                     "usual": lambda u=usual, t=theirs: u(t),
@@ -50,28 +50,17 @@ def measure_propagate(seconds: float = 3.0) -> list[dict[str, Any]]:
     rows = []
     for dtype in (torch.float32, torch.bfloat16):
         x = torch.randn(25, 131_072).to(dtype)
-        weight = graph.value.to(dtype)
-        with torch.no_grad():
-            times = time_in_turn(
-                {b: lambda b=b, x=x, w=weight: propagate(x, graph, w, b) for b in ("sparse", "dense")},
-                seconds,
-            )
+        times = time_in_turn(product_runs(x, graph, backward=False), seconds)
         rows.append(_propagate_row(f"propagate forward, {str(dtype)[6:]}", times))
     x = torch.randn(25, 131_072, requires_grad=True)
     learned = graph.value.clone().requires_grad_()
     grad = torch.randn(3, 25, 131_072)
 
-    def both(backend: str) -> None:
-        x.grad = learned.grad = None
-        propagate(x, graph, learned, backend).backward(grad)
-
     def stock() -> None:
         x.grad = learned.grad = None
         graph.edge_indices()[0].matmul(x, input_value=learned).view(3, 25, -1).backward(grad)  # type: ignore[union-attr]
 
-    times = time_in_turn(
-        {"sparse": lambda: both("sparse"), "dense": lambda: both("dense"), "stock": stock}, seconds
-    )
+    times = time_in_turn({**product_runs(x, graph, backward=True), "stock": stock}, seconds)
     rows.append(_propagate_row("propagate forward and backward, learned edges, float32", times))
     rows[-1]["stock sparse ms"] = 1e3 * median(times["stock"])
     return rows
@@ -84,10 +73,6 @@ def _propagate_row(what: str, times: dict[str, list[float]]) -> dict[str, Any]:
         "dense ms": 1e3 * median(times["dense"]),
         "ratio": ratio(times, "sparse", "dense"),
     }
-
-
-def _relative(a: torch.Tensor, b: torch.Tensor) -> float:
-    return float((a - b).abs().max() / b.abs().max())
 
 
 def _row(what: str, times: dict[str, list[float]], people: int, error: float) -> dict[str, Any]:

@@ -91,23 +91,29 @@ def _measure_forward(
         reference = usual(padded)
         for kind, dtype in TYPES.items():
             form = inference_form(ours, dtype)
-            error = _relative(form(x, owner), reference)
+            error = relative_error(form(x, owner), reference)
             runs = {"usual": lambda: usual(padded), "ours": lambda f=form: f(x, owner)}
             runs["mix"] = lambda f=form: f(mix, mix_owner, n_clips=N_CLIPS)
-            times = time_in_turn(runs, seconds)
+            times = time_in_turn(runs, seconds, device=device)
             rows.append(_row(f"{name} forward, {kind}, per person", times, "ours", people, people, error))
             rows.append(
                 _row(f"{name} forward, {kind}, NTU-like mix, per clip", times, "mix", N_CLIPS, N_CLIPS)
             )
             one = {"usual": lambda: usual(one_padded), "ours": lambda f=form: f(x[:1])}
             rows.append(
-                _row(f"{name} one person alone, {kind}", time_in_turn(one, seconds / 2), "ours", 1, 1)
+                _row(
+                    f"{name} one person alone, {kind}",
+                    time_in_turn(one, seconds / 2, device=device),
+                    "ours",
+                    1,
+                    1,
+                )
             )
     return rows
 
 
 def training_step(
-    network: nn.Module, label: Tensor, *inputs: Tensor, low: bool = False
+    network: nn.Module, label: Tensor, *inputs: Tensor | int | None, low: bool = False
 ) -> Callable[[], None]:
     """A step of training without the optimiser: forward, the family's own loss term, backward."""
 
@@ -121,17 +127,21 @@ def training_step(
     return run
 
 
-def _training_batch(device: str) -> tuple[Tensor, Tensor, Tensor]:
+def training_batch(
+    device: torch.device | str = "cpu", n_clips: int | None = None, n_frames: int | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``(x [P, T, V, 3], owner, label)`` of clips of two people each."""
+    n_clips, n_frames = n_clips or N_CLIPS, n_frames or N_FRAMES
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(N_CLIPS * N_PEOPLE, N_FRAMES, N_JOINTS, 3, generator=generator)
-    label = torch.randint(N_CLASSES, (N_CLIPS,), generator=generator)
-    return x.to(device), torch.arange(N_CLIPS, device=device).repeat_interleave(N_PEOPLE), label.to(device)
+    x = torch.randn(n_clips * N_PEOPLE, n_frames, N_JOINTS, 3, generator=generator)
+    label = torch.randint(N_CLASSES, (n_clips,), generator=generator)
+    return x.to(device), torch.arange(n_clips, device=device).repeat_interleave(N_PEOPLE), label.to(device)
 
 
 def _measure_training(
     name: str, ours: SkeletonModel, usual: nn.Module, seconds: float, device: str
 ) -> list[dict[str, Any]]:
-    x, owner, label = _training_batch(device)
+    x, owner, label = training_batch(device)
     padded = to_usual(x, N_CLIPS, N_PEOPLE)
     ours = copy.deepcopy(ours).train()
     for_training(ours)
@@ -143,7 +153,7 @@ def _measure_training(
             "usual": training_step(usual, label, padded, low=low),
             "ours": training_step(ours, label, x, owner, low=low),
         }
-        times = time_in_turn(steps, seconds)
+        times = time_in_turn(steps, seconds, device=device)
         rows.append(_row(f"{name} training step, {kind}, per person", times, "ours", len(x), len(x)))
     return rows
 
@@ -163,7 +173,7 @@ def report_peak(name: str, form: str) -> None:
     """Write how far a training step lifts this process's memory, in MB, to standard output."""
     torch.set_num_threads(1)
     model: nn.Module = for_training(make_network(name))
-    x, owner, label = _training_batch("cpu")
+    x, owner, label = training_batch()
     inputs: tuple[Tensor, ...] = (x, owner)
     if form == "usual":
         model, inputs = YARDSTICKS[name](make_network(name)), (to_usual(x, N_CLIPS, N_PEOPLE),)
@@ -185,7 +195,8 @@ def _memory(field: str) -> float:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def _relative(a: Tensor, b: Tensor) -> float:
+def relative_error(a: Tensor, b: Tensor) -> float:
+    """The largest difference, relative to the largest value of ``b``."""
     return float((a - b).abs().max() / b.abs().max())
 
 

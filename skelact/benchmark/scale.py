@@ -5,12 +5,13 @@ from __future__ import annotations
 import resource
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from skelact.datasets.batch import SkeletonBatch
 from skelact.datasets.gather import Sampling
 from skelact.datasets.pipeline import Augment, Normalise, Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
@@ -34,7 +35,7 @@ def measure_ntu_scale(
     batch_size: int = BATCH_SIZE,
     device: str = "auto",
     progress: Progress | None = None,
-) -> list[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
     """Make a set like NTU RGB+D 60, then train on it with the loop, the loader and the pipeline of training.
 
     Training is that of `skelact.training.loop.fit`: CTR-GCN's recipe (a cropped window resampled to 64
@@ -52,9 +53,10 @@ def measure_ntu_scale(
         device: see `skelact.device.find_device`.
         progress: called with (done, total, what).
 
-    Returns:
+    Yields:
         rows with ``what`` and: ``clips``, ``seconds``, ``clips/s``, ``waiting %`` (share of the time in which
-        no batch was ready), ``peak MB`` of this process while training, ``device MB`` on a GPU.
+        no batch was ready), ``peak MB`` of this process while training; on a GPU ``device waiting %`` (how much
+        longer steps take than with one batch again and again, which waits for nothing) and ``device MB``.
 
     Raises:
         ConfigError: for an unknown model or sizes that make no set.
@@ -63,20 +65,18 @@ def measure_ntu_scale(
     check_scale(model, clips)
     with tempfile.TemporaryDirectory(prefix="skelact-scale-") as folder:
         file = Path(path) if str(path) else Path(folder) / "ntu_like.h5"
-        rows = [_make(file, clips, progress)]
+        yield _make(file, clips, progress)
         begin = time.perf_counter()
         data = SkeletonSet.open(file)
         if len(data) != clips:
             raise DataError(
                 f"{file} holds {len(data)} clips, not {clips}; give its number with --clips, or another file"
             )
-        rows.append({"what": "opening it", "clips": clips, "seconds": time.perf_counter() - begin})
+        yield {"what": "opening it", "clips": clips, "seconds": time.perf_counter() - begin}
         for name, limit, ahead in _runs(seconds):
-            rows.append(
-                {"what": f"training {model}, {name}"}
-                | _train(data, model, limit, ahead, batch_size, device, Path(folder), progress)
+            yield {"what": f"training {model}, {name}"} | _train(
+                data, model, limit, ahead, batch_size, device, Path(folder), progress
             )
-    return rows
 
 
 def check_scale(model: str, clips: int) -> None:
@@ -125,7 +125,7 @@ def _train(
     pipeline = Pipeline(Sampling("resize", N_FRAMES, (0.5, 1.0)), Normalise(), Augment(rotate=0.3), ["joint"])
     part = data.split("xsub/train")
 
-    def run(clips: torch.Tensor) -> FitResult:
+    def run(clips: torch.Tensor, feed: Any = pipeline) -> FitResult:
         torch.manual_seed(0)
         network = MODELS[name]().build(data.layout, len(data.label_names), pipeline.channels(data.dims))
         card = Card(data.layout.to_dict(), data.dims, data.unit, data.label_names, 30.0, {}, {})
@@ -135,7 +135,7 @@ def _train(
                 progress(step, steps, f"training {name}")
 
         return fit(
-            network, data, clips, None, pipeline, settings, folder / f"run{ahead}", card,
+            network, data, clips, None, feed, settings, folder / f"run{ahead}", card,
             restart=True, ahead=ahead, on_step=on_step,
         )  # fmt: skip
 
@@ -143,8 +143,8 @@ def _train(
     mixed = part[torch.randperm(len(part), generator=generator)]
     if limit is not None:
         run(mixed[: 2 * batch_size])  # the first steps set things up
-        begun = run(mixed[: 3 * batch_size])
-        rate = min(3 * batch_size, len(mixed)) / begun.seconds
+        some = mixed[: (30 if on_gpu else 3) * batch_size]
+        rate = len(some) / run(some).seconds
         mixed = mixed[: max(batch_size, round(rate * limit / batch_size) * batch_size)]
     _forget_peak()
     result = run(mixed)
@@ -157,7 +157,23 @@ def _train(
     }
     if on_gpu:
         row["device MB"] = torch.cuda.max_memory_allocated() / 1e6
+    if on_gpu and limit is not None:
+        alone = run(mixed, SameBatch(pipeline)).seconds
+        row["device waiting %"] = 100 * max(0.0, 1 - alone / result.seconds)
     return row
+
+
+class SameBatch:
+    """A pipeline that makes its first batch and gives it again and again."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.made: SkeletonBatch | None = None
+
+    def __call__(self, *arguments: Any, **options: Any) -> SkeletonBatch:
+        if self.made is None:
+            self.made = self.pipeline(*arguments, **options)
+        return self.made
 
 
 def _forget_peak() -> None:

@@ -8,9 +8,15 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+ROUND = 2e-3  # seconds that a round lasts at least on a GPU, so that launching is a small part of it
+MOST_REPEATS = 200
+
 
 def time_in_turn(
-    candidates: Mapping[str, Callable[[], object]], seconds: float = 6.0, rounds: int | None = None
+    candidates: Mapping[str, Callable[[], object]],
+    seconds: float = 6.0,
+    rounds: int | None = None,
+    device: torch.device | str = "cpu",
 ) -> dict[str, list[float]]:
     """Time each candidate, one after the other, round by round.
 
@@ -18,24 +24,48 @@ def time_in_turn(
         candidates: name to a function without arguments.
         seconds: about how long to go on in all; at least three rounds are run.
         rounds: instead of ``seconds``.
+        device: where the candidates compute. On a GPU a round is as many runs as last 2 ms, between two events
+            of the device.
 
     Returns:
-        wall seconds of every round by name.
+        seconds of a run in every round by name.
     """
+    device = torch.device(device)
     times: dict[str, list[float]] = {name: [] for name in candidates}
-    for run in candidates.values():
-        run()
+    repeats = {name: _repeats(run, device) for name, run in candidates.items()}
     begin = time.perf_counter()
     done = 0
     while done < (rounds or 3) or (rounds is None and time.perf_counter() - begin < seconds):
         for name, run in candidates.items():
-            start = time.perf_counter()
-            run()
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            times[name].append(time.perf_counter() - start)
+            times[name].append(time_once(run, device, repeats[name]))
         done += 1
     return times
+
+
+def time_once(run: Callable[[], object], device: torch.device, repeats: int = 1) -> float:
+    """Seconds of one run, of ``repeats`` in a row; on a GPU by the device's own clock."""
+    if device.type != "cuda":
+        begin = time.perf_counter()
+        for _ in range(repeats):
+            run()
+        return (time.perf_counter() - begin) / repeats
+    with torch.cuda.device(device):
+        begin_event, end_event = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        torch.cuda.synchronize()
+        begin_event.record()
+        for _ in range(repeats):
+            run()
+        end_event.record()
+        torch.cuda.synchronize()
+        return begin_event.elapsed_time(end_event) / 1e3 / repeats
+
+
+def _repeats(run: Callable[[], object], device: torch.device) -> int:
+    """Runs in a round; finding out warms the candidate up."""
+    run()
+    if device.type != "cuda":
+        return 1
+    return max(1, min(MOST_REPEATS, round(ROUND / max(time_once(run, device), 1e-7))))
 
 
 def ratio(times: Mapping[str, list[float]], slow: str, fast: str) -> float:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import tyro
 
+from skelact.benchmark.shown import shown
 from skelact.commands.options import named, need_at_least, parse
-from skelact.commands.ui import UI
+from skelact.commands.ui import PARTLY, UI
 from skelact.device import find_device
 from skelact.errors import ConfigError, choices
 
@@ -23,6 +24,7 @@ PARTS = {
     "convert": "reading NTU files (needs --files FOLDER)",
     "extract": "MediaPipe extraction (needs --video FILE)",
     "ntu-scale": "training on a set of NTU-60's size (--ntu-scale)",
+    "gpu": "everything that needs a GPU, in under eight minutes; by itself",
 }
 
 HELP = """Measure speed on this machine. Figures are ratios of runs in turn; give it a quiet machine.
@@ -34,6 +36,7 @@ HELP = """Measure speed on this machine. Figures are ratios of runs in turn; giv
   skelact benchmark convert --files nturgb+d_skeletons
   skelact benchmark extract --video clip.mp4
   skelact benchmark --ntu-scale --seconds 60 --model ctrgcn --set ntu_like.h5
+  skelact benchmark gpu --device cuda:0 --out gpu_benchmark
 
 parts: """ + ", ".join(f"{name} ({text})" for name, text in PARTS.items())
 
@@ -50,10 +53,12 @@ class Options:
         video: a video with one person.
         ntu_scale: make a set of NTU-60's size and train on it, end to end.
         clips: of that set.
-        set: where that set is kept and found again; a temporary folder if not given.
+        set: where that set is kept and found again (for gpu too); a temporary folder if not given.
         model: the network that is trained on it.
         batch_size: clips per step of that training.
-        device: auto, cpu, cuda or cuda:1, for that training; for models, a GPU if it is named.
+        device: auto, cpu, cuda or cuda:1, for that training and for gpu; for models, a GPU if it is named.
+        out: where gpu writes its table (gpu.md) and the same as JSON (gpu.json).
+        minutes: for gpu, in all.
         networks: those named after "models".
     """
 
@@ -68,6 +73,8 @@ class Options:
     model: str = "ctrgcn"
     batch_size: int = 64
     device: str = "auto"
+    out: Annotated[str, named("FOLDER")] = "gpu_benchmark"
+    minutes: float = 7.5
     networks: tyro.conf.Suppress[tuple[str, ...]] = ()
 
 
@@ -75,7 +82,13 @@ def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     options = parse(Options, arguments, "benchmark", HELP)
     need_at_least(1, threads=options.threads, batch_size=options.batch_size)
-    need_at_least(0, seconds=options.seconds)
+    need_at_least(0, seconds=options.seconds, minutes=options.minutes)
+    if "gpu" in options.parts:
+        if len(options.parts) > 1:
+            raise ConfigError(
+                f"gpu is measured by itself, got {' '.join(options.parts)}; leave the others out"
+            )
+        return run_gpu(options, ui)
     if options.parts and options.parts[0] == "models":
         from skelact.benchmark.models import check_names
 
@@ -84,7 +97,7 @@ def main(arguments: list[str], ui: UI) -> int:
     for part in options.parts:
         if part not in PARTS:
             raise ConfigError(choices(part, PARTS, "part"))
-    needs = {"convert": options.files, "extract": options.video, "ntu-scale": options.ntu_scale}
+    needs = {"convert": options.files, "extract": options.video, "ntu-scale": options.ntu_scale, "gpu": False}
     chosen = tuple(options.parts)
     if options.ntu_scale and "ntu-scale" not in chosen:
         chosen = (*chosen, "ntu-scale")
@@ -117,15 +130,37 @@ def run_parts(chosen: tuple[str, ...], options: Options, ui: UI) -> None:
         ui.say()
         rows = measure(part, options, ui)
         columns = list(dict.fromkeys(k for row in rows for k in row))
-        ui.table(columns, [[_shown(row.get(c, "")) for c in columns] for row in rows], title=PARTS[part])
+        ui.table(columns, [[shown(row.get(c, "")) for c in columns] for row in rows], title=PARTS[part])
         results[part] = rows
     ui.result(results)
 
 
-def _shown(value: Any) -> Any:
-    if isinstance(value, float):
-        return f"{value:.1e}" if 0 < abs(value) < 1e-3 else f"{value:.2f}" if value < 100 else f"{value:,.0f}"
-    return value
+def run_gpu(options: Options, ui: UI) -> int:
+    """Measure everything that needs a GPU, print and keep it."""
+    from skelact.benchmark.gpu import find_gpu, jobs, markdown, measure_gpu
+    from skelact.io.outputs import holding
+    from skelact.nn.measure import device_name
+
+    device = find_gpu(options.device)
+    machine = describe_machine(options.threads) | {"GPU": device_name(device), "device": str(device)}
+    ui.say(", ".join(f"{k} {v}" for k, v in machine.items()))
+    with holding(options.out, folder=True) as out:
+        rows = measure_gpu(
+            device, out, options.minutes, machine, jobs(options.set), lambda row: ui.say(_said(row))
+        )
+        ui.say()
+        ui.say(markdown(rows, machine))
+        ui.done(f"{out / 'gpu.md'} and {out / 'gpu.json'}: {len(rows)} rows")
+    failed = sum("error" in row for row in rows)
+    if failed:
+        ui.warn(f"{failed} of them are errors; the report names them")
+    ui.result({"machine": machine, "gpu": rows, "out": str(out)})
+    return PARTLY if failed else 0
+
+
+def _said(row: dict[str, Any]) -> str:
+    values = (f"{name} {shown(value)}" for name, value in row.items() if name not in ("part", "what"))
+    return f"{row['part']}: {row['what']}: {', '.join(values)}"
 
 
 def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
@@ -136,10 +171,11 @@ def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
         from skelact.benchmark.scale import measure_ntu_scale
 
         with ui.progress("") as update:
-            return measure_ntu_scale(
+            rows = measure_ntu_scale(
                 options.set, options.clips, options.model, options.seconds, options.batch_size,
                 options.device, update,
             )  # fmt: skip
+            return list(rows)
     seconds = 6.0 if options.seconds is None else options.seconds
     if part in ("models", "stgcn"):
         from skelact.benchmark.models import measure_models

@@ -159,7 +159,11 @@ class SkeletonModel(nn.Module):
 def _pool_padded(
     model: SkeletonModel, x: Tensor, owner: Tensor, n_clips: int | None, n_people: int
 ) -> Tensor:
-    """Mean over exactly ``n_people`` of every clip; an absent person of each rank is computed once."""
+    """Mean over exactly ``n_people`` of every clip; an absent person of each rank is computed once.
+
+    In evaluation on a GPU the number of people is read back once per batch, which waits for the device: a clip of
+    too many would have a wrong answer otherwise.
+    """
     n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
     order = owner.argsort(stable=True)
     counts = torch.zeros(n_clips, dtype=torch.int64, device=x.device).index_add(

@@ -16,6 +16,7 @@ from skelact.models.base import SkeletonModel
 from skelact.models.settings import NetworkSettings
 from skelact.nn.conv3d import Bottleneck3d, ConvNorm3d
 from skelact.nn.heatmap import crop_to_people, make_heatmaps
+from skelact.transforms import device
 
 CLIPS_AT_ONCE = 8  # in inference; 48 frames of 17 joints take 10 MB a clip, and as much in every layer
 
@@ -111,11 +112,20 @@ class PoseC3D(SkeletonModel):
             return self.volume_features(self.draw(x, owner, score, n_clips))
         features = []
         for start in range(0, n_clips, CLIPS_AT_ONCE):
-            mine = (owner >= start) & (owner < start + CLIPS_AT_ONCE)
-            part = None if score is None else score[mine]
             n = min(CLIPS_AT_ONCE, n_clips - start)
-            features.append(self.volume_features(self.draw(x[mine], owner[mine] - start, part, n)))
+            features.append(self.volume_features(self._draw_some(x, owner, score, start, n)))
         return torch.cat(features)
+
+    def _draw_some(self, x: Tensor, owner: Tensor, score: Tensor | None, start: int, n: int) -> Tensor:
+        """The volumes of ``n`` clips from ``start`` on."""
+        if x.ndim == 5:
+            return x[start : start + n]
+        inside = (owner >= start) & (owner < start + n)
+        if device.may_look(x.device):
+            part = None if score is None else score[inside]
+            return self.draw(x[inside], owner[inside] - start, part, n)
+        # To pick people, a GPU would have to be waited for: those of other clips are drawn into one more volume.
+        return self.draw(x, torch.where(inside, owner - start, n), score, n + 1)[:n]
 
     def volume_features(self, volume: Tensor) -> Tensor:
         """Features ``[N, D]`` of heatmap volumes ``[N, V, T, size, size]``."""

@@ -6,8 +6,6 @@ Features are joint-major, ``[V, P, T, C]``, so the sparse adjacency of all K par
 
 from __future__ import annotations
 
-import logging
-import time
 from collections.abc import Callable
 
 import torch
@@ -15,17 +13,10 @@ from torch import Tensor
 
 from skelact.errors import ConfigError, choices
 from skelact.nn.graph import SkeletonGraph
-
-log = logging.getLogger(__name__)
+from skelact.nn.measure import arithmetic, can_measure, choose, device_name
 
 Product = Callable[[Tensor, Tensor, SkeletonGraph], Tensor]
-_RUNS = 3  # timed runs of a backend in `auto`; the fastest counts
-_MARGIN = (
-    1.3  # how much faster than the dense product another backend must be: near ties are not left to chance
-)
 _SMALL = 1 << 20  # values below which a product is over before a measurement says anything: dense
-_Key = tuple[str, str, int, int, int, int, bool]
-_chosen: dict[_Key, str] = {}
 
 
 def propagate(x: Tensor, graph: SkeletonGraph, weight: Tensor | None = None, backend: str = "auto") -> Tensor:
@@ -53,7 +44,7 @@ def propagate(x: Tensor, graph: SkeletonGraph, weight: Tensor | None = None, bac
     flat = x.reshape(x.shape[0], -1)
     if backend == "auto":
         backend = choose_backend(flat, weight, graph)
-    elif not _available(backend, flat, graph):
+    elif not is_available(backend, flat, graph):
         raise ConfigError(
             f"propagate backend '{backend}' does not run on {x.device.type} in {x.dtype}; use auto, dense or sparse"
         )
@@ -63,70 +54,27 @@ def propagate(x: Tensor, graph: SkeletonGraph, weight: Tensor | None = None, bac
 
 def choose_backend(x: Tensor, weight: Tensor, graph: SkeletonGraph) -> str:
     """The fastest backend for ``x [V, N]``, measured on its first use (N to the next power of two)."""
-    if torch.compiler.is_compiling() or torch.jit.is_tracing() or x.device.type == "meta":
-        return "dense"
-    if x.numel() < _SMALL and graph.n_joints <= 256:
+    if not can_measure(x) or (x.numel() < _SMALL and graph.n_joints <= 256):
         return "dense"
     trains = torch.is_grad_enabled() and (x.requires_grad or weight.requires_grad)
-    device = torch.cuda.get_device_name(x.device) if x.device.type == "cuda" else x.device.type
     columns = 1 << (x.shape[1] - 1).bit_length()
-    key = (device, str(x.dtype), graph.n_partitions, graph.n_joints, graph.n_edges, columns, trains)
-    if key not in _chosen:
-        _chosen[key] = _measure(x.detach(), weight.detach(), graph, trains)
-        log.info("propagate on %s, %s, K=%d V=%d E=%d N=%d, training %s: %s", *key, _chosen[key])
-    return _chosen[key]
+    sizes = graph.n_partitions, graph.n_joints, graph.n_edges, columns
+    key = (device_name(x.device), arithmetic(x), *sizes, trains)
+    ways = {
+        name: lambda x, weight, product=product: product(x, weight, graph)
+        for name, product in BACKENDS.items()
+        if is_available(name, x, graph)
+    }
+    return choose(key, ways, (x.detach(), weight.detach()), trains, "dense")
 
 
-def chosen_backends() -> dict[str, str]:
-    """What ``auto`` has taken in this process so far, by device, type and shape."""
-    return {"|".join(map(str, key)): name for key, name in _chosen.items()}
-
-
-def restore_backends(chosen: dict[str, str]) -> None:
-    """Keep to earlier choices, as a training that is continued must (backends differ in the last digit)."""
-    for text, name in chosen.items():
-        device, dtype, *numbers, trains = text.split("|")
-        k, v, e, columns = map(int, numbers)
-        if name in BACKENDS:
-            _chosen[(device, dtype, k, v, e, columns, trains == "True")] = name
-
-
-def _measure(x: Tensor, weight: Tensor, graph: SkeletonGraph, trains: bool) -> str:
-    names = [name for name in BACKENDS if _available(name, x, graph)]
-    times = {name: _time(BACKENDS[name], x, weight, graph, trains) for name in names}
-    best = min(times, key=lambda name: times[name])
-    return best if times["dense"] > _MARGIN * times[best] else "dense"
-
-
-def _time(product: Product, x: Tensor, weight: Tensor, graph: SkeletonGraph, trains: bool) -> float:
-    def wait() -> None:
-        if x.device.type == "cuda":
-            torch.cuda.synchronize(x.device)
-
-    best = float("inf")
-    for i in range(_RUNS + 1):
-        wait()
-        begin = time.perf_counter()
-        if trains:
-            with torch.enable_grad():
-                edges, nodes = weight.clone().requires_grad_(), x.detach().requires_grad_()
-                out = product(nodes, edges, graph)
-            torch.autograd.grad(out, (nodes, edges), torch.ones_like(out))
-        else:
-            with torch.no_grad():
-                product(x, weight, graph)
-        wait()
-        if i:  # the first run loads libraries and compiles kernels
-            best = min(best, time.perf_counter() - begin)
-    return best
-
-
-def _available(name: str, x: Tensor, graph: SkeletonGraph) -> bool:
+def is_available(name: str, x: Tensor, graph: SkeletonGraph) -> bool:
+    """Whether a backend runs on ``x``: everywhere but ``fused``."""
     if name != "fused":
         return True
-    from skelact.nn.fast.triton_graph import is_available
+    from skelact.nn.fast import triton_graph
 
-    return is_available(x, graph.n_partitions * graph.n_joints)
+    return triton_graph.is_available(x, graph.n_partitions * graph.n_joints)
 
 
 def dense_product(x: Tensor, weight: Tensor, graph: SkeletonGraph) -> Tensor:

@@ -19,8 +19,8 @@ from skelact.datasets.prefetch import Prefetcher
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import CheckpointError, ConfigError, SkelactError
 from skelact.nn.fast import for_training
+from skelact.nn.measure import chosen_backends, restore_backends
 from skelact.nn.norm import synchronise
-from skelact.nn.propagate import chosen_backends, restore_backends
 from skelact.recognition.checkpoint import Card, save_checkpoint
 from skelact.recognition.engine import call_model, predict_logits
 from skelact.training.fabric import make_fabric

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
+from small_models import build
 from torch import Tensor, nn
 
-from skelact.models.posec3d import PoseC3D
+from skelact.models.posec3d import CLIPS_AT_ONCE, PoseC3D
 from skelact.models.published import from_published
 from skelact.nn.fast import inference_form
+from skelact.transforms import device
 
 
 class Conv(nn.Module):
@@ -105,3 +108,19 @@ def test_inference_takes_many_clips_in_turn() -> None:
         expected = model(x, owner, score, 20)
     logits = inference_form(model)(x, owner, score, 20)
     assert logits.shape == (20, 5) and torch.allclose(logits, expected, atol=1e-5)
+
+
+def test_many_clips_are_drawn_without_looking_who_is_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a GPU, which would have to be waited for: the same numbers, on a device without values too."""
+    model = build("posec3d")
+    owner = torch.arange(2 * CLIPS_AT_ONCE + 1).repeat_interleave(2)
+    x, score = torch.randn(len(owner), 8, 25, 3), (torch.rand(len(owner), 8, 25) > 0.1).float()
+    with torch.inference_mode():
+        expected = model(x, owner, score, 2 * CLIPS_AT_ONCE + 1)
+        monkeypatch.setattr(device, "may_look", lambda _: False)
+        assert torch.equal(model(x, owner, score, 2 * CLIPS_AT_ONCE + 1), expected)
+        volumes = model.draw(x, owner, score)
+        assert torch.allclose(model(volumes), expected, atol=1e-5)
+        model.to("meta")
+        inputs = (value.to("meta") for value in (x, owner, score))
+        assert model(*inputs, 2 * CLIPS_AT_ONCE + 1).shape == expected.shape

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from skelact.layouts import partition
+from skelact.nn import measure
 from skelact.nn import propagate as module
 from skelact.nn.graph import SkeletonGraph
-from skelact.nn.propagate import chosen_backends, propagate, restore_backends
+from skelact.nn.measure import chosen_backends, restore_backends
+from skelact.nn.propagate import propagate
 
 
 @pytest.fixture
@@ -16,15 +18,15 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Times of the sparse product, as if measured, against 1.0 for the dense one; one entry a measurement."""
     asked: list[float] = []
 
-    def time(product, x, weight, graph, trains) -> float:
-        if product is module.dense_product:
+    def time(name, run, inputs, trains) -> float:
+        if name == "dense":
             return 1.0
         asked.append(0.5)
         return 0.5
 
-    monkeypatch.setattr(module, "_chosen", {})
+    monkeypatch.setattr(measure, "_chosen", {})
     monkeypatch.setattr(module, "_SMALL", 0)
-    monkeypatch.setattr(module, "_time", time)
+    monkeypatch.setattr(measure, "time_way", time)
     return asked
 
 
@@ -42,7 +44,7 @@ def test_measures_once_per_shape_and_type(measured: list[float]) -> None:
 
 
 def test_a_near_tie_is_the_dense_product(measured: list[float], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MARGIN", 2.5)
+    monkeypatch.setattr(measure, "MARGIN", 2.5)
     propagate(torch.randn(8, 100), SkeletonGraph(partition("natops8")))
     assert set(chosen_backends().values()) == {"dense"}
 
@@ -51,7 +53,7 @@ def test_earlier_choices_are_kept(measured: list[float], monkeypatch: pytest.Mon
     graph = SkeletonGraph(partition("natops8"))
     propagate(torch.randn(8, 100), graph)
     kept = chosen_backends()
-    monkeypatch.setattr(module, "_chosen", {})
+    monkeypatch.setattr(measure, "_chosen", {})
     restore_backends({key: "dense" for key in kept})
     propagate(torch.randn(8, 100), graph)
     assert len(measured) == 1 and set(chosen_backends().values()) == {"dense"}
@@ -64,7 +66,7 @@ def test_small_products_are_not_measured(measured: list[float], monkeypatch: pyt
 
 
 def test_a_real_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_chosen", {})
+    monkeypatch.setattr(measure, "_chosen", {})
     monkeypatch.setattr(module, "_SMALL", 0)
     graph = SkeletonGraph(partition("natops8"))
     weight = graph.value.clone().requires_grad_()

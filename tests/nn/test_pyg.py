@@ -10,7 +10,7 @@ from skelact.errors import ConfigError
 from skelact.layouts import get_layout, partition
 from skelact.models.pyg import PyGGCNSettings
 from skelact.nn.graph import SkeletonGraph
-from skelact.nn.spatial.pyg import PyGConv, convolutions
+from skelact.nn.spatial.pyg import OWN_EDGES, PyGConv, convolutions
 
 GRAPH = SkeletonGraph(partition("natops8", "self_inward_outward"))
 
@@ -44,6 +44,27 @@ def test_frames_and_people_stay_apart(name: str, options: dict) -> None:
     people = [torch.stack([conv(x[:, p : p + 1, t : t + 1])[:, 0, 0] for t in range(4)], 1) for p in range(3)]
     alone = torch.stack(people, 1)
     assert torch.allclose(whole, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [(name, {}) for name in OWN_EDGES] + [("GCNConv", {"improved": True})]
+)
+def test_own_edges_are_those_that_the_convolution_adds(name: str, options: dict) -> None:
+    torch.manual_seed(0)
+    ours = PyGConv(3, 6, GRAPH, name, options).eval()
+    theirs = convolutions()[name](3, 6, **options).eval()
+    assert theirs.add_self_loops
+    theirs.load_state_dict(ours.conv.state_dict())
+    x = torch.randn(8, 1, 1, 3)
+    edges = torch.unique(torch.stack([GRAPH.col, GRAPH.row % 8]), dim=1)
+    assert torch.equal(ours(x)[:, 0, 0], theirs(x[:, 0, 0], edges))
+
+
+@pytest.mark.parametrize("name", [*OWN_EDGES, "GraphConv", "TransformerConv", "SAGEConv"])
+def test_nothing_is_read_back(name: str) -> None:
+    """On a device without values ``nonzero`` fails, for which a GPU would have to be waited for."""
+    conv = PyGConv(3, 6, GRAPH, name).to("meta")
+    assert conv(torch.randn(8, 2, 4, 3, device="meta")).shape == (8, 2, 4, 6)
 
 
 def test_what_cannot_be_a_spatial_module() -> None:

@@ -16,18 +16,27 @@ from skelact.nn.block import Blocks
 from skelact.nn.conv3d import ConvNorm3d
 from skelact.nn.fast.blocks import PackedBlocks
 from skelact.nn.fast.conv3d import fold_norm
+from skelact.nn.fast.cuda_graph import ShapeGraphs
 from skelact.nn.fast.form import frozen
 from skelact.nn.fast.gate import FULL_PRECISION
 from skelact.nn.fast.table import TRAINING, fold_block
 
 
 class InferenceForm(nn.Module):
-    """A network's inference form: the same logits, its own weights, no gradients; see `inference_form`."""
+    """A network's inference form: the same logits, its own weights, no gradients; see `inference_form`.
+
+    On a GPU, shapes that come again and again run as CUDA graphs where that is measured faster.
+    """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
         super().__init__()
         self.model, self.dtype = model, dtype
+        self.graphs = ShapeGraphs()
         self.eval()
+
+    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
+        self.graphs.clear()
+        return super()._apply(fn, recurse)
 
     def train(self, mode: bool = True) -> InferenceForm:
         """Stay in evaluation mode: an inference form has no other, whatever its user puts back."""
@@ -37,7 +46,7 @@ class InferenceForm(nn.Module):
         self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
     ) -> Tensor:
         """Logits ``[N, n_classes]`` in float32 at least; arguments as for the network."""
-        out = self.model(x, owner, score, n_clips)
+        out = self.graphs(self.model, x, owner, score, n_clips)
         return out if out.dtype in FULL_PRECISION else out.float()
 
 
@@ -72,7 +81,8 @@ def _fold_inside(module: nn.Module, dtype: torch.dtype) -> None:
 def for_training(model: nn.Module) -> nn.Module:
     """Give a network's modules their training forms, in place; weights, names and numbers stay the same.
 
-    Where the gate is closed (a GPU, autocast, compilers, evaluation) a form runs as the module is written.
+    Where the gate is closed (autocast, compilers, evaluation; on a GPU for all forms but the fixed graph
+    convolution's) a form runs as the module is written.
     """
     for module in model.modules():
         if type(module) in TRAINING:

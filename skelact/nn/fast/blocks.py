@@ -15,6 +15,7 @@ from skelact.nn.block import Block, Blocks
 from skelact.nn.fast.form import Form, add_into, frozen
 from skelact.nn.fast.gate import applies
 from skelact.nn.fast.temporal import PointConvForm
+from skelact.nn.measure import is_capturing
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.partition_attention import PartitionBlock
 from skelact.nn.pathways import PathwayBlock, TemporalUnit
@@ -122,7 +123,7 @@ class PartitionBlockForm(Form):
 
     def forward(self, x: Tensor) -> Tensor:
         n_frames = x.shape[2]
-        if torch.compiler.is_compiling():
+        if torch.compiler.is_compiling() or is_capturing(x):  # a graph must own what it reads
             return self.block(x)
         if n_frames not in self._biases:
             self._biases = {n_frames: [a.bias(n_frames) for a in self.block.attentions]}  # type: ignore[operator]

@@ -8,6 +8,7 @@ from torch.nn import functional
 
 from skelact.nn.attention import GraphAttention
 from skelact.nn.fast.form import Form, frozen
+from skelact.nn.fast.spatial import aggregate_and_mix
 from skelact.nn.norm import ChannelNorm, scale_shift
 from skelact.nn.propagate import propagate
 from skelact.nn.spatial.fixed import FixedGraphConv
@@ -44,7 +45,12 @@ class FixedGraphConvForm(Form):
         self.keep(dtype, edges=edges, weight=conv.weight * scale, bias=bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return mix_into(propagate(x, self.graph, self.edges, self.backend), self.weight, self.bias)
+        if self.backend != "auto":
+            return self._apart(x, self.edges, self.weight, self.bias[:, 0])
+        return aggregate_and_mix(x, self.graph, self.edges, self.weight, self.bias[:, 0], self._apart)
+
+    def _apart(self, x: Tensor, edges: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return mix_into(propagate(x, self.graph, edges, self.backend), weight, bias[:, None])
 
 
 class DenseGraphConvForm(Form):

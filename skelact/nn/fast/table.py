@@ -32,6 +32,7 @@ from skelact.nn.fast.major_graph_conv import (
 )
 from skelact.nn.fast.refinement import ChannelwiseGraphConvStep, DynamicGraphConvStep
 from skelact.nn.fast.shift import ShiftBlockForm, ShiftGraphConvStep, ShiftTemporalConvStep
+from skelact.nn.fast.spatial import FixedGraphConvStep
 from skelact.nn.fast.temporal import PointConvForm, SplitConvForm, TemporalConvForm, TemporalConvStep
 from skelact.nn.fast.window import WindowGraphConvForm, WindowGraphConvStep
 from skelact.nn.norm import ChannelNorm
@@ -78,6 +79,7 @@ INFERENCE: dict[type[nn.Module], Callable[..., nn.Module]] = {
 
 # Training forms: subclasses with the same weights.
 TRAINING: dict[type[nn.Module], type[TrainingForm]] = {
+    FixedGraphConv: FixedGraphConvStep,
     TemporalConv: TemporalConvStep,
     AdaptiveGraphConv: AdaptiveGraphConvStep,
     ChannelwiseGraphConv: ChannelwiseGraphConvStep,

@@ -52,7 +52,8 @@ def launch(x: Tensor, matrix: Tensor) -> Tensor:
     out = x.new_empty(n_rows, n_columns)
     padded = [max(16, 1 << (n - 1).bit_length()) for n in (n_rows, n_joints)]
     grid = (-(-n_columns // BLOCK),)
-    kernel()[grid](x, matrix, out, n_columns, n_rows, n_joints, *padded, BLOCK)
+    with torch.cuda.device_of(x):  # Triton launches on the current device
+        kernel()[grid](x, matrix, out, n_columns, n_rows, n_joints, *padded, BLOCK)
     return out
 
 

@@ -13,12 +13,18 @@ from torch import Tensor, nn
 from skelact.errors import ConfigError, choices
 from skelact.nn.graph import SkeletonGraph
 
+# Convolutions with ``add_self_loops`` that take every node's own edge, at the end, if it is in the edges already.
+# Left to add it themselves they search for it in every call, for which a GPU has to be waited for.
+OWN_EDGES = ("GATConv", "GATv2Conv", "FeaStConv", "GCNConv", "SGConv")
+
 
 class PyGConv(nn.Module):
     """A convolution of ``torch_geometric.nn`` by name, on the skeleton's edges in every frame.
 
     People and frames are a disjoint union of graphs (PyG's batch), so that convolutions with attention, which
-    take no shared graph for many signals, work too. That costs several times what `propagate` does.
+    take no shared graph for many signals, work too. That costs several times what `propagate` does. On a GPU,
+    convolutions that look for self-loops (``ChebConv``, ``EGConv``, ...; not those in `OWN_EDGES`) wait for it in
+    every call.
 
     Args:
         channels_in, channels_out: C and D.
@@ -52,8 +58,13 @@ class PyGConv(nn.Module):
                 f"{conv}({channels_in}, {channels_out}, options={dict(options or {})}): {error}"
             ) from None
         self.n_joints, self.channels_out = graph.n_joints, channels_out
-        edges = torch.stack([graph.col, graph.row % graph.n_joints])
-        self.register_buffer("edges", torch.unique(edges, dim=1), persistent=False)
+        edges = torch.unique(torch.stack([graph.col, graph.row % graph.n_joints]), dim=1)
+        weighted = getattr(self.conv, "improved", False)  # a node's own edge counts twice
+        if conv in OWN_EDGES and getattr(self.conv, "add_self_loops", False) and not weighted:
+            self.conv.__dict__["add_self_loops"] = False
+            own = torch.arange(graph.n_joints).expand(2, -1)
+            edges = torch.cat([edges[:, edges[0] != edges[1]], own], 1)
+        self.register_buffer("edges", edges, persistent=False)
         with torch.no_grad():
             try:
                 shape = self.conv(torch.zeros(graph.n_joints, channels_in), self.edges).shape

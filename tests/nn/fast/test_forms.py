@@ -177,12 +177,11 @@ def test_an_inference_form_cannot_be_put_into_training() -> None:
     assert torch.equal(form(x, owner, score, 3), expected)
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "pyggcn"])
+@pytest.mark.parametrize("name", MODELS)
 def test_nothing_reads_a_value_back(name: str) -> None:
     """A step and an inference pass on a device without values: ``.item()`` and ``nonzero`` fail there.
 
-    So on a GPU nothing waits for the device. (torch-geometric's attention convolutions take self-loops out with
-    ``nonzero``: `pyggcn` is left out.)
+    So on a GPU nothing waits for the device.
     """
     model = for_training(build(name).train()).to("meta")
     x, owner, score = (value.to("meta") for value in clip_batch(25))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
 import torch
+from triton_scripts import run
 
 from skelact.errors import ConfigError
 from skelact.layouts import partition
@@ -47,14 +44,6 @@ for kind in ("fp32", "bf16", "fp16"):
     made = compile(source, target=GPUTarget("cuda", 90, 32))
     assert len(made.asm["cubin"]) > 1000
 """
-
-
-def run(script: str, **environment: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=300,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_equal_to_the_dense_product_with_gradients() -> None:

@@ -1,0 +1,120 @@
+"""Networks on a device: logits, inference forms, gradients of a step as on the CPU; nothing waits for the device."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import fields
+
+import pytest
+import torch
+from small_models import build, clip_batch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from skelact.models import MODELS
+from skelact.nn.fast import for_training, inference_form
+from skelact.nn.fast.cuda_graph import AFTER
+
+
+def on(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    x, owner, score = clip_batch(25)
+    return x.to(device), owner.to(device), score.to(device)
+
+
+def without_dropout(name: str) -> nn.Module:
+    rates = [f.name for f in fields(MODELS[name]) if f.name.endswith(("dropout", "drop_path"))]
+    model = build(name, **dict.fromkeys(rates, 0.0))
+    for module in model.modules():
+        if isinstance(module, nn.Dropout):  # of a rate that is no setting
+            module.p = 0.0
+    return model
+
+
+def difference(ours: Tensor, expected: Tensor) -> float:
+    scale = float(expected.abs().max()) or 1.0
+    return float((ours.double().cpu() - expected.double()).abs().max()) / scale
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_logits(device: torch.device, name: str) -> None:
+    model = build(name)
+    with torch.inference_mode():
+        expected = model(*clip_batch(25), 3)
+        form, low = inference_form(model).to(device), inference_form(model, torch.bfloat16).to(device)
+        assert difference(copy.deepcopy(model).to(device)(*on(device), 3), expected) < 1e-4
+        for _ in range(AFTER + 1):  # the last calls may replay a graph
+            assert difference(form(*on(device), 3), expected) < 1e-4
+        assert difference(low(*on(device), 3), expected) < 0.15
+
+
+def loss_of(model: nn.Module, batch: tuple[Tensor, Tensor, Tensor], label: Tensor) -> Tensor:
+    logits = model(*batch, 3)
+    extra = model.extra_loss(label)  # type: ignore[operator]
+    loss = functional.cross_entropy(logits if logits.dtype == torch.float64 else logits.float(), label)
+    return loss if extra is None else loss + extra
+
+
+@pytest.mark.parametrize(("dtype", "error"), [(torch.float64, 1e-6), (torch.float32, 2e-2)], ids=str)
+@pytest.mark.parametrize("name", MODELS)
+def test_a_training_step(device: torch.device, name: str, dtype: torch.dtype, error: float) -> None:
+    """Loss, gradients and running statistics; few people make gradients in float32 uncertain."""
+    plain = without_dropout(name).train().to(dtype)
+    fast = for_training(copy.deepcopy(plain)).to(device)
+    losses, grads = [], []
+    for model, where in ((plain, torch.device("cpu")), (fast, device)):
+        x, owner, score = on(where)
+        loss = loss_of(model, (x.to(dtype), owner, score.to(dtype)), torch.tensor([1, 0, 4], device=where))
+        loss.backward()
+        losses.append(loss.detach())
+        grads.append(
+            {what: p.grad.double().cpu() for what, p in model.named_parameters() if p.grad is not None}
+        )
+    assert difference(losses[1], losses[0]) < error
+    assert grads[0].keys() == grads[1].keys()
+    expected, ours = (torch.cat([grad.flatten() for grad in one.values()]) for one in grads)
+    assert float((ours - expected).norm() / expected.norm()) < error
+    if dtype == torch.float64:
+        scale = float(expected.abs().max())
+        for what, grad in grads[0].items():
+            assert float((grads[1][what] - grad).abs().max()) < error * scale, what
+    for (what, buffer), value in zip(fast.named_buffers(), plain.buffers(), strict=True):
+        if value.is_floating_point():
+            assert difference(buffer, value) < error, what
+
+
+@pytest.mark.parametrize("low", [False, True], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", MODELS)
+def test_no_step_waits_for_the_device(
+    device: torch.device, name: str, low: bool, no_waiting: Callable[[], AbstractContextManager[None]]
+) -> None:
+    model = for_training(build(name).train()).to(device)
+    optimiser = torch.optim.SGD(model.parameters(), 1e-3, momentum=0.9)
+    label = torch.tensor([1, 0, 4], device=device)
+    batch = on(device)
+
+    def step() -> Tensor:
+        with torch.autocast(device.type, torch.bfloat16, enabled=low):
+            loss = loss_of(model, batch, label)
+        loss.backward()
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        return loss.detach()
+
+    step()  # what is measured or compiled on first use waits
+    with no_waiting():
+        loss = step()
+    assert bool(torch.isfinite(loss))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_no_inference_waits_for_the_device(
+    device: torch.device, name: str, no_waiting: Callable[[], AbstractContextManager[None]]
+) -> None:
+    form, batch = inference_form(build(name)).to(device), on(device)
+    with torch.inference_mode():
+        form(*batch, 3)
+        with no_waiting():
+            logits = form(*batch, 3)
+    assert bool(torch.isfinite(logits).all())
