@@ -9,7 +9,7 @@ import torch
 
 from skelact.errors import CheckpointError, ConfigError
 from skelact.layouts import get_layout
-from skelact.models import MODELS, STGCNSettings
+from skelact.models import MODELS, AGCNSettings, STGCNSettings
 from skelact.training.checkpoint import Card, save_checkpoint
 from skelact.training.optimise import make_optimiser
 from skelact.training.settings import TrainSettings
@@ -88,6 +88,25 @@ def test_other_input_channels_keep_the_response(tmp_path: Path) -> None:
     assert "blocks.0.spatial.weight" in report.adapted and not report.new
     x = torch.randn(2, 16, 25, 3)
     assert torch.allclose(new.eval()(x.repeat(1, 1, 1, 3)), old.eval()(x), atol=1e-4)
+
+
+@pytest.mark.parametrize(("layout", "channels"), [("ntu25", 3), ("kinect20", 3), ("ntu25", 6), ("kinect20", 6)])
+def test_a_norm_of_several_people_is_matched_person_by_person(
+    layout: str, channels: int, tmp_path: Path
+) -> None:
+    settings = AGCNSettings(channels=(4,), strided=(), padded_people=2, norm_people=2)
+    old = saved(tmp_path / "a.safetensors", "ntu25", ["a"], settings=settings)
+    new = settings.build(layout, 1, channels)
+    fresh = new.norm.running_mean.clone()
+    report = load_pretrained(new, settings.build, tmp_path / "a.safetensors", "agcn", ["a"])
+    assert not any(key.startswith("norm.") for key in report.new)
+    theirs, ours = get_layout("ntu25"), get_layout(layout)
+    taken = new.norm.running_mean.view(2, len(ours), channels)
+    fresh = fresh.view(taken.shape)
+    given = old.norm.running_mean.view(2, 25, 3).repeat(1, 1, channels // 3)
+    for name, v in ours.index.items():
+        known = name in theirs.index
+        assert torch.equal(taken[:, v], given[:, theirs.index[name]] if known else fresh[:, v])
 
 
 @pytest.mark.parametrize("name", MODELS)
