@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,6 +17,10 @@ from skelact.io.store import Store
 from skelact.layouts import SkeletonLayout
 from skelact.skeleton import Skeleton
 from skelact.transforms.normalise import centre_joints
+
+if TYPE_CHECKING:
+    from skelact.datasets.graphs import SkeletonGraphs
+    from skelact.datasets.pipeline import Pipeline
 
 RESIDENT_LIMIT = 4 << 30  # larger sets are mapped rather than read, unless told otherwise
 
@@ -368,6 +373,12 @@ class SkeletonSet:
         return Skeleton(
             xyz, score, self.layout, float(self.fps[clip]), self.unit, None, self.ids[clip], info
         ).with_remainder(remainder)
+
+    def to_pyg(self, clips: Tensor | None = None, pipeline: Pipeline | None = None) -> SkeletonGraphs:
+        """The clips (None: all) as torch-geometric's ``Data``, one by one or for its ``DataLoader``."""
+        from skelact.datasets.graphs import SkeletonGraphs
+
+        return SkeletonGraphs(self, clips, pipeline)
 
     def column(self, name: str) -> list:
         """One entry of every clip's info, such as ``subject``; None where it is not known."""
