@@ -22,7 +22,7 @@ from skelact.skeleton import Skeleton
 from skelact.training.checkpoint import Card, save_checkpoint
 from skelact.training.predict import predict_logits
 
-SETTINGS = STGCNSettings(channels=(8, 8), strided=(1,))
+SETTINGS = STGCNSettings(channels=(8, 8), stride_blocks=(1,))
 PLAIN = Pipeline(Sampling(n_frames=8, crop=(1.0, 1.0)), Normalise(centre="none", scale="none"))
 BODY = Pipeline(Sampling(n_frames=8))
 

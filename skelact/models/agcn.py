@@ -30,7 +30,7 @@ class AGCN(GraphModel):
         n_classes: number of actions.
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
         partition: see `skelact.layouts.PARTITIONS`.
         kernel: frames that a temporal convolution sees.
         dropout: in every block after the first.
@@ -49,7 +49,7 @@ class AGCN(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         partition: str = "self_inward_outward",
         kernel: int = 9,
         dropout: float = 0.0,
@@ -66,7 +66,7 @@ class AGCN(GraphModel):
         graph = SkeletonGraph(partition_graph(layout, partition))
         rows = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             block = Block(
                 AdaptiveGraphConv(c, d, graph, gated=gated),
                 TemporalConv(d, d, kernel, stride),
@@ -96,7 +96,7 @@ class AGCNSettings(NetworkSettings):
 
     name: Literal["agcn"] = "agcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     partition: str = "self_inward_outward"
     kernel: int = 9
     dropout: float = 0.0

@@ -28,7 +28,7 @@ class CTRGCN(GraphModel):
         n_classes: number of actions.
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
         partition: where the shared topologies start (see `STGCN`).
         kernels: ``(frames, dilation)`` of the temporal branches.
         dropout: in every block after the first.
@@ -45,7 +45,7 @@ class CTRGCN(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         partition: str = "self_inward_outward",
         kernels: Sequence[tuple[int, int]] = ((5, 1), (5, 2)),
         dropout: float = 0.0,
@@ -57,7 +57,7 @@ class CTRGCN(GraphModel):
         adjacency = partition_graph(get_layout(layout), partition)
         rows = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             spatial = ChannelwiseGraphConv(c, d, adjacency)
             temporal = MultiBranchConv(d, stride, kernels, transform=False)
             initialise_fan_out(temporal)
@@ -88,7 +88,7 @@ class CTRGCNSettings(NetworkSettings):
 
     name: Literal["ctrgcn"] = "ctrgcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     partition: str = "self_inward_outward"
     kernels: tuple[tuple[int, int], ...] = ((5, 1), (5, 2))
     dropout: float = 0.0

@@ -19,7 +19,7 @@ from skelact.nn.temporal.multibranch import MultiBranchConv
 def dynamic_rows(
     n_joints: int,
     channels: Sequence[int],
-    strided: Sequence[int],
+    stride_blocks: Sequence[int],
     kernels: Sequence[tuple[int, int]],
     n_partitions: int,
     ratio: float,
@@ -31,7 +31,7 @@ def dynamic_rows(
         raise ConfigError(f"blocks need channels of at least 1, got channels={tuple(channels[1:])}")
     rows = []
     for i, (c, d) in enumerate(pairwise(channels)):
-        stride = 2 if i in strided else 1
+        stride = 2 if i in stride_blocks else 1
         spatial = DynamicGraphConv(c, d, n_joints, n_partitions, ratio, subset_wise)
         temporal = MultiBranchConv(d, stride, kernels, n_joints=n_joints)
         rows.append(
@@ -57,7 +57,7 @@ class DGSTGCN(GraphModel):
         n_classes: number of actions.
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
         kernels: ``(frames, dilation)`` of the temporal branches.
         n_partitions, ratio, subset_wise: see `DynamicGraphConv`.
         dropout: in every block after the first.
@@ -73,7 +73,7 @@ class DGSTGCN(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         kernels: Sequence[tuple[int, int]] = ((3, 1), (3, 2), (3, 3), (3, 4)),
         n_partitions: int = 8,
         ratio: float = 0.125,
@@ -83,7 +83,14 @@ class DGSTGCN(GraphModel):
     ) -> None:
         n_joints = len(get_layout(layout))
         rows = dynamic_rows(
-            n_joints, (channels_in, *channels), strided, kernels, n_partitions, ratio, subset_wise, dropout
+            n_joints,
+            (channels_in, *channels),
+            stride_blocks,
+            kernels,
+            n_partitions,
+            ratio,
+            subset_wise,
+            dropout,
         )
         super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people)
 
@@ -96,7 +103,7 @@ class DGSTGCNSettings(NetworkSettings):
 
     name: Literal["dgstgcn"] = "dgstgcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     kernels: tuple[tuple[int, int], ...] = ((3, 1), (3, 2), (3, 3), (3, 4))
     n_partitions: int = 8
     ratio: float = 0.125

@@ -26,7 +26,7 @@ class STGAT(GraphModel):
     Args:
         layout, n_classes, channels_in: see `SkeletonModel`.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
         heads: of the attention; divides all channels.
         hops: a joint attends to joints up to so many edges away, and to itself.
         kernel: frames that a temporal convolution sees; odd.
@@ -42,7 +42,7 @@ class STGAT(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         heads: int = 4,
         hops: int = 2,
         kernel: int = 9,
@@ -58,7 +58,7 @@ class STGAT(GraphModel):
         graph = SkeletonGraph(((distance >= 0) & (distance <= hops))[None].astype(float))
         rows = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             spatial = GraphAttention(c, d, graph, heads)
             temporal = TemporalConv(d, d, kernel, stride)
             rows.append(
@@ -84,7 +84,7 @@ class STGATSettings(NetworkSettings):
 
     name: Literal["stgat"] = "stgat"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     heads: int = 4
     hops: int = 2
     kernel: int = 9

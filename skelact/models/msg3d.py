@@ -26,7 +26,7 @@ class MSG3D(GraphModel):
         n_classes: number of actions.
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
         n_scales: hop distances, from 0 on, of the graph convolutions in one frame.
         n_window_scales: the same of those over windows of frames.
         windows: frames of each window; odd.
@@ -46,7 +46,7 @@ class MSG3D(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (96, 192, 384),
-        strided: Sequence[int] = (1, 2),
+        stride_blocks: Sequence[int] = (1, 2),
         n_scales: int = 13,
         n_window_scales: int = 6,
         windows: Sequence[int] = (3, 5),
@@ -73,7 +73,7 @@ class MSG3D(GraphModel):
         kernels = [(3, dilation) for dilation in dilations]
         rows = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             width = d if i == 0 else c  # the first block widens at once, the others where frames are mixed
             units = [
                 TemporalUnit(
@@ -98,7 +98,7 @@ class MSG3DSettings(NetworkSettings):
 
     name: Literal["msg3d"] = "msg3d"
     channels: tuple[int, ...] = (96, 192, 384)
-    strided: tuple[int, ...] = (1, 2)
+    stride_blocks: tuple[int, ...] = (1, 2)
     n_scales: int = 13
     n_window_scales: int = 6
     windows: tuple[int, ...] = (3, 5)

@@ -29,7 +29,7 @@ class ProtoGCN(GraphModel):
         n_classes: number of actions.
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
         kernels: ``(frames, dilation)`` of the temporal branches.
         n_partitions, ratio: see `DynamicGraphConv`.
         n_prototypes: size of the memory of topologies.
@@ -47,7 +47,7 @@ class ProtoGCN(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (96, 96, 96, 96, 192, 192, 192, 384, 384, 384),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         kernels: Sequence[tuple[int, int]] = ((3, 1), (3, 2), (3, 3), (3, 4)),
         n_partitions: int = 8,
         ratio: float = 0.125,
@@ -58,7 +58,7 @@ class ProtoGCN(GraphModel):
     ) -> None:
         n_joints = len(get_layout(layout))
         rows = dynamic_rows(
-            n_joints, (channels_in, *channels), strided, kernels, n_partitions, ratio, False, dropout
+            n_joints, (channels_in, *channels), stride_blocks, kernels, n_partitions, ratio, False, dropout
         )
         if n_prototypes < 1 or contrast < 0:
             raise ConfigError(
@@ -118,7 +118,7 @@ class ProtoGCNSettings(NetworkSettings):
 
     name: Literal["protogcn"] = "protogcn"
     channels: tuple[int, ...] = (96, 96, 96, 96, 192, 192, 192, 384, 384, 384)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     kernels: tuple[tuple[int, int], ...] = ((3, 1), (3, 2), (3, 3), (3, 4))
     n_partitions: int = 8
     ratio: float = 0.125

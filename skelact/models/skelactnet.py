@@ -31,7 +31,7 @@ class SkelactNet(GraphModel):
         n_classes: number of actions.
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block, multiples of ``n_heads``.
-        strided: the blocks (0-based) that halve the frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
         n_heads, topology, rank: see `HeadGraphConv`; ``topology`` None: ``frame`` if causal, else ``clip``.
         dilations, kernel: see `SplitConv`.
         dropout: of whole channels, in every block after the first.
@@ -47,7 +47,7 @@ class SkelactNet(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 128, 128, 256),
-        strided: Sequence[int] = (0, 2, 4),
+        stride_blocks: Sequence[int] = (0, 2, 4),
         n_heads: int = 8,
         topology: str | None = None,
         rank: int = 8,
@@ -66,7 +66,7 @@ class SkelactNet(GraphModel):
         adjacency = partition(get_layout(layout), "self_inward_outward")
         rows = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             rows.append(
                 Block(
                     HeadGraphConv(c, d, adjacency, n_heads, topology, rank),
@@ -91,7 +91,7 @@ class SkelactNetSettings(NetworkSettings):
 
     name: Literal["skelactnet"] = "skelactnet"
     channels: tuple[int, ...] = (64, 64, 128, 128, 256)
-    strided: tuple[int, ...] = (0, 2, 4)
+    stride_blocks: tuple[int, ...] = (0, 2, 4)
     n_heads: int = 8
     topology: Literal["learned", "clip", "frame"] | None = None
     rank: int = 8

@@ -26,7 +26,7 @@ class STGCN(GraphModel):
         n_classes: number of actions.
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
         partition: ``uniform``, ``distance``, ``spatial``, ``spatial_released`` (for published
             weights) or ``self_inward_outward``.
         kernel: frames that a temporal convolution sees.
@@ -44,7 +44,7 @@ class STGCN(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         partition: str = "spatial",
         kernel: int = 9,
         dropout: float = 0.0,
@@ -58,7 +58,7 @@ class STGCN(GraphModel):
         graph = SkeletonGraph(partition_graph(get_layout(layout), partition))
         rows = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             spatial = FixedGraphConv(c, d, graph, importance)
             temporal = TemporalConv(d, d, kernel, stride)
             rows.append(
@@ -75,7 +75,7 @@ class STGCNSettings(NetworkSettings):
 
     name: Literal["stgcn"] = "stgcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     partition: str = "spatial"
     kernel: int = 9
     dropout: float = 0.0

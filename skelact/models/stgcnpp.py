@@ -25,7 +25,7 @@ class STGCNPlusPlus(GraphModel):
         n_classes: number of actions.
         channels_in: values per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
         partition: where the topology starts; the default is what PYSKL calls "spatial". PYSKL ties both tips of
             NTU's hands to the hand, as layout ntu25_tied does.
         kernels: ``(frames, dilation)`` of the temporal branches.
@@ -42,7 +42,7 @@ class STGCNPlusPlus(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         partition: str = "self_inward_outward",
         kernels: Sequence[tuple[int, int]] = ((3, 1), (3, 2), (3, 3), (3, 4)),
         dropout: float = 0.0,
@@ -53,7 +53,7 @@ class STGCNPlusPlus(GraphModel):
         adjacency = partition_graph(get_layout(layout), partition)
         rows = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             spatial = LearnedGraphConv(c, d, adjacency)
             temporal = MultiBranchConv(d, stride, kernels)
             rows.append(
@@ -79,7 +79,7 @@ class STGCNPlusPlusSettings(NetworkSettings):
 
     name: Literal["stgcnpp"] = "stgcnpp"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     partition: str = "self_inward_outward"
     kernels: tuple[tuple[int, int], ...] = ((3, 1), (3, 2), (3, 3), (3, 4))
     dropout: float = 0.0

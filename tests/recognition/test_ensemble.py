@@ -22,7 +22,7 @@ from skelact.skeleton import Skeleton
 from skelact.training.checkpoint import Card, save_checkpoint
 from skelact.training.predict import predict_logits
 
-SETTINGS = STGCNSettings(channels=(8, 8), strided=(1,))
+SETTINGS = STGCNSettings(channels=(8, 8), stride_blocks=(1,))
 STREAMS = (["joint"], ["bone", "joint_motion"])
 CARD = Card(get_layout("coco17").to_dict(), 3, "m", ["a", "b", "c"], 10.0, to_plain(SETTINGS), {})
 

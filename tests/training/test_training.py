@@ -28,7 +28,7 @@ from skelact.training.predict import predict_logits
 from skelact.training.settings import TrainSettings
 
 PIPELINE = Pipeline(Sampling(n_frames=16), augment=Augment(rotate=0.2))
-SETTINGS = STGCNSettings(channels=(16, 16), strided=(1,), dropout=0.1)
+SETTINGS = STGCNSettings(channels=(16, 16), stride_blocks=(1,), dropout=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +189,7 @@ def test_nothing_to_train_on(data: SkeletonSet, tmp_path: Path) -> None:
 
 
 def test_overfit_check_passes_a_sound_network(data: SkeletonSet) -> None:
-    model = STGCNSettings(channels=(16, 16), strided=(1,)).build(data.layout, 4, 3)
+    model = STGCNSettings(channels=(16, 16), stride_blocks=(1,)).build(data.layout, 4, 3)
     assert check_overfit(model, data, torch.arange(len(data)), PIPELINE, TrainSettings(), 8)[0]
 
 

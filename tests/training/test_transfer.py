@@ -15,7 +15,7 @@ from skelact.training.optimise import make_optimiser
 from skelact.training.settings import TrainSettings
 from skelact.training.transfer import freeze_stages, frozen_stages, load_pretrained
 
-SMALL = STGCNSettings(channels=(4, 8), strided=(1,))
+SMALL = STGCNSettings(channels=(4, 8), stride_blocks=(1,))
 
 
 def saved(path: Path, layout: str, labels: list[str], channels_in: int = 3, settings=SMALL):
@@ -96,7 +96,7 @@ def test_other_input_channels_keep_the_response(tmp_path: Path) -> None:
 def test_a_norm_of_several_people_is_matched_person_by_person(
     layout: str, channels: int, tmp_path: Path
 ) -> None:
-    settings = AGCNSettings(channels=(4,), strided=(), padded_people=2, norm_people=2)
+    settings = AGCNSettings(channels=(4,), stride_blocks=(), padded_people=2, norm_people=2)
     old = saved(tmp_path / "a.safetensors", "ntu25", ["a"], settings=settings)
     new = settings.build(layout, 1, channels)
     fresh = new.norm.running_mean.clone()

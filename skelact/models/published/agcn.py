@@ -22,26 +22,26 @@ _PARTITION = "self_inward_outward"
 
 def _sizes(state: State) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     """Channels of the blocks, the strided ones, and the taps of the temporal convolutions."""
-    channels, strided, i = [], [], 1
+    channels, stride_blocks, i = [], [], 1
     while f"l{i}.tcn1.conv.weight" in state:
         width = len(state[f"l{i}.tcn1.conv.weight"])
         # the release halves the frames where it widens
         if channels and width != channels[-1]:
-            strided.append(i - 1)
+            stride_blocks.append(i - 1)
         channels.append(width)
         i += 1
-    return tuple(channels), tuple(strided), state["l1.tcn1.conv.weight"].shape[2]
+    return tuple(channels), tuple(stride_blocks), state["l1.tcn1.conv.weight"].shape[2]
 
 
 def _blueprint_with(settings: type[AGCNSettings] | type[AAGCNSettings]):  # type: ignore[no-untyped-def]
     def blueprint(state: State, layout: str | None) -> Blueprint:
-        channels, strided, kernel = _sizes(state)
+        channels, stride_blocks, kernel = _sizes(state)
         learned, channels_in = state["l1.gcn1.PA"], state["l1.gcn1.conv_d.0.weight"].shape[1]
         chosen = layout_of(learned.shape[-1], layout)
         people = len(state["data_bn.weight"]) // (learned.shape[-1] * channels_in)
         made = settings(
             channels=channels,
-            strided=strided,
+            stride_blocks=stride_blocks,
             partition=_PARTITION,
             kernel=kernel,
             padded_people=people,

@@ -14,12 +14,12 @@ _N_CONVS = 2
 
 
 def _blueprint(state: State, layout: str | None) -> Blueprint:
-    channels, strided, i = [], [], 1
+    channels, stride_blocks, i = [], [], 1
     while f"l{i}.gcn1.convs.0.conv3.weight" in state:
         width = len(state[f"l{i}.gcn1.convs.0.conv3.weight"])
         # the release halves the frames where it widens
         if channels and width != channels[-1]:
-            strided.append(i - 1)
+            stride_blocks.append(i - 1)
         channels.append(width)
         i += 1
     topology, channels_in = state["l1.gcn1.PA"], state["l1.gcn1.convs.0.conv3.weight"].shape[1]
@@ -27,7 +27,7 @@ def _blueprint(state: State, layout: str | None) -> Blueprint:
     people = len(state["data_bn.weight"]) // (topology.shape[-1] * channels_in)
     settings = CTRGCNSettings(
         channels=tuple(channels),
-        strided=tuple(strided),
+        stride_blocks=tuple(stride_blocks),
         kernels=branches_of(state, "l1.tcn1"),
         padded_people=people,
         norm_people=people,

@@ -39,7 +39,9 @@ def _blueprint(state: State, layout: str | None) -> Blueprint:
     people = len(state["data_bn.weight"]) // (n_joints * channels_in)
     settings = MSG3DSettings(
         channels=tuple(channels),
-        strided=tuple(range(1, len(channels))),  # the release halves the frames in every block but the first
+        stride_blocks=tuple(
+            range(1, len(channels))
+        ),  # the release halves the frames in every block but the first
         n_scales=n_scales,
         n_window_scales=shape[0] // shape[1],
         windows=tuple(windows),

@@ -14,18 +14,18 @@ N_CONVS = 4
 
 def sizes_of(state: State, layout: str | None) -> tuple[dict, tuple[str, int, int]]:
     """Settings that all rows share, and (layout, classes, channels of the input)."""
-    channels, strided, i = [], [], 0
+    channels, stride_blocks, i = [], [], 0
     while f"gcn.{i}.gcn.bn.weight" in state:
         width = len(state[f"gcn.{i}.gcn.bn.weight"])
         # the releases halve the frames where they widen
         if channels and width != channels[-1]:
-            strided.append(i)
+            stride_blocks.append(i)
         channels.append(width)
         i += 1
     n_joints = state["gcn.0.gcn.A"].shape[-1]
     settings = {
         "channels": tuple(channels),
-        "strided": tuple(strided),
+        "stride_blocks": tuple(stride_blocks),
         "kernels": branches_of(state, "gcn.0.tcn"),
         "padded_people": 2,
     }

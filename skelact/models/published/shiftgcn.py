@@ -19,17 +19,17 @@ from skelact.models.shiftgcn import ShiftGCNSettings
 def _blueprint(state: State, layout: str | None) -> Blueprint:
     mask = state["l1.gcn1.Feature_Mask"]
     chosen = layout_of(mask.shape[1], layout)
-    channels, strided = [], []
+    channels, stride_blocks = [], []
     for i in count(1):
         if f"l{i}.gcn1.Linear_weight" not in state:
             break
         width = state[f"l{i}.gcn1.Linear_weight"].shape[1]
         if channels and width != channels[-1]:  # the release halves the frames where it widens
-            strided.append(i - 1)
+            stride_blocks.append(i - 1)
         channels.append(width)
     people = len(state["data_bn.weight"]) // mask[0].numel()
     settings = ShiftGCNSettings(
-        channels=tuple(channels), strided=tuple(strided), padded_people=people, norm_people=people
+        channels=tuple(channels), stride_blocks=tuple(stride_blocks), padded_people=people, norm_people=people
     )
     return Blueprint(settings, chosen.name, len(state["fc.weight"]), mask.shape[2])
 

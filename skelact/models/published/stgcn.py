@@ -22,19 +22,19 @@ from skelact.models.stgcn import STGCNSettings
 def _blueprint(state: State, layout: str | None) -> Blueprint:
     adjacency = state["A"]
     chosen = layout_of(adjacency.shape[-1], layout)
-    channels, strided, i = [], [], 0
+    channels, stride_blocks, i = [], [], 0
     while f"st_gcn_networks.{i}.tcn.2.weight" in state:
         width = len(state[f"st_gcn_networks.{i}.tcn.2.weight"])
         # the release halves the frames where it widens
         if channels and width != channels[-1]:
-            strided.append(i)
+            stride_blocks.append(i)
         channels.append(width)
         i += 1
     if not channels:
         raise KeyError("st_gcn_networks.0.tcn.2.weight")
     settings = STGCNSettings(
         channels=tuple(channels),
-        strided=tuple(strided),
+        stride_blocks=tuple(stride_blocks),
         partition=_find_partition(adjacency, chosen),
         kernel=state["st_gcn_networks.0.tcn.2.weight"].shape[2],
         importance="edge_importance.0" in state,
