@@ -88,6 +88,10 @@ def test_every_benchmark_has_a_format() -> None:
         assert benchmark.name == name and benchmark.format in FORMATS and benchmark.description
     with pytest.raises(DataError, match="Did you mean 'ntu60'"):
         get_benchmark("ntu6")
+    assert (
+        benchmark_of("ntu", ["S018C001P041R001A061", "walk"]) is None
+    )  # recordings of one's own beside NTU-120's
+    assert benchmark_of("ntu", ["S001C001P001R001A001", "S018C001P041R001A061"]) == "ntu120"
     assert benchmark_of("ntu", ["walk"]) is None and benchmark_of("csv", []) is None
     assert benchmark_of("uea", ["NATOPS_TRAIN_0001"]) == "natops" and benchmark_of("uea", ["X_1"]) is None
 

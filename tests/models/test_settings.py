@@ -19,7 +19,9 @@ def test_older_names_are_read(tmp_path: Path) -> None:
             if new in known:
                 made = from_plain(ModelSettings, {"name": name, old: [0, 1]}, "a card")
                 assert getattr(made, new) == (0, 1)
-    (tmp_path / "old.yaml").write_text("model: {name: stgcn, channels: [8, 8], strided: [1]}", encoding="utf-8")
+    (tmp_path / "old.yaml").write_text(
+        "model: {name: stgcn, channels: [8, 8], strided: [1]}", encoding="utf-8"
+    )
     model = load_config(tmp_path / "old.yaml").model
     assert isinstance(model, STGCNSettings) and model.stride_blocks == (1,)
     network = model.build("ntu25", 2, 3)
