@@ -167,7 +167,7 @@ class Skeleton:
         xyz = changes.get("xyz")
         if isinstance(xyz, np.ndarray) and xyz.shape[:3] != self.xyz.shape[:3]:
             changes.setdefault("picture", None)
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return replace(self, **changes)
 
     def with_remainder(self, remainder: str | None) -> Skeleton:
         """The same recording with what its raw file says beyond the people."""

@@ -67,7 +67,7 @@ def measure_propagate(seconds: float = 3.0) -> list[dict[str, Any]]:
 
     def stock() -> None:
         x.grad = learned.grad = None
-        graph.edge_indices()[0].matmul(x, input_value=learned).view(3, 25, -1).backward(grad)  # type: ignore[union-attr]
+        graph.edge_indices()[0].matmul(x, input_value=learned).view(3, 25, -1).backward(grad)
 
     times = time_in_turn(
         {"sparse": lambda: both("sparse"), "dense": lambda: both("dense"), "stock": stock}, seconds

@@ -49,7 +49,7 @@ class SkeletonBatch:
 
     def replace(self, **changes: object) -> SkeletonBatch:
         """A copy with some fields replaced."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return replace(self, **changes)
 
     def graphs(self) -> list[Data]:
         """torch-geometric's ``Data``, a graph per clip, whose nodes are its people's joints.

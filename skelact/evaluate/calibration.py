@@ -144,7 +144,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
         return float((np.log(np.exp(z).sum(1)) - z[np.arange(len(y)), y]).mean())
 
     best = minimize_scalar(nll, bounds=(np.log(0.05), np.log(100)), method="bounded", options={"xatol": 1e-4})
-    return float(np.exp(best.x))  # type: ignore[attr-defined]
+    return float(np.exp(best.x))
 
 
 def apply_temperature(logits: np.ndarray, temperature: float) -> np.ndarray:

@@ -110,4 +110,4 @@ class AAGCNSettings(AGCNSettings):
 
     fixed = {"gated": True, "attention": True}  # noqa: RUF012
 
-    name: Literal["aagcn"] = "aagcn"  # type: ignore[assignment]
+    name: Literal["aagcn"] = "aagcn"

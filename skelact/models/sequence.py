@@ -131,7 +131,7 @@ class GRUSettings(LSTMSettings):
 
     fixed = {"cell": "gru"}  # noqa: RUF012
 
-    name: Literal["gru"] = "gru"  # type: ignore[assignment]
+    name: Literal["gru"] = "gru"
 
 
 @dataclass

@@ -33,7 +33,9 @@ class NetworkSettings:
         if not isinstance(values, dict):
             return values
         known = {field.name for field in fields(cls)}
-        new = {old: name for old, name in OLDER_NAMES.items() if name in known - {*values} and old not in known}
+        new = {
+            old: name for old, name in OLDER_NAMES.items() if name in known - {*values} and old not in known
+        }
         return {new.get(key, key): value for key, value in values.items()}
 
     def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> SkeletonModel:

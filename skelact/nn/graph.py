@@ -41,7 +41,7 @@ class SkeletonGraph(nn.Module):
         self.register_buffer("place", (k * self.n_joints + source) * self.n_joints + target, persistent=False)
         self._indices: dict[torch.device, tuple] = {}
 
-    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
+    def _apply(self, fn, recurse: bool = True):
         before = self.value.dtype
         super()._apply(fn, recurse)
         if self.value.dtype != before:

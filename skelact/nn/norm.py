@@ -16,7 +16,7 @@ class ChannelNorm(nn.BatchNorm1d):
 
     sync = False  # statistics over all processes of a training; see `synchronise`
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return self.normalise(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
     def normalise(self, x: Tensor) -> Tensor:
@@ -75,7 +75,7 @@ class JointNorm(nn.BatchNorm1d):
         scale, shift = (s.view(self.people, 1, n_joints, -1)[rank] for s in both)
         return scale, shift
 
-    def forward(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
         """Normalise ``x [P, T, V, C]``; ``present [P, T]`` says which frames of a person exist, ``rank [P]``
         which person of the clip it is."""
         if self.people > 1 or not self.training:
@@ -139,4 +139,4 @@ def _everywhere(x: Tensor, sync: bool) -> Tensor:
         return x
     from torch.distributed.nn.functional import all_reduce
 
-    return all_reduce(x)  # type: ignore[no-any-return]
+    return all_reduce(x)

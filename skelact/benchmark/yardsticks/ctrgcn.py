@@ -54,7 +54,7 @@ class UsualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.subsets[0](x, self.adjacency[0], self.alpha)
-        for k, subset in enumerate(self.subsets[1:], 1):  # type: ignore[arg-type]
+        for k, subset in enumerate(self.subsets[1:], 1):
             y = subset(x, self.adjacency[k], self.alpha) + y
         y = self.tcn(torch.relu_(self.norm(y) + self.down(x)))
         if self.has_residual:

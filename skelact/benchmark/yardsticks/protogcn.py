@@ -32,7 +32,7 @@ class UsualProtoGCN(UsualNetwork):
 
     def forward(self, x: Tensor) -> Tensor:
         logits = super().forward(x)
-        topology = self.blocks[-1].kept  # type: ignore[union-attr]
+        topology = self.blocks[-1].kept
         n, (_, c, v, _) = len(x), topology.shape  # type: ignore[union-attr, misc]
         topology = topology.view(n, -1, c, v, v).mean(1).view(n, c, v * v)  # type: ignore[union-attr]
         rebuilt = []

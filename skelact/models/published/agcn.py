@@ -33,7 +33,7 @@ def _sizes(state: State) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     return tuple(channels), tuple(stride_blocks), state["l1.tcn1.conv.weight"].shape[2]
 
 
-def _blueprint_with(settings: type[AGCNSettings] | type[AAGCNSettings]):  # type: ignore[no-untyped-def]
+def _blueprint_with(settings: type[AGCNSettings] | type[AAGCNSettings]):
     def blueprint(state: State, layout: str | None) -> Blueprint:
         channels, stride_blocks, kernel = _sizes(state)
         learned, channels_in = state["l1.gcn1.PA"], state["l1.gcn1.conv_d.0.weight"].shape[1]

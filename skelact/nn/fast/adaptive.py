@@ -96,7 +96,7 @@ class AdaptiveMix(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x, fixed, gate, embed_weight, embed_bias, weight, bias):  # type: ignore[no-untyped-def, override]
+    def forward(ctx, x, fixed, gate, embed_weight, embed_bias, weight, bias):
         out = x.new_empty(*x.shape[:3], weight.shape[2])
         people, graphs = people_at_a_time(x, len(weight) * x.shape[3]), []
         for part, result in zip(x.split(people, 1), out.split(people, 1), strict=True):
@@ -109,7 +109,7 @@ class AdaptiveMix(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, grad):  # type: ignore[no-untyped-def, override]
+    def backward(ctx, grad):
         x, fixed, gate, embed_weight, embed_bias, weight, *graphs = ctx.saved_tensors
         k, c, d = weight.shape
         v, e = x.shape[0], embed_weight.shape[3]
@@ -132,7 +132,7 @@ class AdaptiveMix(torch.autograd.Function):
             if gate is None:
                 slope = seen * (grad_matrix - (grad_matrix * seen).sum(-1, keepdim=True))
             else:
-                grad_gate += (grad_matrix * seen).sum()  # type: ignore[operator]
+                grad_gate += (grad_matrix * seen).sum()
                 slope = grad_matrix * gate * (1 - seen * seen)
             both = _compare_backward(slope.div_(t * e), embed(part, embed_weight, embed_bias))
             grad_part = part.new_empty(v, p, t * c)

@@ -116,7 +116,7 @@ class PartitionBlockForm(Form):
         self.block = exact.to(dtype)
         self._biases: dict[int, list[Tensor]] = {}
 
-    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
+    def _apply(self, fn, recurse: bool = True):
         self._biases = {}
         return super()._apply(fn, recurse)
 

@@ -33,7 +33,7 @@ class TrainingForm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.training and torch.is_grad_enabled() and applies(x):
             return self.step(x.contiguous())
-        return super().forward(x)  # type: ignore[misc]
+        return super().forward(x)
 
     def step(self, x: Tensor) -> Tensor:
         """The forward pass, as few large steps of the tape with backward passes of their own."""

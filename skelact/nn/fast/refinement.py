@@ -51,13 +51,13 @@ class RefineTopology(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, source: Tensor, target: Tensor, shared: Tensor, alpha: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, source: Tensor, target: Tensor, shared: Tensor, alpha: Tensor) -> Tensor:
         ctx.save_for_backward(source, target, alpha)
         refined = (source.unsqueeze(-2) - target.unsqueeze(-1)).tanh_()
         return torch.addcmul(shared, refined, alpha[:, None, None, None, None], out=refined)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Any:
         source, target, alpha = ctx.saved_tensors
         grad = grad.contiguous()
         refined = (source.unsqueeze(-2) - target.unsqueeze(-1)).tanh_()
@@ -73,7 +73,7 @@ class GroupAggregate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, norm: Any, x: Tensor, topology: Tensor, weight: Tensor, bias: Tensor, gamma: Tensor,
-                beta: Tensor, post_weight: Tensor, post_bias: Tensor) -> Tensor:  # type: ignore[override]  # fmt: skip
+                beta: Tensor, post_weight: Tensor, post_bias: Tensor) -> Tensor:  # fmt: skip
         v, p, t, _ = x.shape
         people = ctx.people = people_at_a_time(x, WORKING_MAPS * max(*weight.shape, len(post_weight)))
         sums = x.new_zeros(2, len(weight), dtype=torch.float64)
@@ -91,7 +91,7 @@ class GroupAggregate(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Any:
         x, topology, weight, post_weight, *mixed = ctx.saved_tensors
         v, _, t, _ = x.shape
         people = ctx.people
@@ -137,7 +137,7 @@ class ChannelAggregate(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, relation: Tensor, pairs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, relation: Tensor, pairs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         v, p, t, c = x.shape
         k, d, _ = relation.shape
         ctx.save_for_backward(x, relation, pairs, weight, bias)
@@ -157,7 +157,7 @@ class ChannelAggregate(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Any:
         x, relation, pairs, weight, bias = ctx.saved_tensors
         v, _, t, c = x.shape
         k, d, _ = relation.shape

@@ -39,12 +39,12 @@ class TakeRows(torch.autograd.Function):
     """Rows in another order; the backward pass is the opposite order, not a sum over indices."""
 
     @staticmethod
-    def forward(ctx, rows: Tensor, order: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx, rows: Tensor, order: Tensor) -> Tensor:
         ctx.save_for_backward(order)
         return rows.index_select(0, order)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
+    def backward(ctx, grad: Tensor):
         (order,) = ctx.saved_tensors
         result = torch.empty_like(grad)
         result[order] = grad
@@ -76,13 +76,13 @@ class ShiftFrames(torch.autograd.Function):
     """A sum of whole shifts, forward and backward, instead of a gather and a scatter."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, position: Tensor, stride: int) -> Tensor:  # type: ignore[override]
+    def forward(ctx, x: Tensor, position: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(x, position)
         ctx.stride = stride
         return add_taps(x, taps_of(position), stride)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
+    def backward(ctx, grad: Tensor):
         x, position = ctx.saved_tensors
         n_frames, n_out = x.shape[3], grad.shape[3]
         grad_x = torch.zeros_like(x)

@@ -245,7 +245,7 @@ class SpectralConv(torch.autograd.Function):
     """The convolution for training; frequencies are computed again in the backward pass, not kept."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry, block: int) -> Tensor:  # type: ignore[override]
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry, block: int) -> Tensor:
         plan = make_plan(block, geometry.joined_taps, x.dtype)
         ctx.save_for_backward(x, weight)
         ctx.geometry, ctx.plan = geometry, plan
@@ -253,7 +253,7 @@ class SpectralConv(torch.autograd.Function):
         return convolve(geometry.join_frames(x), kernel, bias, plan, geometry.first)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
+    def backward(ctx, grad: Tensor):
         x, weight = ctx.saved_tensors
         geometry, plan = ctx.geometry, ctx.plan
         grad = grad.contiguous()

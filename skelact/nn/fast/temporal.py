@@ -49,7 +49,7 @@ class TemporalConvForm(Form):
         self.stride, self.before = conv.stride[1], conv.before
         self.kernels = SpectralKernels(geometry_of(conv)) if conv.dilation[1] == 1 else None
 
-    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
+    def _apply(self, fn, recurse: bool = True):
         if self.kernels is not None:  # of the weights as they were
             self.kernels = SpectralKernels(self.kernels.geometry)
         return super()._apply(fn, recurse)

@@ -135,13 +135,13 @@ class MixWindows(torch.autograd.Function):
     """`mix_windows` for training: only the input is kept."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, places: Tensor, weight: Tensor, bias: Tensor, windows: Windows):  # type: ignore[no-untyped-def, override]
+    def forward(ctx: Any, x: Tensor, places: Tensor, weight: Tensor, bias: Tensor, windows: Windows):
         ctx.save_for_backward(x, places, weight)
         ctx.windows = windows
         return mix_windows(x, places, weight, bias, windows)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor):  # type: ignore[no-untyped-def, override]
+    def backward(ctx: Any, grad: Tensor):
         x, places, weight = ctx.saved_tensors
         windows: Windows = ctx.windows
         v, p, t, c = x.shape
@@ -179,7 +179,7 @@ class NormCollapse(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, norm: ChannelNorm, x: Tensor, gamma: Tensor, beta: Tensor, weight: Tensor, bias: Tensor
-    ):  # type: ignore[no-untyped-def, override]
+    ):
         size, e, d = weight.shape
         ctx.map = NormMap.of_rows(norm, x.view(-1, e), gamma, beta)
         ctx.save_for_backward(x, weight)
@@ -193,7 +193,7 @@ class NormCollapse(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor):  # type: ignore[no-untyped-def, override]
+    def backward(ctx: Any, grad: Tensor):
         x, weight = ctx.saved_tensors
         size, e, d = weight.shape
         grad = grad.contiguous()

@@ -33,7 +33,7 @@ class TemporalConv(nn.Conv2d):
         super().__init__(channels_in, channels_out, (1, kernel), (1, stride), (0, pad), (1, dilation))
         self.before = reach if causal else 0  # frames of zeros that a causal convolution starts from
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         if self.before:
             x = functional.pad(x, (0, 0, self.before, 0))
         return super().forward(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
@@ -46,7 +46,7 @@ class PointConv(nn.Linear):
         super().__init__(channels_in, channels_out)
         self.stride = stride
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         if self.stride > 1:
             x = x[:, :, :: self.stride]
         return functional.linear(x, self.weight, self.bias)

@@ -41,20 +41,20 @@ class ShiftTemporalConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         v, c, p, t = x.shape
-        moved = self.shift(self.norm.normalise(x), _Steady.apply(self.offset_in))  # type: ignore[arg-type]
+        moved = self.shift(self.norm.normalise(x), _Steady.apply(self.offset_in))
         mixed = mix_rows(moved.reshape(v, c, p * t), self.weight, self.bias).relu().view(v, -1, p, t)
-        return self.shift(mixed, _Steady.apply(self.offset_out), self.stride)  # type: ignore[arg-type]
+        return self.shift(mixed, _Steady.apply(self.offset_out), self.stride)
 
 
 class _Steady(torch.autograd.Function):
     """The offsets as they are; the size of their gradient is fixed, since it grows with the feature map."""
 
     @staticmethod
-    def forward(ctx, offset: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx, offset: Tensor) -> Tensor:
         return offset.view_as(offset)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx, grad: Tensor) -> Tensor:
         return grad.sign() * STEP
 
 
