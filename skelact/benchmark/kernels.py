@@ -11,9 +11,11 @@ from skelact.benchmark.timing import median, ratio, time_in_turn
 from skelact.benchmark.yardsticks.stgcn import UsualBlock
 from skelact.layouts import partition
 from skelact.models.stgcn import STGCN
+from skelact.nn.block import Block
 from skelact.nn.fast.table import fold_block
 from skelact.nn.graph import SkeletonGraph
 from skelact.nn.propagate import propagate
+from skelact.nn.spatial.fixed import FixedGraphConv
 
 
 def measure_block(seconds: float = 3.0) -> list[dict[str, Any]]:
@@ -24,11 +26,11 @@ def measure_block(seconds: float = 3.0) -> list[dict[str, Any]]:
     rows = []
     for index, n_frames in ((1, 64), (5, 32), (8, 16)):
         block = model.blocks[index]
-        assert hasattr(block, "spatial")
-        channels = int(block.spatial.weight.shape[1])  # type: ignore[union-attr, arg-type]
+        assert isinstance(block, Block) and isinstance(block.spatial, FixedGraphConv)
+        channels = block.spatial.weight.shape[1]
         packs = [torch.rand(25, pack, n_frames, channels) for _ in range(people // pack)]
         theirs = torch.cat(packs, 1).permute(1, 3, 2, 0).contiguous()
-        usual = UsualBlock(block).eval()  # type: ignore[arg-type]
+        usual = UsualBlock(block).eval()
         folded = fold_block(block, torch.float32)
         with torch.inference_mode():
             ours = torch.cat([folded(p) for p in packs], 1)

@@ -75,7 +75,8 @@ class CTRGCN(GraphModel):
                 if shortcut is not None:
                     initialise_fan_out(shortcut)
             # The graph convolution starts next to nothing, and the block as the temporal one alone.
-            nn.init.constant_(row.spatial_norm.weight, 1e-6)  # type: ignore[union-attr]
+            assert row.spatial_norm is not None
+            nn.init.constant_(row.spatial_norm.weight, 1e-6)
             rows.append(row)
         super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people, norm_people)
 

@@ -13,6 +13,7 @@ from skelact.layouts import SkeletonLayout, get_layout
 from skelact.models.base import GraphModel
 from skelact.models.dgstgcn import dynamic_rows
 from skelact.models.settings import NetworkSettings
+from skelact.nn.block import Block
 from skelact.nn.pooling import pool_clips
 from skelact.nn.spatial.dynamic import DynamicGraphConv
 from skelact.nn.spatial.prototype import ClassContrast, PrototypeReconstruction
@@ -75,6 +76,12 @@ class ProtoGCN(GraphModel):
         self.prototypes.requires_grad_(contrast > 0)  # without contrast they have no part in the loss
         self._kept: tuple[Tensor, Tensor] | None = None  # topologies of clips and logits, of the last step
 
+    @property
+    def _last(self) -> DynamicGraphConv:
+        block = self.blocks[-1]
+        assert isinstance(block, Block) and isinstance(block.spatial, DynamicGraphConv)
+        return block.spatial
+
     def reset_classifier(self, n_classes: int) -> None:
         super().reset_classifier(n_classes)
         old = getattr(self, "contrast", None)
@@ -88,11 +95,10 @@ class ProtoGCN(GraphModel):
     ) -> Tensor:
         logits = super().forward(x, owner, score, n_clips)
         if self.training and self.contrast is not None:
-            last = self.blocks[-1].spatial
-            topology, last.kept = last.kept, None  # type: ignore[union-attr, assignment]
+            topology, self._last.kept = self._last.kept, None
             if topology is not None:
                 present = None if score is None else (score > 0).flatten(1).any(1)
-                self._kept = _of_clips(topology, owner, len(logits), present), logits.detach()  # type: ignore[arg-type]
+                self._kept = _of_clips(topology, owner, len(logits), present), logits.detach()
         return logits
 
     def extra_loss(self, label: Tensor) -> Tensor | None:

@@ -54,7 +54,7 @@ class Bottleneck3d(nn.Module):
         self.reduce = ConvNorm3d(channels_in, inner, (3 if temporal else 1, 1))
         self.spread = ConvNorm3d(inner, inner, (1, 3), stride)
         self.expand = ConvNorm3d(inner, channels_out, (1, 1), activate=False)
-        nn.init.constant_(self.expand[1].weight, 1e-3)  # type: ignore[arg-type]  # starts near its shortcut
+        nn.init.constant_(self.expand.get_parameter("1.weight"), 1e-3)  # starts near its shortcut
         same = channels_in == channels_out and stride == (1, 1)
         self.shortcut = (
             None if same else ConvNorm3d(channels_in, channels_out, (1, 1), stride, activate=False)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skelact.errors import ConfigError
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.spatial.heads import aggregate_heads
 from skelact.nn.temporal.conv import TemporalConv
@@ -213,7 +214,7 @@ class PartitionBlock(nn.Module):
         self.mapping = nn.Linear(channels, 2 * channels)
         self.joint_mix = JointMix(quarter, heads // 4, n_joints)
         self.time_mix = nn.Conv2d(quarter, quarter, (1, kernel), padding=(0, kernel // 2), groups=heads // 4)
-        self.attentions = nn.ModuleList(
+        self.attentions = Modules(
             PartitionAttention(eighth, heads // 8, table, window, same_limb, near, attention_dropout)
             for near in (True, False)
             for same_limb in (True, False)

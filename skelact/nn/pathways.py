@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from skelact.nn.block import shortcut
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm
 
 
@@ -66,9 +67,9 @@ class PathwayBlock(nn.Module):
         super().__init__()
         self.channels_out, self.stride = channels_out, stride
         self.spatial, self.spatial_norm = spatial, ChannelNorm(spatial_channels)
-        self.windows = nn.ModuleList(windows)
-        self.window_norms = nn.ModuleList(ChannelNorm(channels_out) for _ in windows)
-        self.units = nn.ModuleList(units)
+        self.windows = Modules(windows)
+        self.window_norms = Modules(ChannelNorm(channels_out) for _ in windows)
+        self.units = Modules(units)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.spatial_norm(self.spatial(x)).relu()

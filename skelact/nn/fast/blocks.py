@@ -15,6 +15,7 @@ from skelact.nn.block import Block, Blocks
 from skelact.nn.fast.form import Form, add_into, frozen
 from skelact.nn.fast.gate import applies
 from skelact.nn.fast.temporal import PointConvForm
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.partition_attention import PartitionBlock
 from skelact.nn.pathways import PathwayBlock, TemporalUnit
@@ -85,9 +86,9 @@ class PathwayBlockForm(Form):
         super().__init__()
         self.channels_out, self.stride = block.channels_out, block.stride
         self.spatial = fold(block.spatial, block.spatial_norm, dtype)
-        folded = (fold(w, n, dtype) for w, n in zip(block.windows, block.window_norms, strict=True))  # type: ignore[arg-type]
-        self.windows = nn.ModuleList(folded)
-        self.units = nn.ModuleList(TemporalUnitForm(unit, fold, dtype) for unit in block.units)  # type: ignore[arg-type]
+        pairs = zip(block.windows, block.window_norms, strict=True)
+        self.windows = Modules(fold(window, norm, dtype) for window, norm in pairs)
+        self.units = Modules(TemporalUnitForm(unit, fold, dtype) for unit in block.units)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.spatial(x).relu_()
@@ -107,7 +108,6 @@ class PartitionBlockForm(Form):
         super().__init__()
         self.channels_out = block.projection.out_features
         exact = frozen(block)
-        assert isinstance(exact, PartitionBlock)
         for norm, linear in ((exact.norm_mix, exact.mapping), (exact.norm_mlp, exact.widen)):
             linear.bias.add_(linear.weight @ norm.bias)
             linear.weight.mul_(norm.weight)
@@ -125,7 +125,7 @@ class PartitionBlockForm(Form):
         if torch.compiler.is_compiling():
             return self.block(x)
         if n_frames not in self._biases:
-            self._biases = {n_frames: [a.bias(n_frames) for a in self.block.attentions]}  # type: ignore[operator]
+            self._biases = {n_frames: [a.bias(n_frames) for a in self.block.attentions]}
         return self.block(x, self._biases[n_frames])
 
 

@@ -45,11 +45,12 @@ class MajorMultiBranchConv(MajorForm):
         self.offsets: list[list[int]] = []
         start = 0
         for i, (module, width) in enumerate(zip(conv.convs, conv.widths, strict=False)):
+            assert module.bias is not None
             channels = slice(start, start + width)
-            kernel = (module.weight[:, :, 0] * scale[channels, None, None]).permute(2, 0, 1)  # type: ignore[index]
-            bias = (module.bias * scale[channels] + shift[channels])[:, None]  # type: ignore[operator]
+            kernel = (module.weight[:, :, 0] * scale[channels, None, None]).permute(2, 0, 1)
+            bias = (module.bias * scale[channels] + shift[channels])[:, None]
             self.keep(dtype, **{f"taps{i}": kernel, f"bias{i}": bias})
-            self.offsets.append(offsets_of(module.kernel_size[1], module.dilation[1]))  # type: ignore[index, arg-type]
+            self.offsets.append(offsets_of(module.kernel_size[1], module.dilation[1]))
             start += width
         self.peaks = slice(start, self.n_padded)
         self.keep(dtype, peak_scale=scale[self.peaks, None], peak_shift=shift[self.peaks, None])

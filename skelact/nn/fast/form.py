@@ -7,6 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from skelact.nn.modules import M
 from skelact.nn.norm import ChannelNorm, scale_shift
 
 
@@ -49,7 +50,7 @@ class PlainForm(Form):
         return out * self.scale + self.shift if self.normalised else out
 
 
-def frozen(module: nn.Module) -> nn.Module:
+def frozen(module: M) -> M:
     """A copy in evaluation mode whose weights take no gradients."""
     return copy.deepcopy(module).eval().requires_grad_(False)
 

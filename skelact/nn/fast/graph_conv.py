@@ -143,7 +143,7 @@ class GraphAttentionForm(Form):
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = x.mean(2, keepdim=True, dtype=self.exact)
-        matrices = self.layer.matrices(self.layer.coefficients(pooled)).to(x.dtype)  # type: ignore[operator]
+        matrices = self.layer.matrices(self.layer.coefficients(pooled)).to(x.dtype)
         return aggregate_heads(functional.linear(x, self.value), matrices).add_(self.bias)
 
 
@@ -158,5 +158,5 @@ class JointFrameChannelAttentionForm(Form):
         self.module = frozen(module).to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, channel = joint_frame_channel_weights(x, *self.module.layers())  # type: ignore[operator]
+        weight, channel = joint_frame_channel_weights(x, *self.module.layers())
         return x.mul_(weight).mul_(channel)

@@ -99,11 +99,10 @@ def fold(module: nn.Module, norm: ChannelNorm | None, dtype: torch.dtype) -> nn.
 
 def fold_block(block: nn.Module, dtype: torch.dtype) -> nn.Module:
     """The inference form of a block; a frozen copy where it has none."""
-    kind = type(block)
-    if kind is Block:
-        return _fold_usual(block, dtype)  # type: ignore[arg-type]
-    if kind in BLOCKS:
-        return BLOCKS[kind](block, fold, dtype)
+    if type(block) is Block:
+        return _fold_usual(block, dtype)
+    if type(block) in BLOCKS:
+        return BLOCKS[type(block)](block, fold, dtype)
     return PlainForm(block, None, dtype)
 
 

@@ -9,6 +9,7 @@ from torch.nn import functional
 from skelact.nn.fast.form import Form
 from skelact.nn.fast.gate import TrainingForm
 from skelact.nn.fast.spectral import Geometry, SpectralConv, SpectralKernels, spectral_block
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm, scale_shift
 from skelact.nn.temporal.conv import PointConv, TemporalConv
 from skelact.nn.temporal.split import SplitConv
@@ -95,7 +96,7 @@ class SplitConvForm(Form):
         super().__init__()
         self.widths, self.stride = conv.widths, conv.stride
         self.mix = PointConvForm(conv.mix, conv.norm, dtype)
-        self.convs = torch.nn.ModuleList(TemporalConvForm(c, None, dtype) for c in conv.convs)  # type: ignore[arg-type]
+        self.convs = Modules(TemporalConvForm(c, None, dtype) for c in conv.convs)
         scale, shift = scale_shift(norm, conv.mix.weight)
         ones = torch.ones_like(conv.mix.bias)
         self.keep(dtype, scale=scale * ones, shift=shift * ones)

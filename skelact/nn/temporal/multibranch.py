@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skelact.errors import ConfigError
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.temporal.conv import PointConv, TemporalConv
 
@@ -58,7 +59,7 @@ class MultiBranchConv(nn.Module):
         self.reach = max([1, *((kernel // 2) * dilation for kernel, dilation in kernels)])
         self.point = PointConv(channels_in or channels, channels)
         self.norm = ChannelNorm(self.n_narrow)
-        self.convs = nn.ModuleList(
+        self.convs = Modules(
             TemporalConv(w, w, kernel, stride, dilation)
             for w, (kernel, dilation) in zip(self.widths, kernels, strict=False)
         )

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from skelact.errors import ConfigError
 from skelact.nn.initialise import initialise_fan_out
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.temporal.conv import PointConv, TemporalConv
 
@@ -48,7 +49,7 @@ class SplitConv(nn.Module):
         self.widths = [width] * len(dilations) + [channels - width * len(dilations)]
         self.stride = stride
         self.mix, self.norm = PointConv(channels, channels), ChannelNorm(channels)
-        self.convs = nn.ModuleList(TemporalConv(width, width, kernel, stride, d, causal) for d in dilations)
+        self.convs = Modules(TemporalConv(width, width, kernel, stride, d, causal) for d in dilations)
         initialise_fan_out(self)
 
     def forward(self, x: Tensor) -> Tensor:
