@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class SkeletonBatch:
-    """People of several clips, packed one after another; nobody is padded.
+    """People of several clips, packed along one axis without padding.
 
     Args:
         x: positions or streams ``[P, T, V, C]``.
@@ -54,7 +54,7 @@ class SkeletonBatch:
     def graphs(self) -> list[Data]:
         """torch-geometric's ``Data``, a graph per clip, whose nodes are its people's joints.
 
-        Nodes have ``x [T, C]`` over the frames, ``score [T]``, ``person`` (place in this batch) and ``joint``;
+        Nodes have ``x [T, C]`` over the frames, ``score [T]``, ``person`` (index in this batch) and ``joint``;
         edges are the skeleton's bones, both ways.
         """
         from torch_geometric.data import Data
@@ -87,7 +87,7 @@ class SkeletonBatch:
 
     @classmethod
     def from_pyg(cls, graphs: Any, layout: SkeletonLayout) -> SkeletonBatch:
-        """The opposite of `to_pyg`."""
+        """The inverse of `to_pyg`."""
         v = len(layout)
         x = graphs.x.view(-1, v, *graphs.x.shape[1:]).transpose(1, 2).contiguous()
         score = graphs.score.view(-1, v, graphs.score.shape[1]).transpose(1, 2).contiguous()

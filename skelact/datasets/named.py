@@ -1,4 +1,4 @@
-"""The benchmarks that are known by name: their files, classes and official splits."""
+"""Named benchmarks: their format, classes and official splits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Benchmark:
 
 
 def _each(protocol: str, part: Callable[[str, Info], str | None]) -> Assign:
-    """A protocol that looks at one clip at a time."""
+    """A protocol that assigns each clip by itself."""
 
     def assign(clips: Sequence[Clip]) -> dict[str, dict[str, str]]:
         parts = {name: part(name, info) for name, info in clips}
@@ -194,11 +194,11 @@ def benchmark_splits(name: str, clips: Sequence[Clip]) -> dict[str, list[str]]:
 
 
 def benchmark_of(format: str, ids: Sequence[str]) -> str | None:
-    """The benchmark that recordings of a format belong to, None if there is no such benchmark.
+    """The benchmark that recordings of a format belong to; None: not one of a benchmark.
 
     Args:
         format: a name of `skelact.io.formats.FORMATS`.
-        ids: the recordings; they tell NTU-60 from NTU-120, and own recordings from NTU's.
+        ids: the recordings, which distinguish NTU-60, NTU-120 and other recordings.
     """
     if format == "ntu":
         try:

@@ -1,4 +1,4 @@
-"""`Pipeline`: from clip numbers to what a network sees, the same in training, evaluation and use."""
+"""`Pipeline`: from clip numbers to a network's input, the same in training, evaluation and use."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from skelact.transforms.streams import check_streams, make_streams, stream_chann
 
 @dataclass
 class Normalise:
-    """How recordings are made comparable; on the person and the clip, never per frame.
+    """Normalisation of recordings per person and clip, never per frame.
 
     Args:
         centre: ``mean`` or ``first_frame`` puts the people's common centre (hips, over all frames or in the
             recording's first) at the origin; ``none``.
         scale: ``body`` divides a clip by its mean bone length; ``none``.
-        level: turn each clip so that people stand upright, however the camera was tilted (3D only).
-        align_view: turn each clip so that the first person faces the camera (3D only).
+        level: rotate each clip so that people stand upright, which removes the camera's tilt (3D only).
+        align_view: rotate each clip so that the first person faces the camera (3D only).
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -43,17 +43,17 @@ class Normalise:
 
 @dataclass
 class Augment:
-    """Random changes in training; 0 turns one off. Drawn per clip with an explicit generator.
+    """Data augmentation in training, drawn per clip; 0 turns one off.
 
     Args:
         rotate: radians about each axis.
-        turn: radians about the vertical axis, on top of ``rotate``: other viewpoints (3D).
+        turn: radians about the vertical axis, in addition to ``rotate`` (3D).
         scale: stretch of each axis, as a share.
-        bones: stretch of each bone, as a share: other people's proportions.
+        bones: stretch of each bone, as a share.
         shear: off-diagonal entries of the shear matrix.
         jitter: standard deviation of Gaussian noise, in normalised units.
         wander: standard deviation of a slow drift of each joint, in normalised units.
-        mirror: probability of left-right mirroring; leave 0 where handedness is meaning.
+        mirror: probability of left-right mirroring; leave 0 where left and right distinguish classes.
         drop_joints: probability that a joint is missing for the whole clip.
         drop_frames: probability that a person is missing in a frame.
     """
@@ -88,7 +88,7 @@ class Pipeline:
         sampling: which moments of a clip.
         normalise: centre, scale, view.
         augment: random changes in training.
-        streams: what the network sees; several are joined along the channels.
+        streams: the network's input; several are concatenated along the channels.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -102,7 +102,7 @@ class Pipeline:
         check_streams(self.streams)
 
     def channels(self, dims: int) -> int:
-        """Channels that the network sees for positions of ``dims`` coordinates."""
+        """The network's input channels for positions of ``dims`` coordinates."""
         return stream_channels(self.streams, dims)
 
     def __call__(
@@ -114,7 +114,7 @@ class Pipeline:
         generator: torch.Generator | None = None,
         view: tuple[int, int] = (0, 1),
     ) -> SkeletonBatch:
-        """Make the batch that the network sees; arguments as for `gather`."""
+        """Make a batch of the network's input; arguments as for `gather`."""
         batch = gather(data, clips, self.sampling, training=training, generator=generator, view=view)
         start = (
             data.first_centres()[clips.to(data.device, non_blocking=True)]

@@ -16,7 +16,7 @@ from skelact.nn.spatial.dynamic import DynamicGraphConv
 from skelact.nn.temporal.multibranch import MultiBranchConv
 
 
-def dynamic_rows(
+def dynamic_blocks(
     n_joints: int,
     channels: Sequence[int],
     stride_blocks: Sequence[int],
@@ -26,15 +26,15 @@ def dynamic_rows(
     subset_wise: bool,
     dropout: float,
 ) -> list[Block]:
-    """The rows of DG-STGCN, and of ProtoGCN; ``channels`` begins with those of the input."""
+    """The blocks of DG-STGCN and ProtoGCN; ``channels`` begins with the input's."""
     if len(channels) < 2 or min(channels[1:]) < 1:
         raise ConfigError(f"blocks need channels of at least 1, got channels={tuple(channels[1:])}")
-    rows = []
+    blocks = []
     for i, (c, d) in enumerate(pairwise(channels)):
         stride = 2 if i in stride_blocks else 1
         spatial = DynamicGraphConv(c, d, n_joints, n_partitions, ratio, subset_wise)
         temporal = MultiBranchConv(d, stride, kernels, n_joints=n_joints)
-        rows.append(
+        blocks.append(
             Block(
                 spatial,
                 temporal,
@@ -46,7 +46,7 @@ def dynamic_rows(
                 inner_residual=True,
             )
         )
-    return rows
+    return blocks
 
 
 class DGSTGCN(GraphModel):
@@ -55,16 +55,16 @@ class DGSTGCN(GraphModel):
     Args:
         layout: the skeleton layout or its name.
         n_classes: number of actions.
-        channels_in: values per joint, such as 3 for positions.
+        channels_in: input channels per joint, such as 3 for positions.
         channels: output channels of each block.
         stride_blocks: blocks (0-based) with a temporal stride of 2.
-        kernels: ``(frames, dilation)`` of the temporal branches.
+        kernels: ``(kernel size, dilation)`` of the temporal branches.
         n_partitions, ratio, subset_wise: see `DynamicGraphConv`.
         dropout: in every block after the first.
         padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class DGSTGCN(GraphModel):
         padded_people: int = 0,
     ) -> None:
         n_joints = len(get_layout(layout))
-        rows = dynamic_rows(
+        blocks = dynamic_blocks(
             n_joints,
             (channels_in, *channels),
             stride_blocks,
@@ -92,7 +92,7 @@ class DGSTGCN(GraphModel):
             subset_wise,
             dropout,
         )
-        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people)
+        super().__init__(layout, n_classes, channels_in, blocks, channels[-1], padded_people)
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""ST-GCN's blocks with a convolution of torch-geometric's choice in space."""
+"""ST-GCN's blocks with a spatial convolution of torch-geometric."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from skelact.nn.temporal.conv import TemporalConv
 
 
 class PyGGCN(GraphModel):
-    """Any graph convolution of torch-geometric (Fey and Lenssen, 2019) in space, convolution in time.
+    """Spatial convolution by any of torch-geometric's (Fey and Lenssen, 2019), temporal convolution.
 
     Args:
         layout, n_classes, channels_in: see `SkeletonModel`.
         channels: output channels of each block.
         stride_blocks: blocks (0-based) with a temporal stride of 2.
-        conv: name of the convolution, see `PyGConv`.
+        conv: class name of the convolution, see `PyGConv`.
         options: its further arguments.
-        kernel: frames that a temporal convolution sees; odd.
+        kernel: temporal kernel size [frames]; odd.
         dropout: in every block after the first.
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(

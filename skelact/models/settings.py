@@ -1,4 +1,4 @@
-"""`NetworkSettings`: what every family's settings have in common."""
+"""`NetworkSettings`: base class of the families' settings."""
 
 from __future__ import annotations
 

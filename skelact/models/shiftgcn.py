@@ -17,12 +17,12 @@ from skelact.nn.shift_block import ShiftBlock, ShiftBlocks
 class ShiftGCN(GraphModel):
     """Shift-GCN (one stream) for any layout, any number of people and frames.
 
-    Its shifts over joints take no graph: every joint hears every other in the order of the layout.
+    The non-local spatial shifts use no graph: every joint receives channels of all others.
 
     Args:
         layout: the skeleton layout or its name.
         n_classes: number of actions.
-        channels_in: values per joint, such as 3 for positions.
+        channels_in: input channels per joint, such as 3 for positions.
         channels: output channels of each block.
         stride_blocks: blocks (0-based) with a temporal stride of 2.
         dropout: in every block after the first.
@@ -30,7 +30,7 @@ class ShiftGCN(GraphModel):
         norm_people: 1; more only for published weights (see `JointNorm`).
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -47,11 +47,10 @@ class ShiftGCN(GraphModel):
         if not channels or min(channels) < 1:
             raise ConfigError(f"Shift-GCN needs channels of at least 1, got channels={tuple(channels)}")
         layout = get_layout(layout)
-        rows = [
+        blocks = ShiftBlocks(
             ShiftBlock(c, d, len(layout), 2 if i in stride_blocks else 1, i > 0, dropout if i > 0 else 0.0)
             for i, (c, d) in enumerate(pairwise([channels_in, *channels]))
-        ]
-        blocks = ShiftBlocks(rows)
+        )
         super().__init__(layout, n_classes, channels_in, blocks, channels[-1], padded_people, norm_people)
 
 

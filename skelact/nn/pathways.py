@@ -1,4 +1,4 @@
-"""The row of MS-G3D: windows over space and time beside a factorised path, added before one activation."""
+"""The block of MS-G3D: window graph convolutions parallel to a factorised pathway."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class TemporalUnit(nn.Module):
     Args:
         temporal: maps C to D channels with the stride.
         channels_in, channels_out, stride: of the unit.
-        activation: False leaves the ReLU to whoever adds more.
+        activation: apply the final ReLU.
         dropout: after the temporal module.
     """
 
@@ -49,8 +49,8 @@ class PathwayBlock(nn.Module):
         spatial: multi-scale graph convolution, C to E channels; a norm and ReLU follow.
         spatial_channels: E.
         windows: graph convolutions over windows of frames, C to D channels with the block's stride.
-        units: temporal units: those of the factorised path (the last of them without activation), and the
-            one after the sum.
+        units: temporal units of the factorised pathway (the last of them without activation), and the one
+            after the sum.
         channels_out: D.
         stride: of the block.
     """

@@ -1,4 +1,4 @@
-"""SkelactNet: what is causal sees no future, topologies bend by what they say, and its parts fold exactly."""
+"""SkelactNet: what is causal sees no future, topologies are refined by what they say, and its parts fold exactly."""
 
 from __future__ import annotations
 

@@ -40,15 +40,15 @@ def _origin(key: str) -> Origin:
     end = end_origin(words)
     if end is not None:
         return end
-    row, part = f"l{int(words[1]) + 1}", words[2]
+    prefix, part = f"l{int(words[1]) + 1}", words[2]
     if part == "spatial":
-        return _spatial(f"{row}.gcn1", words[3], last)
+        return _spatial(f"{prefix}.gcn1", words[3], last)
     if part == "temporal":
-        return _temporal(f"{row}.tcn1", words[3], last)
+        return _temporal(f"{prefix}.tcn1", words[3], last)
     if part == "temporal_norm":
-        return f"{row}.tcn1.bn2.{last}", None
+        return f"{prefix}.tcn1.bn2.{last}", None
     inner = part == "inner_residual"
-    place = f"{row}.gcn1.down" if inner else f"{row}.residual"
+    place = f"{prefix}.gcn1.down" if inner else f"{prefix}.residual"
     if words[3] == "norm":
         return f"{place}.{'1' if inner else 'bn'}.{last}", None
     return f"{place}.{'0' if inner else 'conv'}.{last}", point_weight if last == "weight" else None

@@ -1,7 +1,6 @@
-"""Inference forms of blocks, and of a network's blocks together: people in small packs.
+"""Inference forms of blocks, and of a network's sequence of blocks.
 
-A block's features of a few people stay in a core's caches; those of a whole batch do not. So on the CPU a
-network runs pack by pack, and every step finds its input where the last one left it.
+On the CPU a network runs on packs of a few people, whose features fit into a core's caches.
 """
 
 from __future__ import annotations
@@ -21,12 +20,14 @@ from skelact.nn.partition_attention import PartitionBlock
 from skelact.nn.pathways import PathwayBlock, TemporalUnit
 from skelact.nn.temporal.conv import PointConv
 
-PACK_BYTES = 1 << 23  # of features per pack: fewer people make products too small, more fall out of the cache
+PACK_BYTES = (
+    1 << 23
+)  # of features per pack: smaller products are less efficient, larger ones exceed the cache
 Fold = Callable[[nn.Module, ChannelNorm | None, torch.dtype], nn.Module]
 
 
 class BlockForm(Form):
-    """The inference form of a `Block`; made of the inference forms of its modules."""
+    """The inference form of a `Block`, composed of those of its modules."""
 
     working = 2.0
 
@@ -55,7 +56,7 @@ class BlockForm(Form):
 
 
 def fold_shortcut(shortcut: nn.Sequential | None, dtype: torch.dtype) -> nn.Module:
-    """The inference form of what a residual goes through."""
+    """The inference form of a residual's 1×1 convolution and norm."""
     if shortcut is None:
         return nn.Identity()
     conv, norm = shortcut
@@ -100,7 +101,7 @@ class PathwayBlockForm(Form):
 
 
 class PartitionBlockForm(Form):
-    """A copy of a `PartitionBlock` whose norms' factors are in the products that follow."""
+    """A copy of a `PartitionBlock` whose norms' weights are folded into the following linear layers."""
 
     working = 0.4
 
@@ -134,7 +135,7 @@ FROM_JOINTS = {"joints": (0, 1, 2, 3), "channels": (1, 3, 0, 2), "frames": (0, 3
 
 
 class PackedBlocks(Form):
-    """The inference form of a network's `Blocks`: their forms in one type, a few people at a time."""
+    """The inference form of a network's `Blocks`: their forms, applied to packs of people."""
 
     def __init__(self, blocks: list[nn.Module], dtype: torch.dtype) -> None:
         super().__init__()
@@ -165,7 +166,7 @@ class PackedBlocks(Form):
         for block in self.blocks:
             wanted = getattr(block, "order", "joints")
             if wanted != order:
-                # a copy in the new order, which a block may overwrite
+                # a copy, which a block may overwrite
                 x = x.permute(TO_JOINTS[order]).permute(FROM_JOINTS[wanted])
                 x = x.clone(memory_format=torch.contiguous_format)
                 order = wanted
@@ -174,5 +175,5 @@ class PackedBlocks(Form):
 
 
 def is_blocks(module: nn.Module) -> bool:
-    """Whether a module is a network's `Blocks`, plain or already in packs."""
+    """Whether a module is a network's `Blocks` or their inference form."""
     return isinstance(module, Blocks | PackedBlocks)

@@ -1,6 +1,6 @@
-"""The table of hand-written forms: which module or block has one, for inference and for training.
+"""The table of optimised forms of modules and blocks, for inference and training.
 
-Keys are exact types: a subclass may mean something else, so it runs as it is written until it is listed.
+Keys are exact types: a subclass may compute something else, so it runs unchanged unless it is listed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Forms of the convolutions over time."""
+"""Forms of the temporal convolutions."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from skelact.nn.temporal.split import SplitConv
 
 
 def geometry_of(conv: TemporalConv) -> Geometry:
-    """Taps, frames of zeros before the first, and stride."""
+    """Taps, padding before the first frame, and stride."""
     return Geometry(conv.kernel_size[1], conv.before or int(conv.padding[1]), conv.stride[1])
 
 
 class TemporalConvStep(TrainingForm, TemporalConv):
-    """`TemporalConv` by way of frequencies, where that takes fewer operations."""
+    """`TemporalConv` by `spectral` where that takes fewer operations."""
 
     def step(self, x: Tensor) -> Tensor:
         geometry = geometry_of(self)
@@ -51,7 +51,7 @@ class TemporalConvForm(Form):
         self.kernels = SpectralKernels(geometry_of(conv)) if conv.dilation[1] == 1 else None
 
     def _apply(self, fn, recurse: bool = True):
-        if self.kernels is not None:  # of the weights as they were
+        if self.kernels is not None:  # cached kernels are of the old device and dtype
             self.kernels = SpectralKernels(self.kernels.geometry)
         return super()._apply(fn, recurse)
 
@@ -103,5 +103,5 @@ class SplitConvForm(Form):
 
     def forward(self, x: Tensor) -> Tensor:
         *groups, rest = self.mix(x).relu_().split(self.widths, dim=-1)
-        seen = [conv(group) for conv, group in zip(self.convs, groups, strict=True)]
-        return torch.cat([*seen, rest[:, :, :: self.stride]], -1).mul_(self.scale).add_(self.shift)
+        branches = [conv(group) for conv, group in zip(self.convs, groups, strict=True)]
+        return torch.cat([*branches, rest[:, :, :: self.stride]], -1).mul_(self.scale).add_(self.shift)

@@ -1,4 +1,4 @@
-"""Any of torch-geometric's convolutions as a block's spatial module."""
+"""torch-geometric's convolutions as spatial modules."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from skelact.nn.graph import SkeletonGraph
 class PyGConv(nn.Module):
     """A convolution of ``torch_geometric.nn`` by name, on the skeleton's edges in every frame.
 
-    People and frames are a disjoint union of graphs (PyG's batch), so that convolutions with attention, which
-    take no shared graph for many signals, work too. That costs several times what `propagate` does.
+    People and frames form a disjoint union of graphs (PyG's batch), so that attention convolutions, which
+    cannot share one graph between many signals, work too. It costs several times as much as `propagate`.
 
     Args:
         channels_in, channels_out: C and D.
