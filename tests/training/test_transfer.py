@@ -13,7 +13,7 @@ from skelact.models import MODELS, AGCNSettings, STGCNSettings
 from skelact.training.checkpoint import Card, save_checkpoint
 from skelact.training.optimise import make_optimiser
 from skelact.training.settings import TrainSettings
-from skelact.training.transfer import freeze_stages, frozen_stages, load_pretrained
+from skelact.training.transfer import Transfer, freeze_stages, frozen_stages, load_pretrained
 
 SMALL = STGCNSettings(channels=(4, 8), stride_blocks=(1,))
 
@@ -153,3 +153,13 @@ def test_rates_fall_towards_the_input() -> None:
     assert len(rates) == len(list(model.parameters()))
     assert rates[id(model.head.weight)] == 1 and rates[id(model.norm.weight)] == 0.125
     assert rates[id(model.blocks[1].temporal.weight)] == 0.5  # type: ignore[union-attr]
+
+
+def test_a_transfer_is_described() -> None:
+    report = Transfer("a.safetensors", ["a", "b"], ["c"], [], 17)
+    assert report.describe() == (
+        "weights of a.safetensors: 2 taken over, 1 adapted to other joints or channels (17 joints known by name)"
+    )
+    assert Transfer("x", ["a"]).describe() == "weights of x: 1 taken over"
+    few, many = (Transfer("x", [], [], list("abcdef")[:n]).describe() for n in (4, 5))
+    assert few.endswith("4 new (a, b, c, d)") and many.endswith("5 new (a, b, c, d, ...)")

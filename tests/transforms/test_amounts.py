@@ -194,6 +194,21 @@ def test_clips_together_face_the_camera_as_each_does_alone() -> None:
         assert torch.allclose(together[i], alone[0], atol=1e-5)
 
 
+def test_clips_together_are_levelled_and_scaled_as_each_is_alone() -> None:
+    x, score, owner = (
+        torch.randn(6, 5, 25, 3, generator=seeded()).double(),
+        torch.ones(6, 5, 25),
+        torch.arange(6),
+    )
+    x = x * torch.arange(1, 7).view(6, 1, 1, 1)
+    for change in (normalise.level, normalise.scale_to_body):
+        together = change(x, score, owner, 6, NTU)
+        assert together.dtype == x.dtype
+        for i in range(6):
+            alone = change(x[i : i + 1], score[:1], owner[:1], 1, NTU)
+            assert torch.allclose(together[i], alone[0], atol=1e-10)
+
+
 @pytest.mark.parametrize(("when", "alone", "both"), [("mean", 6.0, 10.0), ("first_frame", 4.0, 7.0)])
 def test_the_first_frame_and_the_mean_are_not_the_same(when: str, alone: float, both: float) -> None:
     x = torch.zeros(3, 4, 25, 3)
