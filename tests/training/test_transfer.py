@@ -91,7 +91,7 @@ def test_other_input_channels_keep_the_response(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("layout", "channels"), [("ntu25", 3), ("kinect20", 3), ("ntu25", 6), ("kinect20", 6)]
+    ("layout", "channels"), [("ntu25", 3), ("coco17", 3), ("ntu25", 6), ("coco17", 6)]
 )
 def test_a_norm_of_several_people_is_matched_person_by_person(
     layout: str, channels: int, tmp_path: Path
