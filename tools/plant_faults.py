@@ -107,7 +107,7 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
                 yield from _walk(child)
 
 
-def _replacements(node: ast.AST, random_: random.Random) -> Iterator[tuple[str, ast.AST, str]]:
+def _replacements(node: ast.AST, random_: random.Random) -> Iterator[tuple[str, ast.expr | ast.stmt, str]]:
     """(kind, the node to replace, its new text) of the faults that a node allows."""
     if isinstance(node, ast.Compare):
         new = random_.choice(COMPARISONS[type(node.ops[0])])()
@@ -145,7 +145,8 @@ def find_faults(path: Path, root: Path, seed: int) -> list[Fault]:
     lines, found = source.encode().splitlines(keepends=True), []
     for node in _walk(ast.parse(source)):
         for kind, old, after in _replacements(node, random_):
-            begin, end = (old.lineno, old.col_offset), (old.end_lineno, old.end_col_offset)  # type: ignore[attr-defined]
+            begin = old.lineno, old.col_offset
+            end = old.end_lineno or old.lineno, old.end_col_offset or old.col_offset
             before = _split(lines, begin, end)[1]
             found.append(Fault(str(path.relative_to(root)), kind, begin, end, before, after))
     return found

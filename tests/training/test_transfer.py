@@ -90,9 +90,7 @@ def test_other_input_channels_keep_the_response(tmp_path: Path) -> None:
     assert torch.allclose(new.eval()(x.repeat(1, 1, 1, 3)), old.eval()(x), atol=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("layout", "channels"), [("ntu25", 3), ("coco17", 3), ("ntu25", 6), ("coco17", 6)]
-)
+@pytest.mark.parametrize(("layout", "channels"), [("ntu25", 3), ("coco17", 3), ("ntu25", 6), ("coco17", 6)])
 def test_a_norm_of_several_people_is_matched_person_by_person(
     layout: str, channels: int, tmp_path: Path
 ) -> None:
