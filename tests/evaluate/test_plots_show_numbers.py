@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 
 from skelact.datasets.synthetic import make_clip
 from skelact.evaluate import plots
@@ -176,9 +177,9 @@ def test_joints_of_a_strip_are_inside_and_in_the_colours_of_their_side(draw: Dra
         assert first.get_xlim() == last.get_xlim() and first.get_ylim() == last.get_ylim()
         assert limits[0] < points[:, axis].min() and points[:, axis].max() < limits[1]
     shown = [tuple(colour[:3]) for colour in np.asarray(all_sure.get_facecolors())]
-    by_side = {side: {shown[v] for v, j in enumerate(clip.layout.joints) if j.startswith(side)}
-               for side in ("left_", "right_")}  # fmt: skip
-    assert all(len(colours) == 1 for colours in by_side.values()) and by_side["left_"] != by_side["right_"]
+    for side, colour in (("left_", plots.LEFT), ("right_", plots.RIGHT)):
+        of_side = {shown[v] for v, j in enumerate(clip.layout.joints) if j.startswith(side)}
+        assert len(of_side) == 1 and of_side.pop() == pytest.approx(to_rgb(colour))
 
 
 def test_a_confusion_matrix_makes_room_for_long_names(draw: Draw) -> None:
