@@ -124,13 +124,13 @@ def test_overlay_video(tmp_path: Path) -> None:
 
 def test_text_at_the_border_is_as_whole_as_in_the_middle() -> None:
     def written(at: tuple[float, float]) -> int:
-        image = np.zeros((240, 320, 3), np.uint8)
+        image = np.zeros((480, 640, 3), np.uint8)
         draw_text(image, "HHHH", at)
         return int((image > 128).sum())
 
-    middle = written((150.0, 120.0))
+    middle = written((300.0, 240.0))
     for at in ((-9.0, -9.0), (0.0, 999.0), (999.0, 0.0), (999.0, 999.0)):
-        assert written(at) == pytest.approx(middle, rel=0.15)
+        assert written(at) == pytest.approx(middle, rel=0.03)
 
 
 def test_names_and_texts_of_people_are_written() -> None:
