@@ -6,6 +6,8 @@ into its own exit code, so that scripts can tell a bad file from a bad option.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class SkelactError(Exception):
     """Base of all errors that skelact raises on purpose."""
@@ -43,7 +45,7 @@ class DependencyError(SkelactError):
     exit_code = 5
 
 
-def choices(got: object, allowed: object, what: str = "value") -> str:
+def choices(got: object, allowed: Iterable[object], what: str = "value") -> str:
     """Return ``unknown WHAT 'got'; allowed: a, b, c`` with the closest name suggested.
 
     Args:
@@ -53,7 +55,7 @@ def choices(got: object, allowed: object, what: str = "value") -> str:
     """
     import difflib
 
-    names = [str(a) for a in allowed]  # type: ignore[attr-defined]
+    names = [str(a) for a in allowed]
     close = difflib.get_close_matches(str(got), names, n=1)
     hint = f" Did you mean '{close[0]}'?" if close else ""
     return f"unknown {what} '{got}'; allowed: {', '.join(names)}.{hint}"

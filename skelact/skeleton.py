@@ -167,7 +167,7 @@ class Skeleton:
         xyz = changes.get("xyz")
         if isinstance(xyz, np.ndarray) and xyz.shape[:3] != self.xyz.shape[:3]:
             changes.setdefault("picture", None)
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return replace(self, **changes)
 
     def with_remainder(self, remainder: str | None) -> Skeleton:
         """The same recording with what its raw file says beyond the people."""
@@ -220,21 +220,19 @@ class Skeleton:
 
     def equals(self, other: Skeleton) -> bool:
         """Whether every field of the two recordings is the same, numbers to the bit."""
-        same_time = (self.time is None) == (other.time is None) and (
-            self.time is None or np.array_equal(self.time, other.time)  # type: ignore[arg-type]
-        )
-        same_picture = (self.picture is None) == (other.picture is None) and (
-            self.picture is None or np.array_equal(self.picture, other.picture)  # type: ignore[arg-type]
-        )
         names = ("origin", "layout", "fps", "unit", "label", "id", "track_ids", "frame_labels")
         return (
             np.array_equal(self.xyz, other.xyz)
             and np.array_equal(self.score, other.score)
-            and same_time
-            and same_picture
+            and _same(self.time, other.time)
+            and _same(self.picture, other.picture)
             and all(getattr(self, n) == getattr(other, n) for n in names)
             and dict(self.info) == dict(other.info)
         )
+
+
+def _same(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    return a is b if a is None or b is None else np.array_equal(a, b)
 
 
 def need_trajectory(origin: str, what: str, name: str = "the data") -> None:

@@ -6,7 +6,7 @@ import torch
 
 from skelact.models import MODELS
 
-ROWS = {"channels": (8, 16, 16), "strided": (1,)}
+ROWS = {"channels": (8, 16, 16), "stride_blocks": (1,)}
 SMALL = {
     "skelactnet": ROWS,
     "stgcn": ROWS,
@@ -17,7 +17,7 @@ SMALL = {
     "agcn": ROWS,
     "aagcn": ROWS,
     "shiftgcn": ROWS,
-    "msg3d": {"channels": (8, 14, 16), "strided": (1,), "n_scales": 4, "n_window_scales": 3},
+    "msg3d": {"channels": (8, 14, 16), "stride_blocks": (1,), "n_scales": 4, "n_window_scales": 3},
     "stgat": ROWS,
     "pyggcn": {**ROWS, "conv": "GATv2Conv", "options": {"heads": 2, "concat": False}},
     "skateformer": {"channels": (16, 32), "depth": 1, "heads": 8, "drop_path": 0.0},
@@ -28,7 +28,7 @@ SMALL = {
     "tcn": {"channels": (12, 16)},
 }
 # of widths at which inference takes other paths
-WIDE = {"channels": (16, 128, 128, 256), "strided": (1,)}
+WIDE = {"channels": (16, 128, 128, 256), "stride_blocks": (1,)}
 LAYOUT_NAMES = ["ntu25", "coco17", "natops8", "pose_hands75"]
 
 

@@ -97,6 +97,7 @@ def test_what_is_tested_is_noticed_and_what_is_not_is_not(
         results = {e["result"] for e in entries if first <= e["begin"][0] <= last}
         assert results == ({"failed"} if name == "add" else {"passed"})
     told = capsys.readouterr().out
+    assert {e["test"] for e in entries} == {"tests/test_room.py::test_the_sum", ""}
     noticed = sum(e["result"] == "failed" for e in entries)
     assert f"{noticed} of {len(entries)} faults noticed" in told and "NOT noticed: skelact/room.py:10" in told
     assert (project / "skelact/room.py").read_text(encoding="utf-8") == SOURCE
@@ -129,4 +130,17 @@ def test_a_fault_that_never_ends_is_noticed(tool: ModuleType, project: Path) -> 
     faults = tool.find_faults(project / "skelact/room.py", project, 0)
     loop = next(f for f in faults if f.kind == "comparison" and "9" in f.before)
     endless = tool.Fault(**{**vars(loop), "after": "b > 1"})
-    assert tool.try_fault(project, "room", endless, limit=4) == "time"
+    assert tool.try_fault(project, "room", endless, limit=4) == ("time", "")
+
+
+def test_tests_that_import_the_faulted_module_come_first(tool: ModuleType, project: Path) -> None:
+    for name, text in (
+        ("a/test_a.py", ""),
+        ("a/test_b.py", "from skelact.a import one, two\n"),
+        ("a/test_c.py", "import skelact.a.two_more\n"),
+        ("other/test_d.py", "from skelact.a.two import f\n"),
+    ):
+        (project / "tests" / name).parent.mkdir(exist_ok=True)
+        (project / "tests" / name).write_text(text, encoding="utf-8")
+    found = tool.tests_of(project, "a", "skelact.a.two")
+    assert found == [f"tests/{n}" for n in ("a/test_b.py", "a/test_a.py", "a/test_c.py", "other/test_d.py")]

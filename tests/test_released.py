@@ -124,15 +124,35 @@ def test_sets_that_hold_too_little(raw: Path, converted: Path, imported: Path, t
     with StoreWriter(tmp_path / "half.h5", layout="ntu25", dtype="float16") as writer:
         for recording in whole:
             writer.append(recording)
-    write_store(tmp_path / "mixed.h5", [*whole[:2], whole[2].with_(label=whole[1].label)])
-    for name, count in (("old", 3), ("half", 3), ("mixed", 1)):
+    for name in ("old", "half"):
         said = refused(3, "evaluate", imported, tmp_path / f"{name}.h5", "--out", tmp_path / "r")
-        assert f"{count} of 3 clips" in said and "skelact convert" in said and "release 'stgcn'" in said
+        assert "3 of 3 clips" in said and "skelact convert" in said and "release 'stgcn'" in said
         assert not (tmp_path / "r").exists()
     said = refused(3, "predict", imported, tmp_path / "old.h5", "--out", tmp_path / "r")
     assert "skelact convert" in said
     convert(raw, tmp_path / "tied.h5", to_layout="ntu25_tied", workers=0)
     assert "ntu25_tied" in refused(3, "evaluate", imported, tmp_path / "tied.h5")
+
+
+def test_recordings_that_cannot_be_read_are_left_out(
+    raw: Path, converted: Path, imported: Path, tmp_path: Path
+) -> None:
+    """One without what its raw file says, one that is longer than the release holds: the third counts."""
+    long = bodies_of({6: (0, walker(310, 0))}, 310)
+    write_raw(tmp_path / f"{NAMES[1]}.skeleton", long)
+    whole = {s.id: s for s in read_store(converted)}
+    kept = NAMES[2]
+    mixed = [whole[NAMES[0]].with_(label=whole[kept].label), read_ntu(tmp_path / f"{NAMES[1]}.skeleton")]
+    write_store(tmp_path / "mixed.h5", [*mixed, whole[kept]])
+    done = skelact("evaluate", imported, tmp_path / "mixed.h5", "--out", tmp_path / "r", "--json")
+    assert done.code == 4 and set(done.json["left_out"]) == {NAMES[0], NAMES[1]}, done.err
+    assert "2 of 3 clips cannot be read" in done.err and "skelact convert" in done.err
+    (report,) = (tmp_path / "r").glob("*.html")
+    assert "1 clips of mixed.h5" in report.read_text(encoding="utf-8")
+    assert "2 more cannot be read" in report.read_text(encoding="utf-8")
+    write_store(tmp_path / "one.h5", [whole[kept]])
+    alone = skelact("evaluate", imported, tmp_path / "one.h5", "--out", tmp_path / "one", "--json")
+    assert alone.code == 0 and alone.json["top1"] == done.json["top1"] and alone.json["left_out"] == {}
 
 
 def test_what_a_release_does_not_do(raw: Path, converted: Path, imported: Path, tmp_path: Path) -> None:

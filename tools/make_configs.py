@@ -209,7 +209,7 @@ SBU = join(
     {"pipeline": {"streams": ["joint", "bone", "joint_motion"]}},
     sampled("resize", 32, 0.5),
     augmented(mirror=0.5),
-    {"model": {"name": "stgcn", "channels": [48, 48, 96, 96], "strided": [1, 2]}},
+    {"model": {"name": "stgcn", "channels": [48, 48, 96, 96], "stride_blocks": [1, 2]}},
 )
 
 

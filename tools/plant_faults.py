@@ -17,6 +17,7 @@ import json
 import os
 import queue
 import random
+import re
 import shutil
 import signal
 import sys
@@ -26,6 +27,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
 
 ROOT = Path(__file__).parents[1]
 LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "runs", "build", "dist", "shared")
@@ -102,7 +107,7 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
                 yield from _walk(child)
 
 
-def _replacements(node: ast.AST, random_: random.Random) -> Iterator[tuple[str, ast.AST, str]]:
+def _replacements(node: ast.AST, random_: random.Random) -> Iterator[tuple[str, ast.expr | ast.stmt, str]]:
     """(kind, the node to replace, its new text) of the faults that a node allows."""
     if isinstance(node, ast.Compare):
         new = random_.choice(COMPARISONS[type(node.ops[0])])()
@@ -140,7 +145,8 @@ def find_faults(path: Path, root: Path, seed: int) -> list[Fault]:
     lines, found = source.encode().splitlines(keepends=True), []
     for node in _walk(ast.parse(source)):
         for kind, old, after in _replacements(node, random_):
-            begin, end = (old.lineno, old.col_offset), (old.end_lineno, old.end_col_offset)  # type: ignore[attr-defined]
+            begin = old.lineno, old.col_offset
+            end = old.end_lineno or old.lineno, old.end_col_offset or old.col_offset
             before = _split(lines, begin, end)[1]
             found.append(Fault(str(path.relative_to(root)), kind, begin, end, before, after))
     return found
@@ -175,42 +181,80 @@ def _is_python(root: Path, fault: Fault) -> bool:
     return True
 
 
-def tests_of(root: Path, room: str) -> list[str]:
-    """The tests that mirror a room (``training``, ``config``, ``datasets/synthetic``)."""
-    path = Path("tests") / room
-    names = [str(path), str(path.with_name(f"test_{path.name}.py"))]
-    found = [name for name in names if (root / name).exists()]
-    if not found:
+def tests_of(root: Path, room: str, module: str | None = None) -> list[str]:
+    """The test files that mirror a room (``training``, ``config``, ``datasets/synthetic``), and those that import a
+    module of it, which come first: they are the likeliest to fail, and the first failure ends a run."""
+    tests = root / "tests"
+    mirrored = [
+        *sorted((tests / room).rglob("test_*.py")),
+        (tests / room).with_name(f"test_{Path(room).name}.py"),
+    ]
+    mirrored = [path for path in mirrored if path.exists()]
+    if not mirrored:
+        names = [str(Path("tests") / room), str(Path("tests", room).with_name(f"test_{Path(room).name}.py"))]
         sys.exit(f"the room '{room}' has no tests at {' or '.join(names)}; name one that has")
-    return found
+    importing = (
+        []
+        if module is None
+        else [path for path in sorted(tests.rglob("test_*.py")) if _imports(path, module)]
+    )
+    first = [path for path in mirrored if path in importing]
+    others = [path for path in importing if path not in mirrored]
+    rest = [path for path in mirrored if path not in importing]
+    return [str(path.relative_to(root)) for path in [*first, *rest, *others]]
 
 
-def run_tests(tree: Path, room: str, limit: float | None) -> str:
-    """``passed``, ``failed`` or ``time`` (the limit ran out).
+def _imports(path: Path, module: str) -> bool:
+    """Whether a file's text names a module, as ``a.b.c`` or as ``from a.b import ..., c``."""
+    package, _, name = module.rpartition(".")
+    text = path.read_text(encoding="utf-8")
+    return (
+        re.search(rf"{re.escape(module)}\b|from {re.escape(package)} import [^\n]*\b{name}\b", text)
+        is not None
+    )
+
+
+def run_tests(tree: Path, tests: list[str], limit: float | None) -> tuple[str, str]:
+    """``passed``, ``failed`` or ``time`` (the limit ran out), and the test that failed.
 
     Forked rather than started anew: the libraries are imported already (`preload`), the package is not.
     """
-    tests = tests_of(tree, room)
+    reading, writing = os.pipe()
     child = os.fork()
     if not child:
         code = 1
         try:
-            code = _run_in_child(tree, tests)
+            code = _run_in_child(tree, tests, writing)
         finally:
             os._exit(code)
+    os.close(writing)
     begin = time.perf_counter()
-    while True:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return "failed" if status else "passed"
-        if limit is not None and time.perf_counter() - begin > limit:
-            os.killpg(child, signal.SIGKILL)
-            os.waitpid(child, 0)
-            return "time"
-        time.sleep(0.02)
+    with os.fdopen(reading, encoding="utf-8", errors="replace") as told:
+        while True:
+            done, status = os.waitpid(child, os.WNOHANG)
+            if done:
+                return ("failed", told.readline().strip()) if status else ("passed", "")
+            if limit is not None and time.perf_counter() - begin > limit:
+                os.killpg(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+                return "time", ""
+            time.sleep(0.02)
 
 
-def _run_in_child(tree: Path, tests: list[str]) -> int:
+class _FirstFailure:
+    """Write the first failed test's name, or the file that could not be collected."""
+
+    def __init__(self, stream: int) -> None:
+        self.stream = stream
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            os.write(self.stream, f"{report.nodeid}\n".encode())
+
+    pytest_collectreport = pytest_runtest_logreport
+
+
+def _run_in_child(tree: Path, tests: list[str], told: int) -> int:
     """Run pytest on a copy in a process group of its own, silently."""
     os.setsid()
     os.chdir(tree)
@@ -225,7 +269,7 @@ def _run_in_child(tree: Path, tests: list[str]) -> int:
         del sys.modules[name]
     import pytest
 
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests]))
+    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests], plugins=[_FirstFailure(told)]))
 
 
 def preload() -> None:
@@ -235,13 +279,18 @@ def preload() -> None:
             importlib.import_module(name)
 
 
-def try_fault(tree: Path, room: str, fault: Fault, limit: float) -> str:
-    """Plant a fault in a copy, run the room's tests, and mend it again."""
+def module_of(fault: Fault) -> str:
+    """The name by which a fault's file is imported."""
+    return ".".join(Path(fault.file).with_suffix("").parts)
+
+
+def try_fault(tree: Path, room: str, fault: Fault, limit: float) -> tuple[str, str]:
+    """Plant a fault in a copy, run the tests that concern it, and mend it again."""
     path = tree / fault.file
     source = path.read_text(encoding="utf-8")
     path.write_text(fault.plant(source), encoding="utf-8")
     try:
-        return run_tests(tree, room, limit)
+        return run_tests(tree, tests_of(tree, room, module_of(fault)), limit)
     finally:
         path.write_text(source, encoding="utf-8")
 
@@ -298,19 +347,22 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
         limits = {}
         for room in sorted({room for room, _ in left}):
             begin = time.perf_counter()
-            if run_tests(trees.queue[0], room, None) != "passed":
-                sys.exit(f"the tests of '{room}' fail without any fault; mend them first")
+            tests = {
+                test
+                for name, fault in left
+                if name == room
+                for test in tests_of(root, room, module_of(fault))
+            }
+            result, test = run_tests(trees.queue[0], sorted(tests), None)
+            if result != "passed":
+                sys.exit(f"the tests of '{room}' fail without any fault ({test}); mend them first")
             limits[room] = 60 + 5 * (time.perf_counter() - begin)
 
         def attempt(room: str, fault: Fault) -> dict:
             tree = trees.get()
             try:
-                return {
-                    "key": fault.key,
-                    "room": room,
-                    **asdict(fault),
-                    "result": try_fault(tree, room, fault, limits[room]),
-                }
+                result, test = try_fault(tree, room, fault, limits[room])
+                return {"key": fault.key, "room": room, **asdict(fault), "result": result, "test": test}
             finally:
                 trees.put(tree)
 

@@ -12,8 +12,10 @@ from skelact.benchmark.timing import median, ratio, time_in_turn
 from skelact.benchmark.yardsticks.stgcn import UsualBlock
 from skelact.layouts import partition
 from skelact.models.stgcn import STGCN
+from skelact.nn.block import Block
 from skelact.nn.fast.table import fold_block
 from skelact.nn.graph import SkeletonGraph
+from skelact.nn.spatial.fixed import FixedGraphConv
 
 
 def measure_block(seconds: float = 3.0) -> list[dict[str, Any]]:
@@ -24,11 +26,11 @@ def measure_block(seconds: float = 3.0) -> list[dict[str, Any]]:
     rows = []
     for index, n_frames in ((1, 64), (5, 32), (8, 16)):
         block = model.blocks[index]
-        assert hasattr(block, "spatial")
-        channels = int(block.spatial.weight.shape[1])  # type: ignore[union-attr, arg-type]
+        assert isinstance(block, Block) and isinstance(block.spatial, FixedGraphConv)
+        channels = block.spatial.weight.shape[1]
         packs = [torch.rand(25, pack, n_frames, channels) for _ in range(people // pack)]
         theirs = torch.cat(packs, 1).permute(1, 3, 2, 0).contiguous()
-        usual = UsualBlock(block).eval()  # type: ignore[arg-type]
+        usual = UsualBlock(block).eval()
         folded = fold_block(block, torch.float32)
         with torch.inference_mode():
             ours = torch.cat([folded(p) for p in packs], 1)
@@ -58,7 +60,7 @@ def measure_propagate(seconds: float = 3.0) -> list[dict[str, Any]]:
 
     def stock() -> None:
         x.grad = learned.grad = None
-        graph.edge_indices()[0].matmul(x, input_value=learned).view(3, 25, -1).backward(grad)  # type: ignore[union-attr]
+        graph.edge_indices()[0].matmul(x, input_value=learned).view(3, 25, -1).backward(grad)
 
     times = time_in_turn({**product_runs(x, graph, backward=True), "stock": stock}, seconds)
     rows.append(_propagate_row("propagate forward and backward, learned edges, float32", times))

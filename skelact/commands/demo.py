@@ -142,7 +142,7 @@ def train_network(folder: Path, data: Path, options: Options, ui: UI) -> Path:
             Normalise(align_view=True),
             Augment(jitter=0.005, drop_joints=0.1),
         ),
-        model=STGCNSettings(channels=(32, 32, 64, 64), strided=(1, 2)),
+        model=STGCNSettings(channels=(32, 32, 64, 64), stride_blocks=(1, 2)),
         train=TrainSettings(epochs=options.epochs, lr=0.05, batch_size=16, ema=0.98, seed=options.seed),
         out=str(folder),
     )

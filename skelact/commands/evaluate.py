@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+from skelact.commands.convert import show_reasons
 from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
-from skelact.commands.ui import UI, command_line, percent
+from skelact.commands.ui import PARTLY, UI, command_line, percent
 from skelact.errors import CheckpointError, ConfigError
 
 HELP = """Test a checkpoint on a data set: numbers, a confusion matrix, calibration, a report with pictures.
@@ -51,8 +52,9 @@ def main(arguments: list[str], ui: UI) -> int:
     options = parse(Options, arguments, "evaluate", HELP)
     if not options.checkpoint:
         raise ConfigError("name a checkpoint: skelact evaluate runs/NAME data.h5")
-    ui.result(evaluate(options, ui, "skelact evaluate " + " ".join(arguments)))
-    return 0
+    output = evaluate(options, ui, "skelact evaluate " + " ".join(arguments))
+    ui.result(output)
+    return PARTLY if output["left_out"] else 0
 
 
 def match_set(data: Any, card: Any, name: str) -> Any:
@@ -146,6 +148,9 @@ def _evaluate(
         ui.warn(
             "most of these clips were trained on, so the figures say little; name a test part with --split"
         )
+    n_clips = len(clips)
+    clips, left_out = ensemble.readable(data, clips)
+    show_reasons(ui, f"of {n_clips} clips cannot be read and are left out", list(left_out.items()))
     with ui.progress("evaluating") as update:
         each = ensemble.member_logits(data, clips, options.batch_size, views, update)
     logits = ensemble.combine(each).numpy()
@@ -171,7 +176,9 @@ def _evaluate(
     history = read_history(path.parent / "metrics.csv")
     report = write_evaluation_report(
         folder, result, calibration, history=history, examples=shown, title=config.get("name", path.parent.name),
-        extra=sections, subtitle=f"{len(clips)} clips of {Path(data_path).name}, part {split}", command=command,
+        extra=sections, command=command,
+        subtitle=f"{len(clips)} clips of {Path(data_path).name}, part {split}"
+        + (f"; {len(left_out)} more cannot be read and are left out" if left_out else ""),
         facts={
             "checkpoint": path.name, "network": card.model.get("name"), "layout": card.layout["name"],
             "streams": ensemble.streams, "samples per clip": views, "arithmetic": options.dtype,
@@ -206,6 +213,7 @@ def _evaluate(
     return {
         "report": str(report), "split": split, "views": views, **result.to_dict(), "ece": calibration.ece,
         "members": alone, "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without,
+        "left_out": left_out,
     }  # fmt: skip
 
 

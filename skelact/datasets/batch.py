@@ -11,12 +11,12 @@ from torch import Tensor
 from skelact.layouts import SkeletonLayout
 
 if TYPE_CHECKING:
-    from torch_geometric.data import Batch
+    from torch_geometric.data import Batch, Data
 
 
 @dataclass
 class SkeletonBatch:
-    """People of several clips, packed one after another; nobody is padded.
+    """People of several clips, packed along one axis without padding.
 
     Args:
         x: positions or streams ``[P, T, V, C]``.
@@ -49,15 +49,15 @@ class SkeletonBatch:
 
     def replace(self, **changes: object) -> SkeletonBatch:
         """A copy with some fields replaced."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return replace(self, **changes)
 
-    def to_pyg(self) -> Batch:
-        """torch-geometric's batch: a graph per clip, whose nodes are its people's joints.
+    def graphs(self) -> list[Data]:
+        """torch-geometric's ``Data``, a graph per clip, whose nodes are its people's joints.
 
-        Nodes have ``x [T, C]`` over the frames, ``score [T]``, ``person`` (place in this batch) and ``joint``;
-        edges are the skeleton's bones, both ways; ``batch`` says which clip a node belongs to.
+        Nodes have ``x [T, C]`` over the frames, ``score [T]``, ``person`` (index in this batch) and ``joint``;
+        edges are the skeleton's bones, both ways.
         """
-        from torch_geometric.data import Batch, Data
+        from torch_geometric.data import Data
 
         bones = torch.as_tensor(self.layout.edges, dtype=torch.int64, device=self.x.device).view(-1, 2).T
         both = torch.cat([bones, bones.flip(0)], 1)
@@ -77,11 +77,17 @@ class SkeletonBatch:
                     num_nodes=v * len(people),
                 )
             )
-        return Batch.from_data_list(graphs)
+        return graphs
+
+    def to_pyg(self) -> Batch:
+        """The `graphs` as torch-geometric's batch, whose ``batch`` says which clip a node belongs to."""
+        from torch_geometric.data import Batch
+
+        return Batch.from_data_list(list(self.graphs()))
 
     @classmethod
     def from_pyg(cls, graphs: Any, layout: SkeletonLayout) -> SkeletonBatch:
-        """The opposite of `to_pyg`."""
+        """The inverse of `to_pyg`."""
         v = len(layout)
         x = graphs.x.view(-1, v, *graphs.x.shape[1:]).transpose(1, 2).contiguous()
         score = graphs.score.view(-1, v, graphs.score.shape[1]).transpose(1, 2).contiguous()

@@ -13,29 +13,27 @@ from skelact.errors import ConfigError, choices
 from skelact.transforms import device
 
 SAMPLINGS = ("resize", "segments", "seconds", "choice")
-GOLDEN = 0.618034  # its multiples, modulo 1, spread evenly however many are taken
+GOLDEN = 0.618034  # multiples of it, modulo 1, are evenly spread for any number
 
 
 @dataclass
 class Sampling:
-    """Which moments of a clip are looked at.
+    """Temporal sampling of clips.
 
     Args:
         kind: ``resize`` stretches a window of the clip to ``n_frames`` with interpolation (CTR-GCN);
             ``segments`` takes one frame from each of ``n_frames`` equal parts (TSN, PYSKL's
-            UniformSample); ``seconds`` reads at a fixed rate, so that speed means the same everywhere;
-            ``choice`` draws ``n_frames`` frames of the clip with replacement, in their order (CTR-GCN on
-            NW-UCLA), and evaluation takes as many at even distances, the first and the last among them.
+            UniformSample); ``seconds`` samples at a fixed rate, which keeps speed; ``choice`` draws
+            ``n_frames`` frames of the clip with replacement, in their order (CTR-GCN on NW-UCLA), and
+            evaluation takes as many at even distances, the first and the last among them.
         n_frames: frames per sample.
         crop: for ``resize``, the share of the clip that the window covers when training, drawn from
-            this range; evaluation looks at the upper end, centred, and where it takes several samples,
-            at windows down to the lower end too: never at less than the network was trained on (with one
-            share for both ends, all samples are the same).
+            this range. Evaluation takes a centred window of the upper end, and with several samples windows
+            down to the lower end (with equal ends, all samples are the same).
         fps: for ``seconds``, frames per second.
-        least: for ``resize``, frames that the window has at least when training, where the clip has so many
-            (CTR-GCN: 64).
-        test_share: for ``resize``, the share of the clip, in its middle, that evaluation looks at (CTR-GCN:
-            0.95); 0: the upper end of ``crop``.
+        least: for ``resize``, minimal window in training [frames], at most the clip (CTR-GCN: 64).
+        test_share: for ``resize``, the centred share of the clip for evaluation (CTR-GCN: 0.95); 0: the upper
+            end of ``crop``.
 
     Raises:
         ConfigError: for values out of range.
@@ -73,10 +71,10 @@ def sample_positions(
     generator: torch.Generator | None = None,
     view: tuple[int, int] = (0, 1),
 ) -> Tensor:
-    """Fractional frame numbers ``[N, T]`` of the moments to look at.
+    """Fractional frame numbers ``[N, T]`` to sample.
 
     Args:
-        sampling: how.
+        sampling: the settings.
         length: frames of each clip ``[N]``.
         fps: of each clip ``[N]``.
         training: draw at random; otherwise deterministic.
@@ -133,18 +131,18 @@ def gather(
     view: tuple[int, int] = (0, 1),
     positions: Tensor | None = None,
 ) -> SkeletonBatch:
-    """Make a batch of clips: choose moments, find each person's rows, interpolate.
+    """Make a batch of clips: choose points in time, look up each person's rows, interpolate.
 
-    On a CPU a person is in the batch if they are there at one of the moments at least (on a GPU everybody is:
-    networks leave out who is never there); moments at which they are
-    not there have score 0. Between two frames positions and scores are interpolated linearly; if a joint
-    is missing in one of them the other is taken, and it is missing if the nearer one is.
+    On a CPU the batch contains the people that exist at one of the points at least; on a GPU all people, as
+    networks ignore those that do not exist. Where a person does not exist scores are 0. Positions and scores
+    are interpolated linearly between two frames; if a joint is missing in one of them the other frame's is
+    taken, and it is missing if it is in the nearer frame.
 
     Args:
         data: the set.
         clips: clip numbers ``[N]``.
-        sampling: which moments; see `Sampling`.
-        training: choose moments at random.
+        sampling: see `Sampling`.
+        training: sample at random.
         generator: for the random choice; on the set's device.
         view: see `sample_positions`.
         positions: fractional frame numbers ``[N, T]``, instead of ``sampling``.
@@ -152,7 +150,7 @@ def gather(
     Returns:
         A `SkeletonBatch` on the set's device.
     """
-    host = clips.cpu()  # how many people there are must be known here; a GPU would have to be waited for
+    host = clips.cpu()  # the number of people is needed on the host; reading it from a GPU synchronises
     clips = clips.to(data.device, non_blocking=True)
     if positions is None:
         positions = sample_positions(
@@ -171,7 +169,7 @@ def gather(
     at = positions[owner] - start
     there = (at > -0.5) & (at < length - 0.5)
     look = device.may_look(data.device)
-    if look and len(owner) > len(clips):  # leave out people who are never there, but not the last of a clip
+    if look and len(owner) > len(clips):  # drop people that never exist, but keep one per clip
         some = there.any(1)
         keep = some | ((nth == 0) & (torch.zeros_like(clips).index_add(0, owner, some.long()) == 0)[owner])
         if not bool(keep.all()):
@@ -211,7 +209,7 @@ def gather(
 
 
 def _by_time(data: SkeletonSet, clips: Tensor, positions: Tensor) -> Tensor:
-    """Turn evenly spaced frame numbers into real ones for clips that carry timestamps."""
+    """Convert frame numbers at a constant rate to those of the clips' timestamps."""
     assert data.timeline is not None and data.time_key is not None
     key, first = data.time_key, data.timeline[clips]
     timed = first >= 0
@@ -220,7 +218,7 @@ def _by_time(data: SkeletonSet, clips: Tensor, positions: Tensor) -> Tensor:
     duration = key[last] - key[begin]
     seconds = positions.double() * (duration / (last - begin).clamp_min(1))[:, None]
     low, high = begin[:, None].expand_as(seconds), last[:, None].expand_as(seconds)
-    for _ in range(data.longest.bit_length()):  # bisection for all moments at once
+    for _ in range(data.longest.bit_length()):  # bisection for all points at once
         middle = (low + high) // 2
         later = key[middle] > seconds
         apart = high - low > 1

@@ -1,4 +1,4 @@
-"""The benchmarks that are known by name: their files, classes and official splits."""
+"""Named benchmarks: their format, classes and official splits."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Benchmark:
 
 
 def _each(protocol: str, part: Callable[[str, Info], str | None]) -> Assign:
-    """A protocol that looks at one clip at a time."""
+    """A protocol that assigns each clip by itself."""
 
     def assign(clips: Sequence[Clip]) -> dict[str, dict[str, str]]:
         parts = {name: part(name, info) for name, info in clips}

@@ -1,4 +1,4 @@
-"""`Pipeline`: from clip numbers to what a network sees, the same in training, evaluation and use."""
+"""`Pipeline`: from clip numbers to a network's input, the same in training, evaluation and use."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from skelact.transforms.streams import check_streams, make_streams, stream_chann
 
 @dataclass
 class Normalise:
-    """How recordings are made comparable; on the person and the clip, never per frame.
+    """Normalisation of recordings per person and clip, never per frame.
 
     Args:
         centre: ``mean`` or ``first_frame`` puts the people's common centre (hips, over all frames or in the
             recording's first) at the origin; ``none``.
         scale: ``body`` divides a clip by its mean bone length; ``range`` stretches each axis to -1..1 over
             the clip, after the augmentation (see `skelact.transforms.normalise.scale_to_range`); ``none``.
-        level: turn each clip so that people stand upright, however the camera was tilted (3D only).
-        align_view: turn each clip so that the first person faces the camera (3D only).
+        level: rotate each clip so that people stand upright, which removes the camera's tilt (3D only).
+        align_view: rotate each clip so that the first person faces the camera (3D only).
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -51,7 +51,7 @@ class Pipeline:
         sampling: which moments of a clip.
         normalise: centre, scale, view.
         augment: random changes in training.
-        streams: what the network sees; several are joined along the channels.
+        streams: the network's input; several are concatenated along the channels.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -65,7 +65,7 @@ class Pipeline:
         check_streams(self.streams)
 
     def channels(self, dims: int) -> int:
-        """Channels that the network sees for positions of ``dims`` coordinates."""
+        """The network's input channels for positions of ``dims`` coordinates."""
         return stream_channels(self.streams, dims)
 
     def __call__(
@@ -77,7 +77,7 @@ class Pipeline:
         generator: torch.Generator | None = None,
         view: tuple[int, int] = (0, 1),
     ) -> SkeletonBatch:
-        """Make the batch that the network sees; arguments as for `gather`."""
+        """Make a batch of the network's input; arguments as for `gather`."""
         frames = moments = None
         if self.sampling.kind == "choice":  # made comparable as a whole clip, then sampled
             where, sampling = clips.to(data.device, non_blocking=True), self.sampling

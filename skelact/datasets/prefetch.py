@@ -1,4 +1,4 @@
-"""`Prefetcher`: batches made ahead, so that whoever computes on them need not wait."""
+"""`Prefetcher`: batches are made ahead of their use."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from skelact.datasets.batch import SkeletonBatch
 
 
 class Prefetcher:
-    """Makes batches one after another in a thread of its own, a few ahead of their use.
+    """Makes batches in order in a background thread.
 
-    They are made in order and by one thread, so whatever draws from a generator draws the same numbers as
-    without. On a GPU the thread has a stream of its own: batches are made while the network computes.
+    One thread makes them in order, so random numbers are the same as without prefetching. On a GPU the thread
+    has its own stream, and batches are made while the network computes.
 
     Args:
         make: batch number → batch.
         n_batches: how many.
-        ahead: batches that may lie ready; 0: none, every batch is made when it is asked for.
+        ahead: maximal number of prefetched batches; 0: every batch is made on demand.
         device: where ``make`` computes.
 
-    Attributes: ``waited``, seconds that iterating has waited for batches so far.
+    Attributes: ``waited``, seconds that iteration has waited for batches.
 
     Raises (on iterating): whatever ``make`` raised, in its turn.
     """
@@ -78,10 +78,10 @@ class Prefetcher:
                     with torch.cuda.stream(stream):
                         batch = self.make(i)
                     if stream is not None:
-                        stream.synchronize()  # what is handed over is finished
+                        stream.synchronize()  # only finished batches are passed on
                     if not hand_over(batch):
                         return
-            except BaseException as error:  # it belongs to whoever iterates
+            except BaseException as error:  # raised again by the iterator
                 hand_over(error)
 
         thread = threading.Thread(target=work, name="skelact-prefetch", daemon=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -17,14 +18,18 @@ from skelact.layouts import SkeletonLayout
 from skelact.skeleton import Skeleton
 from skelact.transforms.normalise import centre_joints
 
+if TYPE_CHECKING:
+    from skelact.datasets.graphs import SkeletonGraphs
+    from skelact.datasets.pipeline import Pipeline
+
 RESIDENT_LIMIT = 4 << 30  # larger sets are mapped rather than read, unless told otherwise
 
 
 class Rows:
     """``F`` rows of numbers, resident in a tensor or mapped from the chunks of a HDF5 file.
 
-    The chunks of a file that skelact wrote lie in it as they are. So the file is mapped once as flat numbers,
-    and row ``r`` is the window that begins at ``chunk_start[r // chunk] + r % chunk * width``.
+    Chunks written by skelact are uncompressed. The file is mapped as flat numbers, and row ``r`` is the window
+    that begins at ``chunk_start[r // chunk] + r % chunk * width``.
     """
 
     def __init__(self, data: Tensor) -> None:
@@ -34,7 +39,7 @@ class Rows:
 
     @classmethod
     def mapped(cls, path: Path, dataset) -> Rows | None:
-        """Map a HDF5 data set; None unless its chunks are proved to lie as skelact lays them."""
+        """Map a HDF5 data set; None unless its chunks are verified to be laid out as skelact's."""
         starts = _chunk_starts(path, dataset)
         if starts is None:
             return None
@@ -72,8 +77,8 @@ def _native(data: np.ndarray) -> Tensor:
 def _chunk_starts(path: Path, dataset) -> np.ndarray | None:
     """Where each chunk begins, in items of the file; None unless all are plain blocks of whole rows within it.
 
-    Other tools divide rows over chunks, filter or compress them, turn bytes round, put a block of their own before
-    the file's beginning or leave chunks out; none of that can be mapped.
+    Files of other tools with chunks of parts of rows, filters, other byte orders, user blocks or missing chunks
+    cannot be mapped.
     """
     item, chunks = dataset.dtype.itemsize, dataset.chunks
     if chunks is None or chunks[1:] != dataset.shape[1:] or dataset.is_virtual or dataset.external:
@@ -168,7 +173,7 @@ class SkeletonSet:
         self.all_there, self.all_seen = self._scan_scores()
 
     def _index_times(self, first: np.ndarray, times: np.ndarray) -> None:
-        """One increasing key over all timed clips, so that one search serves a whole batch."""
+        """One increasing key over all clips with timestamps, for one search per batch."""
         key = np.zeros(len(times))
         for clip in np.flatnonzero(first >= 0):
             part = slice(first[clip], first[clip] + int(self.n_frames[clip]))
@@ -294,7 +299,7 @@ class SkeletonSet:
 
     @property
     def n_bytes(self) -> int:
-        """What positions and scores take when they are resident on a device, as float32."""
+        """Size of positions and scores on a device, as float32."""
         return 4 * (self.xyz.shape.numel() + self.score.shape.numel())
 
     def to(self, device: torch.device | str) -> SkeletonSet:
@@ -312,15 +317,15 @@ class SkeletonSet:
     def first_centres(self) -> Tensor:
         """The centre of each clip's people in the recording's first frame, ``[N, C]``.
 
-        That is the first frame in which somebody's hips are seen (in recordings that never show any: the first
-        frame, and the mean of what is seen), and the mean over those who are there. Found once.
+        It is the mean over the people in the first frame in which hips are present; in recordings without hips,
+        the mean of all present joints in the first frame. Cached.
         """
         if self._first_centres is None:
             joints = centre_joints(self.layout)
             first, length = self.tracks["first"], self.tracks["length"]
             place = torch.full_like(first, -1)  # frame of the track
             waiting, t = torch.arange(len(first), device=self.device), 0
-            while len(waiting):  # most tracks show their hips in their first frame
+            while len(waiting):  # most tracks have hips in their first frame
                 seen = (self.score.take(first[waiting] + t)[:, joints] > 0).any(1)
                 place[waiting[seen]] = t
                 t += 1
@@ -332,7 +337,7 @@ class SkeletonSet:
             others[joints] = False
             weight = ((score > 0) & (never[:, None] | ~others)).to(xyz.dtype)[..., None]
             centre = (xyz * weight).sum(1) / weight.sum(1).clamp_min(1)
-            # Whoever never shows hips counts only where nobody does.
+            # people without hips count only in clips where nobody has hips
             frame = self.tracks["start"] + place.clamp_min(0) + never * (self.n_frames.max() + 1)
             clip, n = self.tracks["clip"], len(self)
             begin = torch.full((n,), 1 << 60, device=self.device).scatter_reduce(0, clip, frame, "amin")
@@ -355,7 +360,7 @@ class SkeletonSet:
         return torch.as_tensor(self.splits[name], dtype=torch.int64, device=self.device)
 
     def recording(self, clip: int) -> Skeleton:
-        """One clip as the recording that it was, without its label."""
+        """One clip as a recording, without its label."""
         first = int(self.first_track[clip])
         shape = (int(self.n_tracks[clip]), int(self.n_frames[clip]), *self.xyz.shape[1:])
         xyz, score = np.zeros(shape, np.float32), np.zeros(shape[:3], np.float32)
@@ -368,6 +373,12 @@ class SkeletonSet:
         return Skeleton(
             xyz, score, self.layout, float(self.fps[clip]), self.unit, None, self.ids[clip], info
         ).with_remainder(remainder)
+
+    def to_pyg(self, clips: Tensor | None = None, pipeline: Pipeline | None = None) -> SkeletonGraphs:
+        """The clips (None: all) as torch-geometric's ``Data``, one by one or for its ``DataLoader``."""
+        from skelact.datasets.graphs import SkeletonGraphs
+
+        return SkeletonGraphs(self, clips, pipeline)
 
     def column(self, name: str) -> list:
         """One entry of every clip's info, such as ``subject``; None where it is not known."""

@@ -1,4 +1,4 @@
-"""Which recordings train and which test: the official NTU splits, and subject-wise parts of own data."""
+"""Splits: the official ones of NTU RGB+D, and splits by subject."""
 
 from __future__ import annotations
 
@@ -86,9 +86,9 @@ def subject_splits(
     by: str = "subject",
     protocol: str | None = None,
 ) -> dict[str, list[str]]:
-    """Divide recordings so that nobody is in two parts.
+    """Divide recordings so that no subject is in two parts.
 
-    Subjects are drawn at random, large ones first, each into the part that lacks most clips of its share.
+    Subjects are drawn at random, large ones first, each assigned to the part furthest from its share.
 
     Args:
         clips: (id, info) of each recording.
@@ -146,7 +146,7 @@ def subject_splits(
     owner: dict[str, str] = {}
     for k, name in enumerate(drawn):
         empty = [p for p in parts if not filled[p]]
-        # every part gets somebody, even if its share is small
+        # every part gets a subject, even if its share is small
         open_parts = empty if len(drawn) - k <= len(empty) else list(parts)
         part = max(open_parts, key=lambda p: parts[p] - filled[p] / total)
         owner[name] = part

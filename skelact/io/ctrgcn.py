@@ -125,5 +125,5 @@ def write_ctrgcn(
             y[k, number[s.label]] = 1
         arrays[f"x_{part}"], arrays[f"y_{part}"] = x, y
     buffer = BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, allow_pickle=False, **arrays)
     write_file(path, buffer.getvalue())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -205,7 +205,7 @@ class _Tally:
         self.samples.append(positions[:: max(1, len(positions) // 50)][:64])
 
     def result(
-        self, path: str, name: str, splits: Mapping[str, list[str]], label_names: object
+        self, path: str, name: str, splits: Mapping[str, list[str]], label_names: Iterable[object] | None
     ) -> Inspection:
         counts: dict[str, list[int]] = {}
         for layout, there in self.there.items():
@@ -213,7 +213,7 @@ class _Tally:
                 old = counts.setdefault(joint, [0, 0])
                 counts[joint] = [old[0] + seen, old[1] + total]
         seen, total = (sum(c[k] for c in counts.values()) for k in (0, 1))
-        order = [str(n) for n in label_names or ()]  # type: ignore[attr-defined]
+        order = [str(n) for n in label_names or ()]
         labels = {str(k): v for k, v in self.labels.items() if k is not None}
         known = {n: labels.get(n, 0) for n in order}
         labels = known | {k: v for k, v in sorted(labels.items()) if k not in known}
@@ -309,8 +309,8 @@ class _Tally:
         return found
 
 
-def _some(names: object, n: int = 3) -> str:
-    listed = [str(x) for x in names]  # type: ignore[attr-defined]
+def _some(names: Iterable[object], n: int = 3) -> str:
+    listed = [str(x) for x in names]
     return ", ".join(listed[:n]) + (f" and {len(listed) - n} more" if len(listed) > n else "")
 
 

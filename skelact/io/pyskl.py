@@ -224,7 +224,7 @@ def _annotation(
     if score is not None and (not isinstance(score, np.ndarray) or score.shape != xyz.shape[:3]):
         raise DataError(f"{where}: keypoint_score must be {list(xyz.shape[:3])}")
     if layout is None:
-        layout = _BY_JOINTS.get(xyz.shape[2:])  # type: ignore[arg-type]
+        layout = _BY_JOINTS.get(xyz.shape[2:])
         if layout is None:
             raise DataError(
                 f"{where}: {xyz.shape[2]} joints in {xyz.shape[3]}D are of no known layout; name one"

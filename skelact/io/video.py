@@ -207,7 +207,7 @@ class Video:
                 self._warn(f"reading stops early: {error}")
                 break
             try:
-                yield from packet.decode()  # type: ignore[misc]
+                yield from packet.decode()
             except AVEOFError:
                 break
             except FFmpegError as error:

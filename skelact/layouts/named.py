@@ -14,8 +14,8 @@ def _layout(name: str, source: str, tree: str, extra: str = "") -> SkeletonLayou
     joints = [w.partition("<")[0] for w in words]
     place = {j: i for i, j in enumerate(joints)}
     parents = [place[p] if (p := w.partition("<")[2]) else -1 for w in words]
-    edges = [tuple(place[j] for j in w.split("-")) for w in extra.split()]
-    return SkeletonLayout(name, tuple(joints), tuple(parents), tuple(edges), source)  # type: ignore[arg-type]
+    edges = [(place[a], place[b]) for a, b in (w.split("-") for w in extra.split())]
+    return SkeletonLayout(name, tuple(joints), tuple(parents), tuple(edges), source)
 
 
 _NTU_BODY = """

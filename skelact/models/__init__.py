@@ -1,4 +1,4 @@
-"""Networks, one file per paper family, which only arrange the blocks of nn.
+"""Networks, one file per paper family, composed of the blocks of `skelact.nn`.
 
 Each family has a settings class whose ``build`` makes the network; `MODELS` is the one table of them.
 """

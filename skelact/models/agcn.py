@@ -1,4 +1,4 @@
-"""2s-AGCN (Shi et al., CVPR 2019; here one stream of it), and AAGCN (Shi et al., TIP 2020)."""
+"""One stream of 2s-AGCN (Shi et al., CVPR 2019), and of AAGCN (Shi et al., TIP 2020)."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from skelact.nn.temporal.conv import TemporalConv
 
 
 class AGCN(GraphModel):
-    """One stream of 2s-AGCN: every layer learns a graph, and sees another in every person.
+    """One stream of 2s-AGCN or AAGCN: adaptive graph convolutions with learned and data-dependent adjacencies.
 
     Args:
         layout: the skeleton layout or its name.
         n_classes: number of actions.
-        channels_in: values per joint, such as 3 for positions.
+        channels_in: input channels per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
         partition: see `skelact.layouts.PARTITIONS`.
-        kernel: frames that a temporal convolution sees.
+        kernel: temporal kernel size [frames]; odd.
         dropout: in every block after the first.
         gated: AAGCN's adaptive convolution.
         attention: AAGCN's attention to joints, frames and channels.
@@ -40,7 +40,7 @@ class AGCN(GraphModel):
         norm_people: 1; more only for published weights (see `JointNorm`).
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class AGCN(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         partition: str = "self_inward_outward",
         kernel: int = 9,
         dropout: float = 0.0,
@@ -64,9 +64,9 @@ class AGCN(GraphModel):
             raise ConfigError(f"kernel must be odd so that frames stay centred, got {kernel}")
         layout = get_layout(layout)
         graph = SkeletonGraph(partition_graph(layout, partition))
-        rows = []
+        blocks = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             block = Block(
                 AdaptiveGraphConv(c, d, graph, gated=gated),
                 TemporalConv(d, d, kernel, stride),
@@ -82,10 +82,10 @@ class AGCN(GraphModel):
             if isinstance(block.attention, JointFrameChannelAttention):
                 block.attention.reset()
             assert block.spatial_norm is not None
-            # a block starts as its residual and its temporal convolution; the graph grows in
+            # as released: the graph convolution starts near zero
             nn.init.constant_(block.spatial_norm.weight, 1e-6)
-            rows.append(block)
-        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people, norm_people)
+            blocks.append(block)
+        super().__init__(layout, n_classes, channels_in, blocks, channels[-1], padded_people, norm_people)
 
 
 @dataclass
@@ -96,7 +96,7 @@ class AGCNSettings(NetworkSettings):
 
     name: Literal["agcn"] = "agcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     partition: str = "self_inward_outward"
     kernel: int = 9
     dropout: float = 0.0
@@ -110,4 +110,4 @@ class AAGCNSettings(AGCNSettings):
 
     fixed = {"gated": True, "attention": True}  # noqa: RUF012
 
-    name: Literal["aagcn"] = "aagcn"  # type: ignore[assignment]
+    name: Literal["aagcn"] = "aagcn"

@@ -1,4 +1,4 @@
-"""What all skeleton networks share: the way from packed people to clips, and the table of blocks."""
+"""Base classes of skeleton networks: from packed people to clips, and sequences of blocks."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from skelact.nn.pooling import pool_clips
 
 
 class SkeletonModel(nn.Module):
-    """A network over skeletons of one layout; any number of people and frames.
+    """Base class: a network over skeletons of one layout, for any number of people and frames.
 
-    A family overrides `people_features` (people are understood one by one, then pooled) or `clip_features`
-    (people are understood together).
+    A family overrides `people_features` (features per person, pooled over the people of a clip) or
+    `clip_features` (features of all people of a clip together).
 
     Args:
         layout: the skeleton layout or its name.
         n_classes: number of actions.
-        channels_in: values per joint, such as 3 for positions.
-        n_features: width of a clip's features.
-        padded_people: 0: only the people that are there count. M: published weights were trained on clips
-            of exactly M people, with zeros for absent ones, which take part in the mean; do the same.
+        channels_in: input channels per joint, such as 3 for positions.
+        n_features: channels of a clip's features.
+        padded_people: 0: mean over the people of a clip. M: mean over exactly M people, absent ones with
+            zeros as input, as published weights were trained.
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class SkeletonModel(nn.Module):
         Args:
             x: packed people.
             present: ``[P, T]`` booleans, the frames in which a person exists; None: all.
-            rank: ``[P]`` which person of the clip each row is; only with ``padded_people``.
+            rank: ``[P]`` index of each person within the clip; only with ``padded_people``.
         """
         raise NotImplementedError
 
@@ -140,7 +140,7 @@ class SkeletonModel(nn.Module):
         return self.head(self.clip_features(x, owner, score, n_clips))
 
     def extra_loss(self, label: Tensor) -> Tensor | None:
-        """A family's own term of the training loss for the clips of the last `forward`; None: it has none.
+        """An additional term of the training loss for the clips of the last `forward`; None: no such term.
 
         Args:
             label: ``[N]`` classes.
@@ -148,10 +148,10 @@ class SkeletonModel(nn.Module):
         return None
 
     def set_progress(self, share: float) -> None:
-        """Told before every epoch which share of training (0..1) is done; for families trained in stages."""
+        """Called before every epoch with the completed share of training (0..1), for training in stages."""
 
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
-        """The network from input to output in named stages, for freezing and for rates by layer."""
+        """Named stages from input to output, for freezing and layer-wise learning rates."""
         parts = [(name, [module]) for name, module in self.named_children() if name != "head"]
         return [*parts, ("head", [self.head])]
 
@@ -159,7 +159,7 @@ class SkeletonModel(nn.Module):
 def _pool_padded(
     model: SkeletonModel, x: Tensor, owner: Tensor, n_clips: int | None, n_people: int
 ) -> Tensor:
-    """Mean over exactly ``n_people`` of every clip; an absent person of each rank is computed once.
+    """Mean over exactly ``n_people`` of every clip; an absent person of each index is computed once.
 
     In evaluation on a GPU the number of people is read back once per batch, which waits for the device: a clip of
     too many would have a wrong answer otherwise.
@@ -169,7 +169,7 @@ def _pool_padded(
     counts = torch.zeros(n_clips, dtype=torch.int64, device=x.device).index_add(
         0, owner, torch.ones_like(owner)
     )
-    # a training step on a GPU does not wait for the count: there, whoever is too many is left out
+    # a training step on a GPU does not synchronise to read the count; surplus people are dropped there
     if not (model.training and x.device.type == "cuda") and int(counts.max()) > n_people:
         raise ConfigError(
             f"these weights know {n_people} people a clip, but a clip has {int(counts.max())}; keep the "
@@ -180,7 +180,7 @@ def _pool_padded(
     rank = torch.empty_like(owner)
     rank[order] = people - starts[owner[order]]
     absent = torch.arange(n_people, device=x.device)
-    # one column more than people: whoever is too many in training goes there
+    # the last column takes surplus people
     table = functional.pad(len(x) + absent, (0, 1)).repeat(n_clips, 1)
     table[owner, rank.clamp_max(n_people)] = people
     x = torch.cat([x, x.new_zeros(n_people, *x.shape[1:])])
@@ -189,11 +189,11 @@ def _pool_padded(
 
 
 class GraphModel(SkeletonModel):
-    """A table of blocks on a skeleton graph: input norm, blocks, mean over joints and frames, classifier.
+    """Base class of graph networks: input norm, blocks, mean over joints and frames, classifier.
 
     Args:
         layout, n_classes, channels_in, padded_people: see `SkeletonModel`.
-        blocks: the rows.
+        blocks: the sequence of blocks.
         n_features: channels of the last block.
         norm_people: 1; more only for published weights (see `JointNorm`).
     """
@@ -213,7 +213,7 @@ class GraphModel(SkeletonModel):
         self.blocks = blocks if isinstance(blocks, Blocks) else Blocks(blocks)
 
     def nodes(self, x: Tensor) -> Tensor:
-        """What the first block sees, ``[V, P, T, C]``, of normalised ``x [P, T, V, C]``."""
+        """Input ``[V, P, T, C]`` of the first block for normalised ``x [P, T, V, C]``."""
         return x.permute(2, 0, 1, 3).contiguous()
 
     def normalised(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
@@ -231,5 +231,5 @@ class GraphModel(SkeletonModel):
         return self.blocks.pooled(self.normalised(x, present, rank))
 
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
-        rows = [(f"blocks.{i}", [block]) for i, block in enumerate(self.blocks)]
-        return [("norm", [self.norm]), *rows, ("head", [self.head])]
+        blocks = [(f"blocks.{i}", [block]) for i, block in enumerate(self.blocks)]
+        return [("norm", [self.norm]), *blocks, ("head", [self.head])]

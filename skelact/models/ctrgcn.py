@@ -26,17 +26,17 @@ class CTRGCN(GraphModel):
     Args:
         layout: the skeleton layout or its name.
         n_classes: number of actions.
-        channels_in: values per joint, such as 3 for positions.
+        channels_in: input channels per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
-        partition: where the shared topologies start (see `STGCN`).
-        kernels: ``(frames, dilation)`` of the temporal branches.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
+        partition: initial shared topologies (see `STGCN`).
+        kernels: ``(kernel size, dilation)`` of the temporal branches.
         dropout: in every block after the first.
         padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
         norm_people: 1; more only for published weights (see `JointNorm`).
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class CTRGCN(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         partition: str = "self_inward_outward",
         kernels: Sequence[tuple[int, int]] = ((5, 1), (5, 2)),
         dropout: float = 0.0,
@@ -55,13 +55,13 @@ class CTRGCN(GraphModel):
         if not channels or min(channels) < 1:
             raise ConfigError(f"CTR-GCN needs channels of at least 1, got channels={channels}")
         adjacency = partition_graph(get_layout(layout), partition)
-        rows = []
+        blocks = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             spatial = ChannelwiseGraphConv(c, d, adjacency)
             temporal = MultiBranchConv(d, stride, kernels, transform=False)
             initialise_fan_out(temporal)
-            row = Block(
+            block = Block(
                 spatial,
                 temporal,
                 c,
@@ -71,13 +71,14 @@ class CTRGCN(GraphModel):
                 dropout=min(i, 1) * dropout,
                 inner_residual=True,
             )
-            for shortcut in (row.residual, row.inner_residual):
+            for shortcut in (block.residual, block.inner_residual):
                 if shortcut is not None:
                     initialise_fan_out(shortcut)
-            # The graph convolution starts next to nothing, and the block as the temporal one alone.
-            nn.init.constant_(row.spatial_norm.weight, 1e-6)  # type: ignore[union-attr]
-            rows.append(row)
-        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people, norm_people)
+            # as released: the graph convolution starts near zero
+            assert block.spatial_norm is not None
+            nn.init.constant_(block.spatial_norm.weight, 1e-6)
+            blocks.append(block)
+        super().__init__(layout, n_classes, channels_in, blocks, channels[-1], padded_people, norm_people)
 
 
 @dataclass
@@ -88,7 +89,7 @@ class CTRGCNSettings(NetworkSettings):
 
     name: Literal["ctrgcn"] = "ctrgcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     partition: str = "self_inward_outward"
     kernels: tuple[tuple[int, int], ...] = ((5, 1), (5, 2))
     dropout: float = 0.0

@@ -16,25 +16,25 @@ from skelact.nn.spatial.dynamic import DynamicGraphConv
 from skelact.nn.temporal.multibranch import MultiBranchConv
 
 
-def dynamic_rows(
+def dynamic_blocks(
     n_joints: int,
     channels: Sequence[int],
-    strided: Sequence[int],
+    stride_blocks: Sequence[int],
     kernels: Sequence[tuple[int, int]],
     n_partitions: int,
     ratio: float,
     subset_wise: bool,
     dropout: float,
 ) -> list[Block]:
-    """The rows of DG-STGCN, and of ProtoGCN; ``channels`` begins with those of the input."""
+    """The blocks of DG-STGCN and ProtoGCN; ``channels`` begins with the input's."""
     if len(channels) < 2 or min(channels[1:]) < 1:
         raise ConfigError(f"blocks need channels of at least 1, got channels={tuple(channels[1:])}")
-    rows = []
+    blocks = []
     for i, (c, d) in enumerate(pairwise(channels)):
-        stride = 2 if i in strided else 1
+        stride = 2 if i in stride_blocks else 1
         spatial = DynamicGraphConv(c, d, n_joints, n_partitions, ratio, subset_wise)
         temporal = MultiBranchConv(d, stride, kernels, n_joints=n_joints)
-        rows.append(
+        blocks.append(
             Block(
                 spatial,
                 temporal,
@@ -46,7 +46,7 @@ def dynamic_rows(
                 inner_residual=True,
             )
         )
-    return rows
+    return blocks
 
 
 class DGSTGCN(GraphModel):
@@ -55,16 +55,16 @@ class DGSTGCN(GraphModel):
     Args:
         layout: the skeleton layout or its name.
         n_classes: number of actions.
-        channels_in: values per joint, such as 3 for positions.
+        channels_in: input channels per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
-        kernels: ``(frames, dilation)`` of the temporal branches.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
+        kernels: ``(kernel size, dilation)`` of the temporal branches.
         n_partitions, ratio, subset_wise: see `DynamicGraphConv`.
         dropout: in every block after the first.
         padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class DGSTGCN(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         kernels: Sequence[tuple[int, int]] = ((3, 1), (3, 2), (3, 3), (3, 4)),
         n_partitions: int = 8,
         ratio: float = 0.125,
@@ -82,10 +82,17 @@ class DGSTGCN(GraphModel):
         padded_people: int = 0,
     ) -> None:
         n_joints = len(get_layout(layout))
-        rows = dynamic_rows(
-            n_joints, (channels_in, *channels), strided, kernels, n_partitions, ratio, subset_wise, dropout
+        blocks = dynamic_blocks(
+            n_joints,
+            (channels_in, *channels),
+            stride_blocks,
+            kernels,
+            n_partitions,
+            ratio,
+            subset_wise,
+            dropout,
         )
-        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people)
+        super().__init__(layout, n_classes, channels_in, blocks, channels[-1], padded_people)
 
 
 @dataclass
@@ -96,7 +103,7 @@ class DGSTGCNSettings(NetworkSettings):
 
     name: Literal["dgstgcn"] = "dgstgcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     kernels: tuple[tuple[int, int], ...] = ((3, 1), (3, 2), (3, 3), (3, 4))
     n_partitions: int = 8
     ratio: float = 0.125

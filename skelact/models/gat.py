@@ -1,4 +1,4 @@
-"""Spatio-temporal graph attention: GATv2 over the skeleton's edges inside blocks with temporal convolution."""
+"""Spatio-temporal graph attention: GATv2 over the skeleton's edges in the blocks of ST-GCN."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from skelact.nn.temporal.conv import TemporalConv
 
 
 class STGAT(GraphModel):
-    """Graph attention in space, convolution in time.
+    """Spatial graph attention (GATv2) and temporal convolution.
 
     Source: Veličković et al., ICLR 2018; Brody, Alon and Yahav, ICLR 2022, in the blocks of Yan et al.,
     AAAI 2018.
@@ -26,14 +26,14 @@ class STGAT(GraphModel):
     Args:
         layout, n_classes, channels_in: see `SkeletonModel`.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
-        heads: of the attention; divides all channels.
-        hops: a joint attends to joints up to so many edges away, and to itself.
-        kernel: frames that a temporal convolution sees; odd.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
+        heads: of the attention; must divide all channels.
+        hops: a joint attends to joints within this hop distance.
+        kernel: temporal kernel size [frames]; odd.
         dropout: in every block after the first.
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class STGAT(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         heads: int = 4,
         hops: int = 2,
         kernel: int = 9,
@@ -56,12 +56,12 @@ class STGAT(GraphModel):
             raise ConfigError(f"hops must be at least 1, got {hops}")
         distance = get_layout(layout).hops
         graph = SkeletonGraph(((distance >= 0) & (distance <= hops))[None].astype(float))
-        rows = []
+        blocks = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             spatial = GraphAttention(c, d, graph, heads)
             temporal = TemporalConv(d, d, kernel, stride)
-            rows.append(
+            blocks.append(
                 Block(
                     spatial,
                     temporal,
@@ -73,7 +73,7 @@ class STGAT(GraphModel):
                     inner_residual=True,
                 )
             )
-        super().__init__(layout, n_classes, channels_in, rows, channels[-1])
+        super().__init__(layout, n_classes, channels_in, blocks, channels[-1])
 
 
 @dataclass
@@ -84,7 +84,7 @@ class STGATSettings(NetworkSettings):
 
     name: Literal["stgat"] = "stgat"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     heads: int = 4
     hops: int = 2
     kernel: int = 9

@@ -24,20 +24,20 @@ class MSG3D(GraphModel):
     Args:
         layout: the skeleton layout or its name.
         n_classes: number of actions.
-        channels_in: values per joint, such as 3 for positions.
+        channels_in: input channels per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
-        n_scales: hop distances, from 0 on, of the graph convolutions in one frame.
-        n_window_scales: the same of those over windows of frames.
-        windows: frames of each window; odd.
-        window_dilations: frames between two of a window, for each window.
-        dilations: of the temporal branches of three frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
+        n_scales: number of hop distances (from 0) of the graph convolutions within a frame.
+        n_window_scales: number of hop distances of the graph convolutions over windows.
+        windows: window sizes [frames]; odd.
+        window_dilations: dilation of each window.
+        dilations: of the temporal branches (kernel size 3).
         dropout: after every multi-branch temporal convolution.
         padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
         norm_people: 1; more only for published weights (see `JointNorm`).
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class MSG3D(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (96, 192, 384),
-        strided: Sequence[int] = (1, 2),
+        stride_blocks: Sequence[int] = (1, 2),
         n_scales: int = 13,
         n_window_scales: int = 6,
         windows: Sequence[int] = (3, 5),
@@ -71,10 +71,12 @@ class MSG3D(GraphModel):
         graph = SkeletonGraph(hop_scales(layout, n_scales))
         window_graphs = [SkeletonGraph(hop_scales(layout, n_window_scales, w)) for w in windows]
         kernels = [(3, dilation) for dilation in dilations]
-        rows = []
+        blocks = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
-            width = d if i == 0 else c  # the first block widens at once, the others where frames are mixed
+            stride = 2 if i in stride_blocks else 1
+            width = (
+                d if i == 0 else c
+            )  # channels increase in the first product of the first block, later in the collapse
             units = [
                 TemporalUnit(
                     MultiBranchConv(d, s, kernels, transform=False, channels_in=e), e, d, s, active, dropout
@@ -86,8 +88,8 @@ class MSG3D(GraphModel):
                 for g, w, dilation in zip(window_graphs, windows, window_dilations, strict=True)
             ]
             spatial = MultiScaleGraphConv(c, width, graph)
-            rows.append(PathwayBlock(spatial, width, over_time, units, d, stride))
-        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people, norm_people)
+            blocks.append(PathwayBlock(spatial, width, over_time, units, d, stride))
+        super().__init__(layout, n_classes, channels_in, blocks, channels[-1], padded_people, norm_people)
 
 
 @dataclass
@@ -98,7 +100,7 @@ class MSG3DSettings(NetworkSettings):
 
     name: Literal["msg3d"] = "msg3d"
     channels: tuple[int, ...] = (96, 192, 384)
-    strided: tuple[int, ...] = (1, 2)
+    stride_blocks: tuple[int, ...] = (1, 2)
     n_scales: int = 13
     n_window_scales: int = 6
     windows: tuple[int, ...] = (3, 5)

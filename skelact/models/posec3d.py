@@ -22,25 +22,23 @@ CLIPS_AT_ONCE = 8  # in inference; 48 frames of 17 joints take 10 MB a clip, and
 
 
 class PoseC3D(SkeletonModel):
-    """Joints drawn into one volume per clip, all its people together, and a SlowOnly network on that.
+    """A SlowOnly network on heatmap volumes of joints, one volume per clip for all its people.
 
-    The first two of the input's channels are drawn, whatever their unit; the others are not looked at. So 3D
-    skeletons are seen from the front, and a picture is upside down where the second coordinate points up:
-    that is the same for all clips of a set. The picture is the square around all joints of all people in all
-    frames. No gradient flows to the input. Volumes that are drawn already (``[N, V, T, H, W]``) are taken as they
-    are.
+    Heatmaps are drawn from the first two input channels, in any unit; further channels are ignored (3D skeletons
+    are projected to the front). The crop is the square around all joints of all people in all frames. There is
+    no gradient with respect to the input. Precomputed volumes (``[N, V, T, H, W]``) are accepted as input.
 
     Args:
         layout, n_classes, channels_in: see `SkeletonModel`; ``channels_in`` at least 2.
         width: channels of the first convolution.
-        depths: blocks of each stage; the last stages' blocks see three frames, the first's one.
+        depths: blocks of each stage; temporal kernels are 1 in the first stage and 3 in the later ones.
         size: pixels along a side of the picture.
-        sigma: width of a joint's Gaussian in pixels.
+        sigma: standard deviation of a joint's Gaussian [pixels].
         margin: free space around the joints, as a share of their box.
         dropout: before the classifier.
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -71,11 +69,11 @@ class PoseC3D(SkeletonModel):
         for stage, depth in enumerate(depths):
             out = 4 * width * 2**stage
             stride = (2 if stage == len(depths) - 1 else 1, 2)
-            rows = []
+            blocks = []
             for i in range(depth):
-                rows.append(Bottleneck3d(channels, out, stride if i == 0 else (1, 1), temporal=stage > 0))
+                blocks.append(Bottleneck3d(channels, out, stride if i == 0 else (1, 1), temporal=stage > 0))
                 channels = out
-            stages.append(nn.Sequential(*rows))
+            stages.append(nn.Sequential(*blocks))
         self.rows = nn.ModuleList(stages)
         self.dropout = nn.Dropout(dropout)
 
@@ -86,7 +84,7 @@ class PoseC3D(SkeletonModel):
         if x.ndim == 5:
             return x
         n_clips = int(owner.max()) + 1 if n_clips is None else n_clips
-        exact = torch.promote_types(x.dtype, torch.float32)  # a pixel must not be rounded away
+        exact = torch.promote_types(x.dtype, torch.float32)  # coordinates need full precision
         score = torch.ones_like(x[..., 0], dtype=exact) if score is None else score.to(exact)
         pixels = crop_to_people(x[..., :2].to(exact), score > 0, owner, n_clips, self.size, self.margin)
         return make_heatmaps(pixels, score, owner, n_clips, self.size, self.sigma)
@@ -137,8 +135,8 @@ class PoseC3D(SkeletonModel):
         return self.dropout(out.mean((2, 3, 4)))
 
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
-        rows = [(f"rows.{i}", [stage]) for i, stage in enumerate(self.rows)]
-        return [("stem", [self.stem]), *rows, ("head", [self.head])]
+        stages = [(f"rows.{i}", [stage]) for i, stage in enumerate(self.rows)]
+        return [("stem", [self.stem]), *stages, ("head", [self.head])]
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""ProtoGCN: topologies rebuilt from prototypes, and contrast between classes (Liu et al., CVPR 2025)."""
+"""ProtoGCN: prototype reconstruction of topologies and contrastive learning (Liu et al., CVPR 2025)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from torch import Tensor
 from skelact.errors import ConfigError
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.models.base import GraphModel
-from skelact.models.dgstgcn import dynamic_rows
+from skelact.models.dgstgcn import dynamic_blocks
 from skelact.models.settings import NetworkSettings
+from skelact.nn.block import Block
 from skelact.nn.pooling import pool_clips
 from skelact.nn.spatial.dynamic import DynamicGraphConv
 from skelact.nn.spatial.prototype import ClassContrast, PrototypeReconstruction
@@ -21,24 +22,24 @@ from skelact.nn.spatial.prototype import ClassContrast, PrototypeReconstruction
 class ProtoGCN(GraphModel):
     """ProtoGCN for any layout, any number of people and frames.
 
-    The blocks are DG-STGCN's. In training, the topology that the last block bends is rebuilt from
-    prototypes, and clips of a class are drawn together by it (`extra_loss`); logits do not depend on that.
+    The blocks are DG-STGCN's. In training, the last block's topology refinement is reconstructed from prototypes
+    for a class-specific contrastive loss (`extra_loss`), on which the logits do not depend.
 
     Args:
         layout: the skeleton layout or its name.
         n_classes: number of actions.
-        channels_in: values per joint, such as 3 for positions.
+        channels_in: input channels per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
-        kernels: ``(frames, dilation)`` of the temporal branches.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
+        kernels: ``(kernel size, dilation)`` of the temporal branches.
         n_partitions, ratio: see `DynamicGraphConv`.
-        n_prototypes: size of the memory of topologies.
-        contrast: weight of the contrast between classes in the loss; 0: without.
+        n_prototypes: number of prototypes.
+        contrast: weight of the contrastive loss; 0: without.
         dropout: in every block after the first.
         padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class ProtoGCN(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (96, 96, 96, 96, 192, 192, 192, 384, 384, 384),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         kernels: Sequence[tuple[int, int]] = ((3, 1), (3, 2), (3, 3), (3, 4)),
         n_partitions: int = 8,
         ratio: float = 0.125,
@@ -57,23 +58,29 @@ class ProtoGCN(GraphModel):
         padded_people: int = 0,
     ) -> None:
         n_joints = len(get_layout(layout))
-        rows = dynamic_rows(
-            n_joints, (channels_in, *channels), strided, kernels, n_partitions, ratio, False, dropout
+        blocks = dynamic_blocks(
+            n_joints, (channels_in, *channels), stride_blocks, kernels, n_partitions, ratio, False, dropout
         )
         if n_prototypes < 1 or contrast < 0:
             raise ConfigError(
                 f"ProtoGCN needs at least 1 prototype and a contrast of at least 0, got "
                 f"n_prototypes={n_prototypes}, contrast={contrast:g}"
             )
-        last = rows[-1].spatial
+        last = blocks[-1].spatial
         assert isinstance(last, DynamicGraphConv)
         self.contrast_weight = contrast
-        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people)
+        super().__init__(layout, n_classes, channels_in, blocks, channels[-1], padded_people)
         self.prototypes = PrototypeReconstruction(last.post.in_features, n_prototypes)
         self.contrast = ClassContrast(n_joints * n_joints, n_classes) if contrast else None
         last.keep_topology = contrast > 0
-        self.prototypes.requires_grad_(contrast > 0)  # without contrast they have no part in the loss
-        self._kept: tuple[Tensor, Tensor] | None = None  # topologies of clips and logits, of the last step
+        self.prototypes.requires_grad_(contrast > 0)  # unused without the contrastive loss
+        self._kept: tuple[Tensor, Tensor] | None = None  # topologies of clips and logits of the last step
+
+    @property
+    def _last(self) -> DynamicGraphConv:
+        block = self.blocks[-1]
+        assert isinstance(block, Block) and isinstance(block.spatial, DynamicGraphConv)
+        return block.spatial
 
     def reset_classifier(self, n_classes: int) -> None:
         super().reset_classifier(n_classes)
@@ -88,11 +95,10 @@ class ProtoGCN(GraphModel):
     ) -> Tensor:
         logits = super().forward(x, owner, score, n_clips)
         if self.training and self.contrast is not None:
-            last = self.blocks[-1].spatial
-            topology, last.kept = last.kept, None  # type: ignore[union-attr, assignment]
+            topology, self._last.kept = self._last.kept, None
             if topology is not None:
                 present = None if score is None else (score > 0).flatten(1).any(1)
-                self._kept = _of_clips(topology, owner, len(logits), present), logits.detach()  # type: ignore[arg-type]
+                self._kept = _of_clips(topology, owner, len(logits), present), logits.detach()
         return logits
 
     def extra_loss(self, label: Tensor) -> Tensor | None:
@@ -118,7 +124,7 @@ class ProtoGCNSettings(NetworkSettings):
 
     name: Literal["protogcn"] = "protogcn"
     channels: tuple[int, ...] = (96, 96, 96, 96, 192, 192, 192, 384, 384, 384)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     kernels: tuple[tuple[int, int], ...] = ((3, 1), (3, 2), (3, 3), (3, 4))
     n_partitions: int = 8
     ratio: float = 0.125

@@ -1,4 +1,4 @@
-"""ST-GCN's blocks with a convolution of torch-geometric's choice in space."""
+"""ST-GCN's blocks with a spatial convolution of torch-geometric."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from skelact.nn.temporal.conv import TemporalConv
 
 
 class PyGGCN(GraphModel):
-    """Any graph convolution of torch-geometric (Fey and Lenssen, 2019) in space, convolution in time.
+    """Spatial convolution by any of torch-geometric's (Fey and Lenssen, 2019), temporal convolution.
 
     Args:
         layout, n_classes, channels_in: see `SkeletonModel`.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
-        conv: name of the convolution, see `PyGConv`.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
+        conv: class name of the convolution, see `PyGConv`.
         options: its further arguments.
-        kernel: frames that a temporal convolution sees; odd.
+        kernel: temporal kernel size [frames]; odd.
         dropout: in every block after the first.
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class PyGGCN(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 128, 256),
-        strided: Sequence[int] = (0, 2, 3),
+        stride_blocks: Sequence[int] = (0, 2, 3),
         conv: str = "GraphConv",
         options: Mapping[str, int | float | bool | str] | None = None,
         kernel: int = 9,
@@ -53,7 +53,7 @@ class PyGGCN(GraphModel):
         graph = SkeletonGraph(partition_graph(get_layout(layout), "uniform"))
         blocks = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             spatial, temporal = PyGConv(c, d, graph, conv, options), TemporalConv(d, d, kernel, stride)
             rate = dropout if i > 0 else 0.0
             blocks.append(
@@ -70,7 +70,7 @@ class PyGGCNSettings(NetworkSettings):
 
     name: Literal["pyggcn"] = "pyggcn"
     channels: tuple[int, ...] = (64, 64, 128, 256)
-    strided: tuple[int, ...] = (0, 2, 3)
+    stride_blocks: tuple[int, ...] = (0, 2, 3)
     conv: str = "GraphConv"
     options: dict[str, bool | int | float | str] = field(default_factory=dict)
     kernel: int = 9

@@ -1,4 +1,4 @@
-"""Sequence baselines that know no skeleton: LSTM, GRU and TCN over the joined joints of one person."""
+"""Sequence baselines without a graph: LSTM, GRU and TCN over concatenated joint coordinates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from skelact.nn.temporal.conv import TemporalConv
 
 
 class FrameModel(SkeletonModel):
-    """A network that sees a person's frames as vectors of all joints' coordinates.
+    """Base class: a frame is the vector of all joints' coordinates of a person.
 
     Args:
         layout, n_classes, channels_in, n_features: see `SkeletonModel`.
@@ -31,14 +31,14 @@ class FrameModel(SkeletonModel):
         self.norm = JointNorm(len(self.layout), channels_in)
 
     def normalise(self, x: Tensor, present: Tensor | None) -> Tensor:
-        """``x [P, T, V, C]`` normalised, in the weights' type; frames in which nobody is there stay 0."""
+        """``x [P, T, V, C]`` normalised, in the weights' type; frames in which a person does not exist stay 0."""
         x = self.norm(x, present)
         x = x if present is None else x * present[..., None, None].to(x.dtype)
         return x.to(self.head.weight.dtype)
 
 
 class RecurrentNet(FrameModel):
-    """LSTM or GRU over frames, the mean of its states over the frames in which the person is there.
+    """LSTM or GRU over frames; mean of its states over the frames in which the person exists.
 
     Args:
         layout, n_classes, channels_in: see `SkeletonModel`.
@@ -69,20 +69,20 @@ class RecurrentNet(FrameModel):
 
 
 class TCN(GraphModel):
-    """Residual dilated convolutions over time on joined joints.
+    """Residual dilated temporal convolutions on concatenated joints.
 
-    Source: Kim and Reiter, CVPR workshops 2017; Bai, Kolter and Koltun, 2018. Each row holds two
-    convolutions and looks twice as far as the one before.
+    Source: Kim and Reiter, CVPR workshops 2017; Bai, Kolter and Koltun, 2018. Each block has two
+    convolutions; dilation doubles from block to block.
 
     Args:
         layout, n_classes, channels_in: see `SkeletonModel`.
-        channels: of each row.
-        kernel: frames that a convolution sees; odd.
-        causal: see only frames that have been.
-        dropout: in every row.
+        channels: of each block.
+        kernel: temporal kernel size [frames]; odd.
+        causal: receptive fields end at the current frame.
+        dropout: in every block.
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -131,7 +131,7 @@ class GRUSettings(LSTMSettings):
 
     fixed = {"cell": "gru"}  # noqa: RUF012
 
-    name: Literal["gru"] = "gru"  # type: ignore[assignment]
+    name: Literal["gru"] = "gru"
 
 
 @dataclass

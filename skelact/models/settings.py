@@ -1,14 +1,19 @@
-"""`NetworkSettings`: what every family's settings have in common."""
+"""`NetworkSettings`: base class of the families' settings."""
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, ClassVar
+
+from pydantic import model_validator
 
 from skelact.layouts import SkeletonLayout
 from skelact.models.base import SkeletonModel
 
+OLDER_NAMES = {"strided": "stride_blocks"}  # as configurations and checkpoints of earlier versions have them
 
+
+@dataclass
 class NetworkSettings:
     """Settings of a network: every field but ``name`` is an argument of its class, by the same name.
 
@@ -18,11 +23,23 @@ class NetworkSettings:
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
-    name: Any
+    name: Any = ""
     network: ClassVar[type[SkeletonModel]]
     fixed: ClassVar[dict[str, Any]] = {}
 
+    @model_validator(mode="before")
+    @classmethod
+    def _rename(cls, values: Any) -> Any:
+        """Take settings under older names, where a family does not use such a name itself."""
+        if not isinstance(values, dict):
+            return values
+        known = {field.name for field in fields(cls)}
+        new = {
+            old: name for old, name in OLDER_NAMES.items() if name in known - {*values} and old not in known
+        }
+        return {new.get(key, key): value for key, value in values.items()}
+
     def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> SkeletonModel:
         """Make the network for a layout, a number of classes and of input channels."""
-        chosen = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "name"}  # type: ignore[arg-type]
+        chosen = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "name"}
         return self.network(layout, n_classes, channels_in, **chosen, **self.fixed)

@@ -17,10 +17,10 @@ from skelact.nn.partition_attention import MergeFrames, PartitionBlock, SkateEmb
 
 
 class SkateFormer(GraphModel):
-    """Stages of partition blocks; every stage after the first halves the frames.
+    """Stages of partition blocks, with a temporal stride of 2 between stages.
 
-    Unlike the released network, people are understood one by one and then pooled, and limbs are found from
-    the layout, so that neither people, nor frames, nor joints are fixed.
+    Unlike in the released network, people are processed separately and then pooled, and limbs are derived from
+    the layout, so that no number of people, frames or joints is fixed.
 
     Args:
         layout, n_classes, channels_in: see `SkeletonModel`.
@@ -28,10 +28,10 @@ class SkateFormer(GraphModel):
         depth: blocks of each stage.
         window, heads, kernel, mlp_ratio, attention_dropout, dropout: see `PartitionBlock`.
         drop_path: of the last block; rises to it linearly from 0.
-        largest_part: joints of a limb.
+        largest_part: joints of a limb, at most.
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -60,19 +60,19 @@ class SkateFormer(GraphModel):
             raise ConfigError(f"window must be at least 1 frame, got {window}")
         layout = get_layout(layout)
         table = part_table(layout, largest_part)
-        rows: list[nn.Module] = [SkateEmbedding(channels_in, channels[0], len(layout))]
+        blocks: list[nn.Module] = [SkateEmbedding(channels_in, channels[0], len(layout))]
         n_blocks = depth * len(channels)
         for stage, width in enumerate(channels):
             if stage > 0:
-                rows.append(MergeFrames(channels[stage - 1], width, kernel))
+                blocks.append(MergeFrames(channels[stage - 1], width, kernel))
             for i in range(depth):
                 share = drop_path * (stage * depth + i) / max(1, n_blocks - 1)
-                rows.append(
+                blocks.append(
                     PartitionBlock(
                         width, table, window, heads, kernel, mlp_ratio, attention_dropout, dropout, share
                     )
                 )
-        super().__init__(layout, n_classes, channels_in, rows, channels[-1])
+        super().__init__(layout, n_classes, channels_in, blocks, channels[-1])
 
 
 @dataclass

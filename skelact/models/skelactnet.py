@@ -1,9 +1,8 @@
-"""SkelactNet: skelact's own network, light enough for small sets and for live use.
+"""SkelactNet: skelact's own network, light enough for small sets and live use.
 
-Its row follows from the field's networks: topologies that are learned freely and bent by the input
-(DG-STGCN, CTR-GCN) in place of partitions of the skeleton; one 1×1 convolution shared by heads in place of
-one per partition, a third of the operations; time seen in groups of channels with different reach (MS-G3D,
-CTR-GCN); and frames halved early, because motion is slow against 30 frames a second.
+Its blocks combine topology refinement of learned adjacencies (DG-STGCN, CTR-GCN), a 1×1 convolution shared by
+all heads instead of one per partition (a third of the operations), temporal convolutions of several dilations
+(MS-G3D, CTR-GCN), and early temporal strides.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ from skelact.nn.temporal.split import SplitConv
 
 
 class SkelactNet(GraphModel):
-    """skelact's own network for any layout, any number of people and frames.
+    """SkelactNet for any layout, any number of people and frames.
 
     Args:
         layout: the skeleton layout or its name.
         n_classes: number of actions.
-        channels_in: values per joint, such as 3 for positions.
+        channels_in: input channels per joint, such as 3 for positions.
         channels: output channels of each block, multiples of ``n_heads``.
-        strided: the blocks (0-based) that halve the frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
         n_heads, topology, rank: see `HeadGraphConv`; ``topology`` None: ``frame`` if causal, else ``clip``.
         dilations, kernel: see `SplitConv`.
-        dropout: of whole channels, in every block after the first.
-        causal: nothing looks into the future, so the network can run frame by frame.
+        dropout: spatial dropout of channels, in every block after the first.
+        causal: receptive fields end at the current frame.
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -47,7 +46,7 @@ class SkelactNet(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 128, 128, 256),
-        strided: Sequence[int] = (0, 2, 4),
+        stride_blocks: Sequence[int] = (0, 2, 4),
         n_heads: int = 8,
         topology: str | None = None,
         rank: int = 8,
@@ -61,13 +60,13 @@ class SkelactNet(GraphModel):
         topology = topology or ("frame" if causal else "clip")
         if causal and topology == "clip":
             raise ConfigError(
-                "a causal network cannot bend its topology by the whole clip; use frame or learned"
+                "topology clip refines by the whole clip, which is not causal; use frame or learned"
             )
         adjacency = partition(get_layout(layout), "self_inward_outward")
-        rows = []
+        blocks = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
-            rows.append(
+            stride = 2 if i in stride_blocks else 1
+            blocks.append(
                 Block(
                     HeadGraphConv(c, d, adjacency, n_heads, topology, rank),
                     SplitConv(d, stride, dilations, kernel, causal),
@@ -79,7 +78,7 @@ class SkelactNet(GraphModel):
                     inner_residual=True,
                 )
             )
-        super().__init__(layout, n_classes, channels_in, rows, channels[-1])
+        super().__init__(layout, n_classes, channels_in, blocks, channels[-1])
         self.causal = causal
 
 
@@ -91,7 +90,7 @@ class SkelactNetSettings(NetworkSettings):
 
     name: Literal["skelactnet"] = "skelactnet"
     channels: tuple[int, ...] = (64, 64, 128, 128, 256)
-    strided: tuple[int, ...] = (0, 2, 4)
+    stride_blocks: tuple[int, ...] = (0, 2, 4)
     n_heads: int = 8
     topology: Literal["learned", "clip", "frame"] | None = None
     rank: int = 8

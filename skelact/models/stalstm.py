@@ -16,7 +16,7 @@ from skelact.nn.recurrent import Recurrent, states_before
 
 
 class SpatialAttention(nn.Module):
-    """How much each joint of a frame matters: ``softmax_k(U tanh(W_x x_t + W_h h_{t-1} + b) + b_u)``.
+    """Spatial attention: joint weights ``softmax_k(U tanh(W_x x_t + W_h h_{t-1} + b) + b_u)``.
 
     Args:
         joined: channels of a frame.
@@ -32,13 +32,13 @@ class SpatialAttention(nn.Module):
         self.score = nn.Linear(hidden, n_joints)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``x [P, T, V·C]`` to weights ``[P, T, V]`` that add up to 1 over the joints."""
+        """``x [P, T, V·C]`` to weights ``[P, T, V]`` that sum to 1 over the joints."""
         before = states_before(self.recurrent(x))
         return self.score(torch.tanh(self.frame(x) + self.past(before))).softmax(-1)
 
 
 class TemporalAttention(nn.Module):
-    """How much each frame matters: ``relu(w_x x_t + w_h h_{t-1} + b)``.
+    """Temporal attention: frame weights ``relu(w_x x_t + w_h h_{t-1} + b)``.
 
     Args:
         joined: channels of a frame.
@@ -51,7 +51,7 @@ class TemporalAttention(nn.Module):
         self.frame = nn.Linear(joined, 1)
         self.past = nn.Linear(hidden, 1, bias=False)
         nn.init.normal_(self.frame.weight, 0, 0.01)
-        nn.init.ones_(self.frame.bias)  # a frame counts until the network learns that it does not
+        nn.init.ones_(self.frame.bias)  # all frames have a positive weight at first
 
     def forward(self, x: Tensor) -> Tensor:
         """``x [P, T, V·C]`` to weights ``[P, T]``."""
@@ -62,26 +62,26 @@ class TemporalAttention(nn.Module):
 class STALSTM(FrameModel):
     """Three LSTM layers on joints weighted by spatial attention, their output weighted by temporal attention.
 
-    Training is staged (`set_progress`): first the temporal attention learns beside the main network with all
-    joints alike, then the spatial attention with all frames alike, then everything together. Until told,
-    the network is in its last stage. The loss has three terms of its own (`extra_loss`): no joint is to be
-    neglected over the whole clip, frames are to be weighted sparingly, and weights are to be few.
+    Training has three stages (`set_progress`): main network and temporal attention with equal joint weights, then
+    main network and spatial attention with equal frame weights, then all together; the last is the default.
+    The loss has three additional terms (`extra_loss`): on joints neglected over the whole clip, on the size of
+    the frame weights, and on the L1 norm of all weights.
 
-    The paper's output sums the weighted class scores over frames; so logits grow with the number of frames
-    (the classifier's bias counts once).
+    As in the paper, weighted class scores are summed over frames, so logits scale with the number of frames; the
+    classifier's bias is added once.
 
     Args:
         layout, n_classes, channels_in: see `SkeletonModel`.
         hidden: channels of every LSTM.
         layers: of the main network.
         dropout: between the main network's layers and before the classifier.
-        stage_shares: the shares of training at which the second and the third stage begin.
+        stage_shares: shares of training at which the second and third stage begin.
         joint_weight: of the loss on joints that are neglected over the clip.
         frame_weight: of the loss on the frames' weights.
         sparsity: of the loss on the sum of absolute weights.
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     use_spatial: Tensor
@@ -112,13 +112,13 @@ class STALSTM(FrameModel):
         self.dropout = nn.Dropout(dropout)
         self.stage_shares = stage_shares
         self.joint_weight, self.frame_weight, self.sparsity = joint_weight, frame_weight, sparsity
-        # Saved with the weights: a network stored in an early stage must be used as it was trained.
+        # buffers, because a network saved in an early stage must be used in that stage
         self.register_buffer("use_spatial", torch.ones((), dtype=torch.int64))
         self.register_buffer("use_temporal", torch.ones((), dtype=torch.int64))
         self._attention_loss: Tensor | None = None
 
     def __getstate__(self) -> dict:
-        return {**self.__dict__, "_attention_loss": None}  # copies do not take the tape along
+        return {**self.__dict__, "_attention_loss": None}  # copies are without the autograd graph
 
     def set_progress(self, share: float) -> None:
         """Choose the stage of training: temporal attention, spatial attention, all together."""
@@ -129,8 +129,8 @@ class STALSTM(FrameModel):
     def attend(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The weights of joints ``[P, T, V]`` and of frames ``[P, T]`` for normalised ``x [P, T, V·C]``.
 
-        An attention that the present stage leaves out is replaced by equal weights; it stays on the tape,
-        with a gradient of zero, so that training in several processes finds every parameter.
+        An attention that is inactive in the current stage is replaced by equal weights; it stays in the autograd
+        graph with zero gradients, which training in several processes requires.
         """
         joints, frames = self.spatial(x), self.temporal(x)
         spatial, temporal = self.use_spatial.to(x.dtype), self.use_temporal.to(x.dtype)

@@ -24,18 +24,18 @@ class STGCN(GraphModel):
     Args:
         layout: the skeleton layout or its name.
         n_classes: number of actions.
-        channels_in: values per joint, such as 3 for positions.
+        channels_in: input channels per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
         partition: ``uniform``, ``distance``, ``spatial``, ``spatial_released`` (for published
             weights) or ``self_inward_outward``.
-        kernel: frames that a temporal convolution sees.
+        kernel: temporal kernel size [frames]; odd.
         dropout: in every block after the first.
         importance: learn one weight per edge and layer.
         padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class STGCN(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         partition: str = "spatial",
         kernel: int = 9,
         dropout: float = 0.0,
@@ -56,15 +56,15 @@ class STGCN(GraphModel):
         if kernel % 2 == 0:
             raise ConfigError(f"kernel must be odd so that frames stay centred, got {kernel}")
         graph = SkeletonGraph(partition_graph(get_layout(layout), partition))
-        rows = []
+        blocks = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             spatial = FixedGraphConv(c, d, graph, importance)
             temporal = TemporalConv(d, d, kernel, stride)
-            rows.append(
+            blocks.append(
                 Block(spatial, temporal, c, d, stride, residual=i > 0, dropout=dropout if i > 0 else 0.0)
             )
-        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people)
+        super().__init__(layout, n_classes, channels_in, blocks, channels[-1], padded_people)
 
 
 @dataclass
@@ -75,7 +75,7 @@ class STGCNSettings(NetworkSettings):
 
     name: Literal["stgcn"] = "stgcn"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     partition: str = "spatial"
     kernel: int = 9
     dropout: float = 0.0

@@ -23,17 +23,17 @@ class STGCNPlusPlus(GraphModel):
     Args:
         layout: the skeleton layout or its name.
         n_classes: number of actions.
-        channels_in: values per joint, such as 3 for positions.
+        channels_in: input channels per joint, such as 3 for positions.
         channels: output channels of each block.
-        strided: the blocks (0-based) that halve the frames.
-        partition: where the topology starts; the default is what PYSKL calls "spatial". PYSKL ties both tips of
-            NTU's hands to the hand, as layout ntu25_tied does.
-        kernels: ``(frames, dilation)`` of the temporal branches.
+        stride_blocks: blocks (0-based) with a temporal stride of 2.
+        partition: initial topology; the default is PYSKL's "spatial". PYSKL connects both hand tips of NTU to
+            the hand, as layout ntu25_tied.
+        kernels: ``(kernel size, dilation)`` of the temporal branches.
         dropout: in every block after the first.
         padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
 
     Raises:
-        ConfigError: for settings that make no network.
+        ConfigError: for invalid settings.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class STGCNPlusPlus(GraphModel):
         n_classes: int,
         channels_in: int = 3,
         channels: Sequence[int] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256),
-        strided: Sequence[int] = (4, 7),
+        stride_blocks: Sequence[int] = (4, 7),
         partition: str = "self_inward_outward",
         kernels: Sequence[tuple[int, int]] = ((3, 1), (3, 2), (3, 3), (3, 4)),
         dropout: float = 0.0,
@@ -51,12 +51,12 @@ class STGCNPlusPlus(GraphModel):
         if not channels or min(channels) < 1:
             raise ConfigError(f"ST-GCN++ needs channels of at least 1, got channels={channels}")
         adjacency = partition_graph(get_layout(layout), partition)
-        rows = []
+        blocks = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
-            stride = 2 if i in strided else 1
+            stride = 2 if i in stride_blocks else 1
             spatial = LearnedGraphConv(c, d, adjacency)
             temporal = MultiBranchConv(d, stride, kernels)
-            rows.append(
+            blocks.append(
                 Block(
                     spatial,
                     temporal,
@@ -68,7 +68,7 @@ class STGCNPlusPlus(GraphModel):
                     inner_residual=True,
                 )
             )
-        super().__init__(layout, n_classes, channels_in, rows, channels[-1], padded_people)
+        super().__init__(layout, n_classes, channels_in, blocks, channels[-1], padded_people)
 
 
 @dataclass
@@ -79,7 +79,7 @@ class STGCNPlusPlusSettings(NetworkSettings):
 
     name: Literal["stgcnpp"] = "stgcnpp"
     channels: tuple[int, ...] = (64, 64, 64, 64, 128, 128, 128, 256, 256, 256)
-    strided: tuple[int, ...] = (4, 7)
+    stride_blocks: tuple[int, ...] = (4, 7)
     partition: str = "self_inward_outward"
     kernels: tuple[tuple[int, int], ...] = ((3, 1), (3, 2), (3, 3), (3, 4))
     dropout: float = 0.0

@@ -1,1 +1,1 @@
-"""Building blocks of networks. Features inside are joint-major and channels-last: [V, P, T, C]."""
+"""Building blocks of networks. Features are joint-major and channels-last: ``[V, P, T, C]``."""

@@ -16,7 +16,7 @@ from skelact.nn.spatial.heads import aggregate_heads
 
 
 def sparse_softmax() -> Callable[..., Tensor]:
-    """torch-geometric's ``softmax`` over groups of edges, without the notices that loading it brings up."""
+    """torch-geometric's ``softmax`` over groups of edges, without the deprecation warnings of its import."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         from torch_geometric.utils import softmax
@@ -28,15 +28,14 @@ class GraphAttention(nn.Module):
 
     Scores follow GATv2 (Brody, Alon and Yahav, ICLR 2022; Veličković et al., ICLR 2018), on the mean of
     each joint's features over time: ``s_vw = a · leaky_relu(W_source x_v + W_target x_w)``. Each joint's
-    incoming edges are weighed by their softmax. The weights, few against the features, are then spread
-    into a dense matrix per person and head, and one batched matrix product moves all frames and channels;
-    nothing is gathered per edge and frame.
+    incoming edges are weighted by their softmax. The weights are written into a dense matrix per person and
+    head, and one batched matrix product aggregates all frames and channels.
 
     Args:
         channels_in, channels_out: C and D.
         graph: the topology with self-loops, of one partition; shared between layers.
         heads: H; must divide D.
-        slope: of the leaky ReLU.
+        slope: negative slope of the leaky ReLU.
 
     Raises:
         ConfigError: if the heads do not divide the channels, or the graph has several partitions.
@@ -64,12 +63,12 @@ class GraphAttention(nn.Module):
         self._softmax = sparse_softmax()
 
     def coefficients(self, x: Tensor) -> Tensor:
-        """``x [V, P, T, C]`` to the edges' weights ``[E, P, H]``; those into one joint add up to 1."""
+        """Attention weights ``[E, P, H]`` of ``x [V, P, T, C]``; those of a joint's incoming edges sum to 1."""
         pooled = x.mean(2)
         source, target = self.source(pooled), self.target(pooled)
-        pairs = source[self.graph.col] + target[self.graph.row]
-        pairs = functional.leaky_relu(pairs, self.slope).unflatten(-1, (self.heads, -1))
-        scores = torch.einsum("ephd,hd->eph", pairs, self.score.to(pairs.dtype))
+        edges = source[self.graph.col] + target[self.graph.row]
+        edges = functional.leaky_relu(edges, self.slope).unflatten(-1, (self.heads, -1))
+        scores = torch.einsum("ephd,hd->eph", edges, self.score.to(edges.dtype))
         return self._softmax(scores, self.graph.row, num_nodes=self.graph.n_joints)
 
     def matrices(self, weights: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""`Block`: a spatial module, a temporal module and residuals, the row of which every graph model is made."""
+"""`Block`: a spatial module, a temporal module and residuals; graph models are sequences of blocks."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from skelact.nn.temporal.conv import PointConv
 class Block(nn.Module):
     """``relu(norm(temporal(relu(norm(spatial(x)) [+ inner(x)]))) + residual(x))`` on ``[V, P, T, C]``.
 
-    An attention module, if there is one, weighs what the temporal module sees. Spatial and temporal modules
-    may hold norms of their own; then the block has none after them.
+    An optional attention module is applied to the temporal module's input. ``spatial_norm`` and
+    ``temporal_norm`` are turned off for modules that contain their final normalisation.
 
     Args:
         spatial: maps C to D channels.
         temporal: maps D to D channels with the block's stride.
         channels_in, channels_out, stride: of the block.
-        residual: without, nothing is added; with, x itself, or a strided 1×1 convolution and norm where
-            the shape changes.
-        inner_residual: the same around the spatial module alone.
-        spatial_norm, temporal_norm: a norm after the module.
+        residual: add the input: the identity, or a 1×1 convolution with the stride and a norm where the
+            shape changes.
+        inner_residual: the same around the spatial module.
+        spatial_norm, temporal_norm: normalise after the module.
         dropout: after the temporal module; a probability, or a module.
-        attention: keeps the shape.
+        attention: a module that keeps the shape.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Block(nn.Module):
 
 
 class Blocks(nn.ModuleList):
-    """The blocks of a network, one after another, on ``[V, P, T, C]``."""
+    """A sequence of blocks on ``[V, P, T, C]``."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Features ``[V, P, T', D]`` of ``[V, P, T, C]``."""
@@ -84,7 +84,7 @@ class Blocks(nn.ModuleList):
 
 
 def shortcut(channels_in: int, channels_out: int, stride: int) -> nn.Sequential | None:
-    """What a residual goes through: None where it can be added as it is."""
+    """1×1 convolution and norm of a residual; None where the identity fits."""
     if channels_in == channels_out and stride == 1:
         return None
     return nn.Sequential(PointConv(channels_in, channels_out, stride), ChannelNorm(channels_out))

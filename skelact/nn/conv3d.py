@@ -1,4 +1,4 @@
-"""Residual blocks of convolutions over frames, rows and columns, on ``[N, C, T, H, W]``."""
+"""Residual blocks of 3D convolutions on ``[N, C, T, H, W]``."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from torch import Tensor, nn
 
 
 class ConvNorm3d(nn.Sequential):
-    """Convolution without bias, batch norm, and ReLU unless told otherwise.
+    """3D convolution without bias, batch normalisation and an optional ReLU.
 
     Args:
         channels_in, channels_out: C and D.
         kernel: (frames, pixels); odd.
         stride: (frames, pixels).
-        activate: with ReLU.
+        activate: apply ReLU.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Bottleneck3d(nn.Module):
     Args:
         channels_in, channels_out: C and D, a multiple of 4.
         stride: (frames, pixels).
-        temporal: the first convolution sees three frames; otherwise the block mixes no frames.
+        temporal: the first convolution has a temporal kernel of 3 frames instead of 1.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Bottleneck3d(nn.Module):
         self.reduce = ConvNorm3d(channels_in, inner, (3 if temporal else 1, 1))
         self.spread = ConvNorm3d(inner, inner, (1, 3), stride)
         self.expand = ConvNorm3d(inner, channels_out, (1, 1), activate=False)
-        nn.init.constant_(self.expand[1].weight, 1e-3)  # type: ignore[arg-type]  # starts near its shortcut
+        nn.init.constant_(self.expand.get_parameter("1.weight"), 1e-3)  # the block starts near its shortcut
         same = channels_in == channels_out and stride == (1, 1)
         self.shortcut = (
             None if same else ConvNorm3d(channels_in, channels_out, (1, 1), stride, activate=False)

@@ -7,13 +7,12 @@ from torch import Tensor, nn
 
 
 class ChannelDropout(nn.Module):
-    """Leave out whole channels of a person, in all joints and frames at once (Tompson et al., CVPR 2015).
+    """Spatial dropout (Tompson et al., CVPR 2015): zero whole channels of a person in all joints and frames.
 
-    Neighbouring joints and frames say nearly the same, so single values that are left out are not missed;
-    and a mask of ``[P, C]`` costs next to nothing.
+    Neighbouring joints and frames are strongly correlated, so dropping single values regularises little.
 
     Args:
-        probability: of each channel.
+        probability: of dropping each channel.
     """
 
     def __init__(self, probability: float) -> None:

@@ -17,7 +17,7 @@ class SkeletonGraph(nn.Module):
             Only its non-zero entries become edges.
 
     Attributes (buffers): ``row`` (k*V + target), ``col`` (source) and ``value`` of every edge ``[E]``,
-    sorted by row; ``place`` is where each edge stands in a flat ``[K, V, V]`` array.
+    sorted by row; ``place`` is the index of each edge in a flat ``[K, V, V]`` array.
     """
 
     row: Tensor
@@ -36,12 +36,12 @@ class SkeletonGraph(nn.Module):
         self.register_buffer("row", row[order], persistent=False)
         self.register_buffer("col", source, persistent=False)
         exact = adjacency[k, source, target].double()
-        self._exact = exact.cpu().numpy()  # a change of type starts from these, so nothing is rounded twice
+        self._exact = exact.cpu().numpy()  # type conversions start from these, so values are rounded once
         self.register_buffer("value", exact.to(torch.get_default_dtype()), persistent=False)
         self.register_buffer("place", (k * self.n_joints + source) * self.n_joints + target, persistent=False)
         self._indices: dict[torch.device, tuple] = {}
 
-    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
+    def _apply(self, fn, recurse: bool = True):
         before = self.value.dtype
         super()._apply(fn, recurse)
         if self.value.dtype != before:
@@ -54,7 +54,7 @@ class SkeletonGraph(nn.Module):
         return len(self.row)
 
     def edge_indices(self) -> tuple:
-        """torch-geometric's ``EdgeIndex`` of the graph and of its transpose with the edges' reordering."""
+        """torch-geometric's ``EdgeIndex`` of the graph and of its transpose, and the transpose's edge order."""
         device = self.row.device
         if device not in self._indices:
             make = edge_index_class()
@@ -77,7 +77,7 @@ class SkeletonGraph(nn.Module):
 
 
 def edge_index_class() -> type:
-    """torch-geometric's ``EdgeIndex``, without the notices that loading and using it bring up."""
+    """torch-geometric's ``EdgeIndex``, without the warnings of its import and use."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         from torch_geometric import EdgeIndex

@@ -16,26 +16,26 @@ def crop_to_people(
 
     Args:
         xy: ``[P, T, V, 2]`` positions in any unit.
-        there: ``[P, T, V]`` booleans; other joints do not widen the picture.
+        there: ``[P, T, V]`` booleans; other joints are ignored.
         owner: ``[P]`` the clip of each person.
         n_clips: N.
         size: pixels along a side.
         margin: free space on each side, as a share of the joints' box.
 
     Returns:
-        ``[P, T, V, 2]``, from 0 at the picture's border to ``size`` at the other, as the released code has it.
+        ``[P, T, V, 2]``, from 0 at one border of the picture to ``size`` at the other, as in the released code.
     """
     far = torch.finfo(xy.dtype).max
-    seen = there.unsqueeze(-1)
-    low = torch.where(seen, xy, far).amin((1, 2))
-    high = torch.where(seen, xy, -far).amax((1, 2))
+    visible = there.unsqueeze(-1)
+    low = torch.where(visible, xy, far).amin((1, 2))
+    high = torch.where(visible, xy, -far).amax((1, 2))
     index = owner[:, None].expand(-1, 2)
     low = torch.full((n_clips, 2), far, dtype=xy.dtype, device=xy.device).scatter_reduce(
         0, index, low, "amin"
     )
     high = torch.full_like(low, -far).scatter_reduce(0, index, high, "amax")
-    nobody = low > high  # then any picture will do
-    low, high = torch.where(nobody, 0.0, low), torch.where(nobody, 1.0, high)
+    empty = low > high  # no joint in any frame: any crop will do
+    low, high = torch.where(empty, 0.0, low), torch.where(empty, 1.0, high)
     side = ((high - low).amax(1) * (1 + 2 * margin)).clamp_min(SMALLEST_BOX)
     centre, scale = ((low + high) / 2)[owner], (size / side)[owner]
     return (xy - centre[:, None, None]) * scale[:, None, None, None] + size / 2
@@ -45,14 +45,14 @@ def crop_to_people(
 def make_heatmaps(
     pixels: Tensor, score: Tensor, owner: Tensor, n_clips: int, size: int, sigma: float = 0.6
 ) -> Tensor:
-    """Gaussians around joints (Duan et al., PoseC3D, CVPR 2022), the largest of all people of a clip.
+    """Gaussians around joints (Duan et al., PoseC3D, CVPR 2022), with the maximum over all people of a clip.
 
     Each joint touches the pixels from ``floor(x - 3σ)`` to ``floor(x + 3σ)`` in both directions; all others
-    stay 0. So the work is a small patch per joint rather than the whole picture. No gradient flows to the
+    stay 0, so only a small patch per joint is computed. The result has no gradient with respect to the
     joints.
 
     Args:
-        pixels: ``[P, T, V, 2]`` joints in pixels (column, row); whole numbers are where pixels are drawn.
+        pixels: ``[P, T, V, 2]`` joints in pixels (column, row); pixel centres are at whole numbers.
         score: ``[P, T, V]`` height of each joint's Gaussian; 0 = missing.
         owner: ``[P]`` the clip of each person.
         n_clips: N.
@@ -60,7 +60,7 @@ def make_heatmaps(
         sigma: width of the Gaussians in pixels.
 
     Returns:
-        ``[N, V, T, size, size]``, rows downwards in the direction in which the second coordinate grows.
+        ``[N, V, T, size, size]``; the row index increases with the second coordinate.
     """
     t, v = pixels.shape[1:3]
     device, dtype = pixels.device, pixels.dtype

@@ -1,4 +1,4 @@
-"""How new networks start, as the field's released codes do."""
+"""Weight initialisation of the released codes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from torch import nn
 
 
 def initialise_fan_out(module: nn.Module) -> None:
-    """Start every convolution in ``module`` from a normal distribution by fan-out, with biases of 0.
+    """Initialise every convolution in ``module`` by He's normal distribution (fan-out), and biases with 0.
 
-    Source: He et al., ICCV 2015; the graph networks' released codes use it for all convolutions, 1×1
-    convolutions (`torch.nn.Linear` here) among them.
+    Source: He et al., ICCV 2015; the released codes of graph networks use it for all convolutions, including
+    1×1 convolutions (`torch.nn.Linear` here).
     """
     for part in module.modules():
         if isinstance(part, (nn.Conv1d, nn.Conv2d, nn.Linear)):

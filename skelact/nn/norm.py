@@ -10,17 +10,16 @@ from torch.nn import functional
 class ChannelNorm(nn.BatchNorm1d):
     """Batch normalisation over the last axis of ``[V, P, T, C]``.
 
-    Weights and statistics are those of ``BatchNorm2d`` on ``[N, C, T, V]``. The product runs on the
-    channels-last view, which is the same memory.
+    Weights and statistics are those of ``BatchNorm2d`` on ``[N, C, T, V]``.
     """
 
-    sync = False  # statistics over all processes of a training; see `synchronise`
+    sync = False  # compute statistics over all processes; see `synchronise`
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return self.normalise(x.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
 
     def normalise(self, x: Tensor) -> Tensor:
-        """The same of features whose channels are the second axis, ``[P, C, ...]``."""
+        """Normalise features whose channels are the second axis, ``[P, C, ...]``."""
         if self.sync and self.training:
             return _normalise_together(self, x)
         training = self.training or self.running_mean is None
@@ -32,28 +31,31 @@ class ChannelNorm(nn.BatchNorm1d):
         )
 
     def scale_shift(self) -> tuple[Tensor, Tensor]:
-        """The affine map that normalisation is in evaluation mode: ``(scale [C], shift [C])``."""
+        """Normalisation in evaluation mode as an affine map: ``(scale [C], shift [C])``."""
         assert self.running_var is not None and self.running_mean is not None
         scale = self.weight * torch.rsqrt(self.running_var + self.eps)
         return scale, self.bias - self.running_mean * scale
 
 
 def scale_shift(norm: ChannelNorm | None, like: Tensor) -> tuple[Tensor, Tensor]:
-    """A norm's affine map in evaluation mode; ``(1, 0)`` where there is none (``like``: type and device)."""
+    """A norm's affine map in evaluation mode; the identity ``(1, 0)`` without a norm.
+
+    ``like`` gives type and device.
+    """
     return (like.new_ones(()), like.new_zeros(())) if norm is None else norm.scale_shift()
 
 
 class JointNorm(nn.BatchNorm1d):
     """Batch normalisation of every coordinate of every joint: ``V*C`` channels per person.
 
-    Source: Yan et al., AAAI 2018. The number of people is not in the weights. Absent people (and frames)
-    are left out of the statistics, so they depend neither on padding nor on packing.
+    Source: Yan et al., AAAI 2018. Weights are shared by all people. Absent people and frames are excluded from
+    the statistics, which therefore depend neither on padding nor on packing.
 
     Args:
         n_joints: V.
         channels: C.
-        people: 1; more only for published weights that normalise the first, the second, ... person of a
-            clip apart (``M*V*C`` channels). Their statistics stay as they are in further training.
+        people: 1; M for published weights with separate statistics for each person of a clip (``M*V*C``
+            channels). These statistics are not updated in training.
     """
 
     sync = False
@@ -63,8 +65,8 @@ class JointNorm(nn.BatchNorm1d):
         self.people = people
 
     def joint_affine(self, n_joints: int, rank: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """``(scale, shift)`` in evaluation mode: ``[V, C]``, or with ``rank`` (which person of a clip each
-        row is) ``[P, 1, V, C]``."""
+        """``(scale, shift)`` in evaluation mode: ``[V, C]``, or with ``rank`` (index of each person within
+        the clip) ``[P, 1, V, C]``."""
         assert self.running_var is not None and self.running_mean is not None
         scale = self.weight * torch.rsqrt(self.running_var + self.eps)
         both = scale, self.bias - self.running_mean * scale
@@ -75,9 +77,9 @@ class JointNorm(nn.BatchNorm1d):
         scale, shift = (s.view(self.people, 1, n_joints, -1)[rank] for s in both)
         return scale, shift
 
-    def forward(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:  # type: ignore[override]
-        """Normalise ``x [P, T, V, C]``; ``present [P, T]`` says which frames of a person exist, ``rank [P]``
-        which person of the clip it is."""
+    def forward(self, x: Tensor, present: Tensor | None = None, rank: Tensor | None = None) -> Tensor:
+        """Normalise ``x [P, T, V, C]``; ``present [P, T]`` marks the frames in which a person exists,
+        ``rank [P]`` is the index of the person within the clip."""
         if self.people > 1 or not self.training:
             scale, shift = self.joint_affine(x.shape[2], rank)
             return x * scale.to(x.dtype) + shift.to(x.dtype)
@@ -93,9 +95,9 @@ def moments(x: Tensor, weight: Tensor, sync: bool) -> tuple[Tensor, Tensor, Tens
     """Weighted mean and variance of ``x [R, C]`` and the sum of the weights.
 
     Args:
-        x: rows.
+        x: R samples of C channels.
         weight: ``[R, 1]``, 0 or 1.
-        sync: over the rows of all processes.
+        sync: over the samples of all processes.
 
     Returns:
         mean ``[C]``, biased variance ``[C]``, count ``[1]``.
@@ -107,7 +109,7 @@ def moments(x: Tensor, weight: Tensor, sync: bool) -> tuple[Tensor, Tensor, Tens
 
 
 def synchronise(model: nn.Module, on: bool = True) -> None:
-    """Let all norms of a network take their statistics over all processes (``torch.distributed``)."""
+    """Compute the statistics of all norms of a network over all processes (``torch.distributed``)."""
     for module in model.modules():
         if isinstance(module, ChannelNorm | JointNorm):
             module.sync = on
@@ -124,7 +126,7 @@ def _normalise_together(norm: ChannelNorm, x: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _track(norm: nn.BatchNorm1d, mean: Tensor, variance: Tensor, n: Tensor) -> None:
-    """Count a batch into the running statistics; one row alone has no variance and is left out."""
+    """Update the running statistics; a batch of one sample has no variance and is ignored."""
     assert norm.running_mean is not None and norm.running_var is not None
     momentum = (n > 1).to(mean.dtype) * (0.0 if norm.momentum is None else norm.momentum)
     norm.running_mean.add_((mean - norm.running_mean) * momentum)
@@ -139,4 +141,4 @@ def _everywhere(x: Tensor, sync: bool) -> Tensor:
         return x
     from torch.distributed.nn.functional import all_reduce
 
-    return all_reduce(x)  # type: ignore[no-any-return]
+    return all_reduce(x)

@@ -1,9 +1,8 @@
 """Attention within partitions of joints and frames (Do and Kim, "SkateFormer", ECCV 2024).
 
-Every joint in every frame is a token. Tokens attend within small groups of four kinds, each on channels of
-its own: joints of one limb or one joint of each limb, times neighbouring frames or frames spread over the
-clip. Limbs come from the layout's tree (`skelact.layouts.parts`); where they are of unequal length, or the
-frames do not fill their windows, tokens that do not exist are masked.
+Every joint in every frame is a token. Tokens attend within groups of four kinds, each on separate channels:
+joints of one limb or one joint of each limb, times neighbouring frames or frames spread over the clip. Limbs are
+derived from the layout's tree (`skelact.layouts.parts`); padding of shorter limbs and windows is masked.
 """
 
 from __future__ import annotations
@@ -16,23 +15,24 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skelact.errors import ConfigError
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.spatial.heads import aggregate_heads
 from skelact.nn.temporal.conv import TemporalConv
 
-MASKED = -1e4  # added to the score of a token that does not exist; finite, so that no row becomes NaN
+MASKED = -1e4  # added to scores of padding; finite, so that fully masked softmaxes are not NaN
 
 
 class PartitionAttention(nn.Module):
-    """Attention of one kind.
+    """Multi-head attention within the groups of one kind.
 
-    Relative position enters as in the released code: among the joints of one limb only the distance in time
-    counts; among joints of different limbs the pair of limbs as well.
+    Relative position bias as in the released code: by distance in time for the joints of one limb; by distance
+    in time and pair of limbs for joints of different limbs.
 
     Args:
         channels: of the tokens.
         heads: H; must divide the channels.
-        table: ``[K, L]`` joints of each limb, filled up with -1 (`skelact.layouts.parts.part_table`).
+        table: ``[K, L]`` joints of each limb, padded with -1 (`skelact.layouts.parts.part_table`).
         window: frames that attend to one another.
         same_limb: groups are the joints of one limb; otherwise the n-th joints of all limbs.
         near_frames: groups are neighbouring frames; otherwise frames spread over the clip.
@@ -75,7 +75,7 @@ class PartitionAttention(nn.Module):
         nn.init.trunc_normal_(self.position, std=0.02)
 
     def bias(self, n_frames: int) -> Tensor:
-        """What is added to scores: ``[1 or windows, groups, H, window·size, window·size]``."""
+        """Relative position bias of the scores: ``[1 or windows, groups, H, window·size, window·size]``."""
         n, s = self.window, self.size
         relative = self.position[self.lag].expand(n, n, s, s, self.heads)  # query and key frame, and joint
         relative = relative.permute(4, 0, 2, 1, 3).reshape(1, self.heads, n * s, n * s)
@@ -99,7 +99,7 @@ class PartitionAttention(nn.Module):
         bias = self.bias(t) if bias is None else bias
         if windows * n != t:
             x = functional.pad(x, (0, 0, 0, windows * n - t))
-        tokens = x[self.joints]  # limbs filled up: [groups·size, P, T, 3·C]
+        tokens = x[self.joints]  # padded limbs: [groups·size, P, T, 3·C]
         split = (windows, n) if self.near_frames else (n, windows)
         tokens = tokens.view(g, s, p, *split, 3, h, -1)
         if self.near_frames:
@@ -121,10 +121,7 @@ class PartitionAttention(nn.Module):
 
 
 def drop_out(x: Tensor, share: float) -> Tensor:
-    """Dropout; on the CPU with one random byte per element, many times cheaper than a Bernoulli draw each.
-
-    The share is then a multiple of 1/256.
-    """
+    """Dropout; on the CPU with one random byte per element, which is faster, for multiples of 1/256."""
     if x.device.type != "cpu":
         return functional.dropout(x, share)
     limit = round(share * 256)
@@ -136,7 +133,7 @@ def drop_out(x: Tensor, share: float) -> Tensor:
 
 
 class DropPath(nn.Module):
-    """Leaves a residual branch out for some people in training (Huang et al., ECCV 2016)."""
+    """Stochastic depth (Huang et al., ECCV 2016): drop a residual branch of random people in training."""
 
     def __init__(self, share: float) -> None:
         super().__init__()
@@ -150,7 +147,7 @@ class DropPath(nn.Module):
 
 
 class JointMix(nn.Module):
-    """Learned mixing of joints, one full matrix per group of channels (the block's graph convolution).
+    """Graph convolution with a learned dense matrix per group of channels.
 
     Args:
         channels: C.
@@ -170,20 +167,20 @@ class JointMix(nn.Module):
 
 
 class PartitionBlock(nn.Module):
-    """A transformer block whose first half mixes tokens in six ways on channels of their own.
+    """A transformer block: six token mixers on separate channels, then an MLP.
 
-    A quarter of the channels goes through a learned mixing of joints, a quarter through a convolution over
-    time, and an eighth through each of the four attentions.
+    A quarter of the channels passes through a graph convolution (`JointMix`), a quarter through a temporal
+    convolution, and an eighth through each of the four attentions.
 
     Args:
         channels: C.
         table, window: see `PartitionAttention`.
         heads: in all; an eighth for each kind of attention, a quarter for the groups of the convolutions.
-        kernel: frames that the convolution sees; odd.
-        mlp_ratio: width of the second half.
+        kernel: temporal kernel size [frames]; odd.
+        mlp_ratio: hidden channels of the MLP, relative to C.
         attention_dropout: on the attention's weights.
         dropout: after each half.
-        drop_path: probability that a half is left out for a person.
+        drop_path: probability of dropping a half for a person.
 
     Raises:
         ConfigError: if heads or channels are no multiples of 8, or heads do not divide channels.
@@ -213,7 +210,7 @@ class PartitionBlock(nn.Module):
         self.mapping = nn.Linear(channels, 2 * channels)
         self.joint_mix = JointMix(quarter, heads // 4, n_joints)
         self.time_mix = nn.Conv2d(quarter, quarter, (1, kernel), padding=(0, kernel // 2), groups=heads // 4)
-        self.attentions = nn.ModuleList(
+        self.attentions = Modules(
             PartitionAttention(eighth, heads // 8, table, window, same_limb, near, attention_dropout)
             for near in (True, False)
             for same_limb in (True, False)
@@ -226,7 +223,7 @@ class PartitionBlock(nn.Module):
         self.dropout, self.drop_path = nn.Dropout(dropout), DropPath(drop_path)
 
     def mix(self, x: Tensor, biases: list[Tensor] | None = None) -> Tensor:
-        """The six ways on mapped ``x [V, P, T, 2·C]``, joined: ``[V, P, T, C]``."""
+        """Output of the six mixers on mapped ``x [V, P, T, 2·C]``, concatenated: ``[V, P, T, C]``."""
         sizes = [self.quarter, self.quarter] + 4 * [3 * self.eighth]
         joints, frames, *tokens = x.split(sizes, -1)
         parts = [self.joint_mix(joints), self.time_mix(frames.permute(0, 3, 1, 2)).permute(0, 2, 3, 1)]
@@ -242,7 +239,7 @@ class PartitionBlock(nn.Module):
 
 
 class SkateEmbedding(nn.Module):
-    """Coordinates to tokens, plus a learned vector per joint times a fixed wave per frame.
+    """Token embedding: an MLP of the coordinates plus learned joint and sinusoidal time embeddings.
 
     Args:
         channels_in, channels_out: C and D; D even.
@@ -266,7 +263,7 @@ class SkateEmbedding(nn.Module):
     def waves(self, n_frames: int) -> Tensor:
         """``[T, D]`` sines (even channels) and cosines (odd) of falling frequency (Vaswani et al., 2017).
 
-        Of a frame's place in the clip, -1 at its begin and 1 at its end, whatever the number of frames.
+        The position of a frame runs from -1 to 1 over the clip, for any number of frames.
         """
         d = self.joint.shape[1]
         even = torch.arange(0, d, 2, device=self.joint.device, dtype=self.joint.dtype)
@@ -279,7 +276,7 @@ class SkateEmbedding(nn.Module):
 
 
 class MergeFrames(nn.Module):
-    """A strided convolution over time and a norm: half the frames, other channels."""
+    """Temporal convolution of stride 2 and norm between stages."""
 
     def __init__(self, channels_in: int, channels_out: int, kernel: int) -> None:
         super().__init__()

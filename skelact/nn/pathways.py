@@ -1,4 +1,4 @@
-"""The row of MS-G3D: windows over space and time beside a factorised path, added before one activation."""
+"""The block of MS-G3D: window graph convolutions parallel to a factorised pathway."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from skelact.nn.block import shortcut
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm
 
 
@@ -16,7 +17,7 @@ class TemporalUnit(nn.Module):
     Args:
         temporal: maps C to D channels with the stride.
         channels_in, channels_out, stride: of the unit.
-        activation: False leaves the ReLU to whoever adds more.
+        activation: apply the final ReLU.
         dropout: after the temporal module.
     """
 
@@ -48,8 +49,8 @@ class PathwayBlock(nn.Module):
         spatial: multi-scale graph convolution, C to E channels; a norm and ReLU follow.
         spatial_channels: E.
         windows: graph convolutions over windows of frames, C to D channels with the block's stride.
-        units: temporal units: those of the factorised path (the last of them without activation), and the
-            one after the sum.
+        units: temporal units of the factorised pathway (the last of them without activation), and the one
+            after the sum.
         channels_out: D.
         stride: of the block.
     """
@@ -66,9 +67,9 @@ class PathwayBlock(nn.Module):
         super().__init__()
         self.channels_out, self.stride = channels_out, stride
         self.spatial, self.spatial_norm = spatial, ChannelNorm(spatial_channels)
-        self.windows = nn.ModuleList(windows)
-        self.window_norms = nn.ModuleList(ChannelNorm(channels_out) for _ in windows)
-        self.units = nn.ModuleList(units)
+        self.windows = Modules(windows)
+        self.window_norms = Modules(ChannelNorm(channels_out) for _ in windows)
+        self.units = Modules(units)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.spatial_norm(self.spatial(x)).relu()

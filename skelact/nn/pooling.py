@@ -15,7 +15,7 @@ def pool_clips(x: Tensor, owner: Tensor, n_clips: int, present: Tensor | None = 
     """Mean over the people of each clip: PyG's segment mean over the batch vector.
 
     Args:
-        x: ``[P, D]`` one row a person.
+        x: ``[P, D]`` features of people.
         owner: ``[P]`` which clip each person belongs to.
         n_clips: N.
         present: ``[P]`` booleans; people who are never there do not count. A clip with nobody at all
@@ -26,8 +26,8 @@ def pool_clips(x: Tensor, owner: Tensor, n_clips: int, present: Tensor | None = 
     """
     weight = torch.ones_like(x[:, :1]) if present is None else present.to(x.dtype)[:, None]
     if present is not None:
-        nobody = torch.zeros(n_clips, 1, dtype=x.dtype, device=x.device).index_add(0, owner, weight) == 0
-        weight = torch.where(nobody[owner], torch.ones_like(weight), weight)
+        absent = torch.zeros(n_clips, 1, dtype=x.dtype, device=x.device).index_add(0, owner, weight) == 0
+        weight = torch.where(absent[owner], torch.ones_like(weight), weight)
     total = torch.zeros(n_clips, x.shape[1], dtype=x.dtype, device=x.device).index_add(0, owner, x * weight)
     count = torch.zeros(n_clips, 1, dtype=x.dtype, device=x.device).index_add(0, owner, weight)
     return total / count

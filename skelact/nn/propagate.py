@@ -105,13 +105,13 @@ class _SparseProduct(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, graph: SkeletonGraph) -> Tensor:  # type: ignore[override]
+    def forward(ctx, x: Tensor, weight: Tensor, graph: SkeletonGraph) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.graph = graph
         return graph.edge_indices()[0].matmul(x, input_value=weight)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
+    def backward(ctx, grad: Tensor):
         x, weight = ctx.saved_tensors
         graph: SkeletonGraph = ctx.graph
         grad = grad.contiguous()

@@ -1,4 +1,4 @@
-"""Recurrent networks over frames, and pooling of frames that exist."""
+"""Recurrent networks over frames, and pooling over existing frames."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 class Recurrent(nn.Module):
     """LSTM (Hochreiter and Schmidhuber, 1997) or GRU (Cho et al., EMNLP 2014) over frames.
 
-    Recurrent weights start orthogonal and an LSTM's forget gates start open (Jozefowicz et al., ICML 2015),
-    so that gradients reach the first frames of a long clip from the start.
+    Recurrent weights are initialised orthogonally and an LSTM's forget gate biases with 1 (Jozefowicz et al.,
+    ICML 2015), so that gradients reach the first frames of a long clip.
 
     Args:
         cell: ``lstm`` or ``gru``.
         channels_in: channels of a frame.
         hidden: channels of the state, in each direction.
-        layers: how many, one above the other.
-        bidirectional: read backwards as well.
+        layers: number of stacked layers.
+        bidirectional: process the frames in both directions.
         dropout: between layers.
 
     Raises:
@@ -77,7 +77,7 @@ class Recurrent(nn.Module):
 
 @cache
 def _trains_in_bfloat16() -> bool:
-    """Whether this processor has the primitive with which a bfloat16 LSTM trains; not all that do bfloat16 have."""
+    """Whether this processor supports training a bfloat16 LSTM; some with bfloat16 arithmetic do not."""
     try:
         with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", torch.bfloat16):
             nn.LSTM(1, 1)(torch.zeros(1, 1, 1))[0].sum().backward()
@@ -87,7 +87,7 @@ def _trains_in_bfloat16() -> bool:
 
 
 def states_before(states: Tensor) -> Tensor:
-    """The states ``[P, T, D]`` that each frame finds; zeros before the first."""
+    """States ``[P, T, D]`` shifted by one frame: those of the previous frame, and zeros for the first."""
     return functional.pad(states[:, :-1], (0, 0, 1, 0))
 
 

@@ -17,7 +17,7 @@ class ShiftBlock(nn.Module):
         channels_in, channels_out: C and D.
         n_joints: V.
         stride: frames per output frame.
-        residual: without, nothing is added after the temporal module.
+        residual: add the input after the temporal module.
         dropout: after the temporal module.
     """
 
@@ -54,7 +54,7 @@ class ShiftBlock(nn.Module):
 
 
 class ShiftShortcut(nn.Module):
-    """A strided 1×1 convolution and norm on ``[V, C, P, T]``, for a residual that changes shape."""
+    """1×1 convolution with a stride, and norm, on ``[V, C, P, T]``: a residual that changes the shape."""
 
     def __init__(self, channels_in: int, channels_out: int, stride: int) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ def strided_product(x: Tensor, weight: Tensor, bias: Tensor, stride: int) -> Ten
 
 
 class ShiftBlocks(Blocks):
-    """The blocks of Shift-GCN: `Blocks` that run on ``[V, C, P, T]`` in between."""
+    """`Blocks` of Shift-GCN, which compute on ``[V, C, P, T]``."""
 
     def forward(self, x: Tensor) -> Tensor:
         x = x.permute(0, 3, 1, 2).contiguous()

@@ -8,16 +8,16 @@ from torch.nn import functional
 
 
 class JointFrameChannelAttention(nn.Module):
-    """Weigh joints, then frames, then channels of ``[V, P, T, C]`` by 1 + a sigmoid of their means.
+    """Scale joints, then frames, then channels of ``[V, P, T, C]`` by ``1 + sigmoid(...)`` of their means.
 
     Source: Shi et al., "Skeleton-based action recognition with multi-stream adaptive graph convolutional
-    networks", TIP 2020 (its STC attention). Frames and channels start evenly weighed.
+    networks", TIP 2020 (STC attention). Frames and channels start with equal weights.
 
     Args:
         channels: C.
         n_joints: V; the convolution over joints spans all of them (one fewer where V is even).
-        kernel: frames that the convolution over frames spans.
-        reduction: C / reduction channels between the two layers of the channels' weights.
+        kernel: temporal kernel size.
+        reduction: the hidden layer of the channel attention has C / reduction channels.
     """
 
     def __init__(self, channels: int, n_joints: int, kernel: int = 9, reduction: int = 2) -> None:
@@ -30,7 +30,7 @@ class JointFrameChannelAttention(nn.Module):
         self.reset()
 
     def reset(self) -> None:
-        """Start as released: joints at random, frames and channels evenly."""
+        """Initialise as released: joints at random, frames and channels with equal weights."""
         nn.init.xavier_normal_(self.joint.weight)
         nn.init.kaiming_normal_(self.squeeze.weight)
         for zero in (self.frame.weight, self.excite.weight):
@@ -54,17 +54,17 @@ Layer = tuple[Tensor, Tensor | None]
 def joint_frame_channel_weights(
     x: Tensor, joint: Layer, frame: Layer, squeeze: Layer, excite: Layer
 ) -> tuple[Tensor, Tensor]:
-    """``([V, P, T, 1], [P, 1, C])``: the weights of joints times frames, and of channels.
+    """Weights of joints times frames ``[V, P, T, 1]``, and of channels ``[P, 1, C]``.
 
-    The frames' mean is of features whose joints are weighed already, and the channels' mean of features
-    whose joints and frames are: both are weighted means of ``x``, so nothing of its size is made.
+    Frame attention acts on features already scaled by the joints' weights, channel attention on features
+    scaled by both; both are computed as weighted means of ``x``, without intermediate maps of its size.
     """
     v, p, t, c = x.shape
     joints = (
         1 + functional.conv1d(x.mean(2).permute(1, 2, 0), *joint, padding=joint[0].shape[2] // 2).sigmoid()
     )
-    weighed = torch.bmm(joints / v, x.permute(1, 0, 2, 3).reshape(p, v, t * c)).view(p, t, c)
-    frames = 1 + functional.conv1d(weighed.transpose(1, 2), *frame, padding=frame[0].shape[2] // 2).sigmoid()
-    pooled = torch.bmm(frames / t, weighed).squeeze(1)
+    weighted = torch.bmm(joints / v, x.permute(1, 0, 2, 3).reshape(p, v, t * c)).view(p, t, c)
+    frames = 1 + functional.conv1d(weighted.transpose(1, 2), *frame, padding=frame[0].shape[2] // 2).sigmoid()
+    pooled = torch.bmm(frames / t, weighted).squeeze(1)
     channels = 1 + functional.linear(functional.linear(pooled, *squeeze).relu(), *excite).sigmoid()
     return (joints.permute(2, 0, 1) * frames.transpose(0, 1)).unsqueeze(-1), channels.unsqueeze(1)

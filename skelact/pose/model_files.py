@@ -333,10 +333,10 @@ def add_pose_metadata(model: bytes) -> bytes:
     tree = schema.ModelT.InitFromObj(schema.Model.GetRootAs(model, 0))
     buffer = schema.BufferT()
     buffer.data = np.frombuffer(bytes(small.Output()), np.uint8)  # type: ignore[assignment]
-    tree.buffers.append(buffer)  # type: ignore[union-attr]
+    tree.buffers.append(buffer)
     entry = schema.MetadataT()
     entry.name = "TFLITE_METADATA"
-    entry.buffer = len(tree.buffers) - 1  # type: ignore[arg-type]
+    entry.buffer = len(tree.buffers) - 1
     tree.metadata = [*(tree.metadata or []), entry]
     builder = Builder(len(model) + 4096)
     builder.Finish(tree.Pack(builder), b"TFL3")

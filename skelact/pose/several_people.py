@@ -150,8 +150,8 @@ class SeveralPeople:
             hand_model=hand_model,
         )
         plain = {"min_score": min_score, "pose_model": pose_model, "video": False}
-        self._wide = MediaPipePose(n_people=max(2, max_people), **plain)  # type: ignore[arg-type]
-        self._two = MediaPipePose(n_people=2, **plain)  # type: ignore[arg-type]
+        self._wide = MediaPipePose(n_people=max(2, max_people), **plain)
+        self._two = MediaPipePose(n_people=2, **plain)
         self._idle = [Follower(self._make)]
         self.layout, self.unit = self._idle[0]._finder.layout, self._idle[0]._finder.unit
         self.max_people = max_people

@@ -106,7 +106,7 @@ def run_in_workers(
                     worker.give(waiting.popleft())
             busy = {w.pipe: w for w in workers if w.task}
             for pipe in wait(list(busy)):
-                worker = busy[pipe]  # type: ignore[index]
+                worker = busy[pipe]
                 task = worker.task
                 assert task is not None
                 try:

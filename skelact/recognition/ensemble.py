@@ -17,7 +17,7 @@ from torch import Tensor
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.device import find_device
-from skelact.errors import CheckpointError
+from skelact.errors import CheckpointError, DataError
 from skelact.models import ModelSettings
 from skelact.nn.fast import inference_form
 from skelact.recognition.checkpoint import (
@@ -99,6 +99,25 @@ class Ensemble:
                 predict_logits(member.network, data, clips, member.pipeline, batch_size, views, shifted)
             )
         return results
+
+    def readable(self, data: SkeletonSet, clips: Tensor) -> tuple[Tensor, dict[str, str]]:
+        """The clips that every member can be given its input from, and why the others cannot, by their names.
+
+        Raises:
+            DataError: if there are clips, and none of them can.
+        """
+        reasons: dict[int, str] = {}
+        for member in self.members:
+            if isinstance(member.pipeline, ReleasedPipeline):
+                reasons |= member.pipeline.unreadable(data, clips)
+        if len(reasons) == len(clips) > 0:
+            raise DataError(
+                f"networks cannot be given the input of their releases from {data.source or 'this set'} "
+                f"({len(clips)} of {len(clips)} clips): {reasons[int(clips[0])]}"
+            )
+        kept = [clip not in reasons for clip in clips.tolist()]
+        told = {data.ids[clip]: reason for clip, reason in reasons.items()}
+        return clips[torch.tensor(kept, dtype=torch.bool, device=clips.device)], told
 
     @property
     def streams(self) -> str:

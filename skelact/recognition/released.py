@@ -56,6 +56,16 @@ class ReleasedPipeline(Pipeline):
                 f"({len(lacking)} of {len(clips)} clips): {error}"
             ) from None
 
+    def unreadable(self, data: SkeletonSet, clips: Tensor) -> dict[int, str]:
+        """The clips that the release cannot be given its own input from, and why."""
+        reasons = {}
+        for clip in clips.tolist():
+            try:
+                self._input(data, clip, None)
+            except DataError as error:
+                reasons[clip] = f"release '{self.release}': {error}"
+        return reasons
+
     def __call__(
         self,
         data: SkeletonSet,
@@ -95,6 +105,9 @@ class ReleasedPipeline(Pipeline):
             raise ConfigError(
                 f"the release '{self.release}' looks at each clip {copies} times; got {views} views"
             )
+        return self._input(data, clip, max(1, views // copies))
+
+    def _input(self, data: SkeletonSet, clip: int, n_samples: int | None) -> np.ndarray:
         bodies = restore_bodies(data.recording(clip))
         where = f"recording '{data.ids[clip]}'"
-        return released_input(self.release, bodies, self.streams[0], max(1, views // copies), where)
+        return released_input(self.release, bodies, self.streams[0], n_samples, where)

@@ -146,12 +146,7 @@ class _Axes:
             joints_new = self.n_joints if is_joints else 1
             repeat_new = target // (joints_new * (self.channels if is_channels else 1))
             width_new = self.channels if is_channels else 1
-            if is_channels:
-                if size % (joints_old * repeat_new):
-                    return None
-                width_old = size // (joints_old * repeat_new)
-            else:
-                width_old = 1
+            width_old = size // (joints_old * repeat_new) if is_channels else 1
             if size != repeat_new * joints_old * width_old or target != repeat_new * joints_new * width_new:
                 return None
             value = self._axis(

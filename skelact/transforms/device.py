@@ -1,4 +1,4 @@
-"""What keeps the host from waiting for a GPU while batches are made."""
+"""Avoiding synchronisation with a GPU while batches are made."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 def may_look(device: torch.device) -> bool:
-    """Whether looking at values, to leave out work that they do not need, costs nothing: on a CPU."""
+    """Whether values may be read on the host without synchronisation, that is on a CPU."""
     return device.type == "cpu"
 
 
 def index_tensor(values: Iterable[int], device: torch.device) -> Tensor:
-    """``values`` as an integer tensor on ``device``, made once: making one on a GPU waits for it every time.
+    """``values`` as an integer tensor on ``device``, cached: creating one on a GPU synchronises.
 
     Do not change it in place.
     """
@@ -24,5 +24,5 @@ def index_tensor(values: Iterable[int], device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=512)
 def _made(values: tuple[int, ...], device: torch.device) -> Tensor:
-    with torch.inference_mode(False):  # whoever asks first must not decide for the others
+    with torch.inference_mode(False):  # cached tensors must not be inference tensors
         return torch.tensor(values, dtype=torch.int64, device=device)

@@ -1,7 +1,7 @@
-"""Batched geometric transforms. Random ones draw once a clip, so the people of a clip stay together.
+"""Batched geometric transforms. Random ones draw once per clip, for all its people.
 
 Tensors are ``x [P, T, V, C]``, ``score [P, T, V]`` and ``owner [P]`` throughout. Missing joints (score 0)
-are moved like all others; `skelact.transforms.normalise.hide_missing` sets them to 0 at the end.
+are transformed, too; `skelact.transforms.normalise.hide_missing` sets them to 0 at the end.
 """
 
 from __future__ import annotations
@@ -53,14 +53,14 @@ def rotate(
 def turn(
     x: Tensor, owner: Tensor, n_clips: int, angle: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Turn each clip about the vertical axis by up to ``angle`` radians: another viewpoint (3D only)."""
+    """Turn each clip about the vertical axis by up to ``angle`` radians: a change of viewpoint (3D only)."""
     return _rotate_about(1, x, owner, n_clips, angle, generator)
 
 
 def tilt(
     x: Tensor, owner: Tensor, n_clips: int, angle: float, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Turn each clip about the picture's horizontal axis by up to ``angle`` radians (3D only)."""
+    """Turn each clip about the horizontal axis of the image by up to ``angle`` radians (3D only)."""
     return _rotate_about(0, x, owner, n_clips, angle, generator)
 
 
@@ -101,7 +101,7 @@ def mirror(
 ) -> tuple[Tensor, Tensor]:
     """Mirror clips left to right: negate the first coordinate and swap left and right joints.
 
-    Positions must be relative (the mirror plane is x = 0). Leave it off where handedness is meaning.
+    Positions must be relative (the mirror plane is x = 0). Do not use it where left and right distinguish classes.
     """
     chosen = torch.rand(n_clips, generator=generator, device=x.device) < probability
     chosen = chosen[owner]
@@ -121,10 +121,9 @@ def stretch_bones(
     amount: float,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """Give every person other proportions: each bone times a factor in ``1 - amount .. 1 + amount``.
+    """Change each person's proportions: scale each bone by a factor in ``1 - amount .. 1 + amount``.
 
-    Left and right bones share their factor; directions, and so the movement, stay. Bones with a missing
-    end keep their length.
+    Left and right bones share a factor; directions are kept. Bones with a missing end keep their length.
     """
     n = len(layout)
     parent = index_tensor((p if p >= 0 else v for v, p in enumerate(layout.parents)), x.device)
@@ -132,7 +131,9 @@ def stretch_bones(
     first = index_tensor((min(v, w) for v, w in enumerate(layout.mirror)), x.device)
     seen = (score > 0) & (score[:, :, parent] > 0)
     change = (x - x[:, :, parent]) * factors[:, :, first] * seen.unsqueeze(-1).to(x.dtype)
-    path = torch.zeros(n, n, dtype=x.dtype, device=x.device)  # the bones between the root and each joint
+    path = torch.zeros(
+        n, n, dtype=x.dtype, device=x.device
+    )  # the bones on the path from the root to each joint
     for v in range(n):
         u = v
         while u >= 0:
@@ -142,13 +143,13 @@ def stretch_bones(
 
 
 def wander(x: Tensor, deviation: float, generator: torch.Generator | None = None, knots: int = 4) -> Tensor:
-    """Move every joint by a slow random drift, as sensors misplace what they see badly.
+    """Add a slow random drift to every joint, like the errors of sensors.
 
     Args:
         x: ``[P, T, V, C]``.
         deviation: standard deviation of the drift, in the unit of ``x``.
         generator: where random numbers come from.
-        knots: moments per clip between which the drift is interpolated.
+        knots: points in time per clip between which the drift is interpolated.
     """
     p, t, v, c = x.shape
     drawn = torch.randn((p, v * c, knots), generator=generator, device=x.device, dtype=x.dtype)

@@ -1,4 +1,4 @@
-"""Normalisation on the person, never per frame: height and speed are signal."""
+"""Normalisation per person and clip, never per frame, which would remove height and speed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skelact.transforms.geometry import apply_matrices
 
 
 def centre_joints(layout: SkeletonLayout) -> list[int]:
-    """The joints whose mean is the body's centre: the hips where there are any, else the root."""
+    """The joints whose mean is the body's centre: the hips if the layout has them, else the root."""
     for names in (("mid_hip",), ("left_hip", "right_hip"), ("spine",)):
         if all(name in layout.index for name in names):
             return layout.positions(*names)
@@ -33,7 +33,9 @@ def _centres(x: Tensor, score: Tensor, layout: SkeletonLayout, when: str) -> Ten
     weight = (score[:, :, joints] > 0).to(x.dtype)
     point = x[:, :, joints]
     absent = weight.flatten(1).sum(1) == 0
-    if not device.may_look(x.device) or bool(absent.any()):  # no hips in any frame: the mean of what is there
+    if not device.may_look(x.device) or bool(
+        absent.any()
+    ):  # no hips in any frame: the mean of all present joints
         everything = (score > 0).to(x.dtype)
         total = everything.flatten(1).sum(1).clamp_min(1)[:, None]
         fallback = (x * everything[..., None]).sum((1, 2)) / total
@@ -59,14 +61,14 @@ def centre(
 ) -> Tensor:
     """Move each clip so that its people's common centre is the origin.
 
-    People of a clip keep their places to each other, and each sees where the others are: the origin lies
-    half way between two. One origin a clip, so travel and height changes stay.
+    All people of a clip share one origin, the mean of their centres, so that relative positions, paths and
+    changes of height are kept.
 
     Args:
         x, score, owner, n_clips, layout: the batch.
-        when: ``mean`` (hips over all frames in which they are seen) or ``first_frame``.
+        when: ``mean`` (hips over all frames in which they are not missing) or ``first_frame``.
         start: for ``first_frame``, the centre of each clip in its recording's first frame ``[N, C]``; None:
-            in the first frame of what is given.
+            in the first frame of ``x``.
     """
     if when == "first_frame" and start is not None:
         return x - start[owner][:, None, None, :]
@@ -80,7 +82,7 @@ def centre(
 
 
 def body_size(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
-    """Mean bone length of each person over all frames and bones that are seen, ``[P]``; 0 if none is."""
+    """Mean bone length of each person over all frames and bones with both ends, ``[P]``; 0 without any."""
     child, parent = (index_tensor(ends, x.device) for ends in zip(*layout.bones, strict=True))
     seen = ((score[:, :, child] > 0) & (score[:, :, parent] > 0)).to(x.dtype)
     length = (x[:, :, child] - x[:, :, parent]).square().sum(-1).sqrt()
@@ -90,7 +92,7 @@ def body_size(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
 def scale_to_body(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: SkeletonLayout) -> Tensor:
     """Divide each clip by its people's mean bone length, times 5 (so that a body spans about 5 units).
 
-    One factor a clip: relative sizes, heights and speeds inside it stay.
+    One factor per clip keeps relative sizes, heights and speeds.
     """
     size = body_size(x, score, layout)
     total = torch.zeros(n_clips, device=x.device, dtype=x.dtype).index_add(0, owner, size)
@@ -126,9 +128,8 @@ def align_view(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: Sk
     """Turn each clip about the vertical (second) axis so that its first person faces the camera.
 
     The horizontal line from the right to the left shoulder (else hip) becomes the first axis: its mean over
-    the frames that show both, so that one noisy frame does not decide; where the person turns so much that
-    the mean is short, the first such frame. One turn a clip, so turning stays visible. Clips that never show
-    both are left as they are.
+    the frames with both joints, or its value in the first of them where the person turns so much that the mean
+    is short. One rotation per clip keeps turning. Clips in which both are never present are unchanged.
     """
     for part in ("shoulder", "hip"):
         if {f"left_{part}", f"right_{part}"} <= set(layout.index):
@@ -156,11 +157,11 @@ def align_view(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: Sk
 
 
 def level(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: SkeletonLayout) -> Tensor:
-    """Take out a camera's tilt: turn each clip so that its people stand upright (3D only).
+    """Remove a camera's tilt: rotate each clip so that its people stand upright (3D only).
 
-    Up is where the head lies from the feet in the frames in which that way is longest, that is in which
-    people stand straight; it becomes the second axis. One turn a clip, so bending stays visible. Clips that
-    never show head and feet are left as they are. Not for people who lie all the time.
+    The direction from feet to head, weighted towards the frames in which their distance is largest (people
+    stand straight), becomes the second axis. One rotation per clip keeps bending. Clips in which head and feet
+    are never present are unchanged. Not for people who lie in all frames.
     """
     top = [n for n in ("head", "neck", "mid_shoulder", "nose") if n in layout.index][:1]
     bottom = [n for n in ("left_ankle", "right_ankle") if n in layout.index]
@@ -177,7 +178,7 @@ def level(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: Skeleto
     size = total.norm(dim=1, keepdim=True)
     upright = torch.eye(3, device=x.device, dtype=x.dtype)[1]
     y = torch.where(size > 1e-6, total / size.clamp_min(1e-6), upright)
-    # the smallest turn that brings y to the second axis (Rodrigues)
+    # the smallest rotation of y to the second axis (Rodrigues)
     vx, vz, cos = -y[:, 2], y[:, 0], y[:, 1]
     factor = 1 / (1 + cos).clamp_min(1e-3)
     zero = torch.zeros_like(cos)

@@ -1,4 +1,4 @@
-"""Streams: what a network sees of the joints, computed on the fly from one tensor.
+"""Streams: input features of networks, computed from positions and scores.
 
 Source: two-stream adaptive graph networks (Shi et al., CVPR 2019): bones and their motions.
 """
@@ -52,13 +52,13 @@ def bone_motion(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
 
 
 def angles(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
-    """Per joint, three cosines that rotation and scale leave alone (2D: likewise).
+    """Per joint, three cosines, invariant to rotation and scale.
 
     1. between the bone to the parent and the bone to the first child (elbow, knee, ... flexion);
     2. between the bone to the parent and the parent's own bone;
     3. between the bone to the parent and the line from the root's first child to the root (trunk).
 
-    0 where a joint that is needed is missing or does not exist.
+    0 where a required joint is missing or does not exist.
     """
     n = len(layout)
     parents = layout.parents
@@ -81,9 +81,9 @@ def angles(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
 
 
 def partner(x: Tensor, score: Tensor, owner: Tensor, n_clips: int) -> Tensor:
-    """Where the other people of the clip have the same joint, seen from this one: ``mean(x of others) - x``.
+    """Mean position of the same joint of the clip's other people, relative to it: ``mean(x of others) - x``.
 
-    0 for who is alone, and where the joint is missing here or in all others.
+    0 for single people, and where the joint is missing in this person or in all others.
 
     Args:
         x, score, owner, n_clips: of the batch.
@@ -128,7 +128,7 @@ STREAMS: dict[str, Stream] = {
 
 
 def stream_channels(streams: Sequence[str], dims: int) -> int:
-    """How many channels these streams have together, for positions of ``dims`` coordinates."""
+    """Number of channels of the concatenated streams, for positions of ``dims`` coordinates."""
     return sum(STREAMS[name].channels or dims for name in streams)
 
 
@@ -141,14 +141,14 @@ def make_streams(
     n_clips: int | None = None,
     origin: str = "camera",
 ) -> Tensor:
-    """Compute streams and join them along the channels.
+    """Compute streams and concatenate their channels.
 
     Args:
         x: ``[P, T, V, C]``.
         score: ``[P, T, V]``.
         layout: for parents.
         streams: names from `STREAMS`.
-        owner: ``[P]`` the clip of each person; None: everyone is alone.
+        owner: ``[P]`` the clip of each person; None: one person per clip.
         n_clips: N; None: one more than the largest owner.
         origin: of ``x``, see `Skeleton`.
 
@@ -157,7 +157,7 @@ def make_streams(
 
     Raises:
         ConfigError: for an unknown or empty list of streams.
-        DataError: for a stream that needs to know where people are, and origin ``hips``.
+        DataError: for origin ``hips`` and a stream that needs relative positions of people.
     """
     check_streams(streams, origin)
     if owner is None:
@@ -172,7 +172,7 @@ def make_streams(
 
 
 def check_streams(streams: Sequence[str], origin: str = "camera", source: str = "the data") -> None:
-    """Refuse unknown streams, and those that need to know where people are for origin ``hips``.
+    """Refuse unknown streams, and those that need relative positions of people for origin ``hips``.
 
     Raises:
         ConfigError: for an unknown or empty list of streams.

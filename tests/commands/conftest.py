@@ -14,7 +14,7 @@ ACTIONS = ("wave", "kick", "sit_down")
 CONFIG = {
     "name": "tiny",
     "pipeline": {"sampling": {"n_frames": 16}, "augment": {"rotate": 0.2}},
-    "model": {"channels": [16, 16], "strided": [1], "dropout": 0.1},
+    "model": {"channels": [16, 16], "stride_blocks": [1], "dropout": 0.1},
     "train": {"epochs": 2, "batch_size": 4, "warmup_epochs": 1.0, "ema": 0.9, "device": "cpu"},
 }
 

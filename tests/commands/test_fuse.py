@@ -34,7 +34,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         experiment = Experiment(
             name=stream,
             pipeline=Pipeline(Sampling(n_frames=16), streams=[stream]),
-            model=STGCNSettings(channels=(8, 16), strided=(1,)),
+            model=STGCNSettings(channels=(8, 16), stride_blocks=(1,)),
             train=TrainSettings(epochs=2, batch_size=16),
             out=str(folder),
         )

@@ -44,7 +44,7 @@ def test_a_recipe_is_found_by_name_or_path(tmp_path: Path) -> None:
 def test_train_takes_a_recipe_by_name(dataset: Path, tmp_path: Path) -> None:
     done = skelact(
         "train", "default_small", "--data", dataset, "--out", tmp_path, "--train.epochs", 1, "--train.repeat", 1,
-        "--model.channels", 8, "--model.strided", "--pipeline.sampling.n-frames", 8, "--device", "cpu",
+        "--model.channels", 8, "--model.stride-blocks", "--pipeline.sampling.n-frames", 8, "--device", "cpu",
     )  # fmt: skip
     assert done.code == 0, done.err
     assert (tmp_path / "default_small" / "best.safetensors").exists()

@@ -24,7 +24,7 @@ SMALL = (
     "--model.channels",
     8,
     8,
-    "--model.strided",
+    "--model.stride-blocks",
     1,
     "--pipeline.sampling.n-frames",
     16,

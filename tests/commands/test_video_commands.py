@@ -58,7 +58,7 @@ def test_from_folders_of_videos_to_actions(
     found = skelact("inspect", "mine.h5", "--json").json
     assert found["labels"] == {"milk": 1, "yes": 1} and found["layout"] == "pose33"
     words = ("train", CONFIGS / "default_small.yaml", "--data", "mine.h5", "--train.epochs", 1)
-    assert skelact(*words, "--model.channels", 8, 8, "--model.strided", 1).code == 0
+    assert skelact(*words, "--model.channels", 8, 8, "--model.stride-blocks", 1).code == 0
     words = (
         "predict",
         "runs/default_small",

@@ -73,3 +73,14 @@ def test_whoever_leaves_early_stops_it() -> None:
     assert next(batches) == 0 and running()
     batches.close()  # type: ignore[attr-defined]
     assert not running()
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_no_more_are_made_ahead_than_told(ahead: int) -> None:
+    made: list[int] = []
+    batches = iter(Prefetcher(lambda i: made.append(i) or i, 100, ahead))  # type: ignore[arg-type, return-value]
+    assert next(batches) == 0
+    time.sleep(0.3)
+    assert len(made) <= ahead + 2  # one is used, one waits for a place
+    batches.close()  # type: ignore[attr-defined]
+    assert not running() and len(made) <= ahead + 3

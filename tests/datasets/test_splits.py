@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
@@ -137,3 +138,15 @@ def test_subject_splits_say_what_is_wrong() -> None:
         subject_splits([("a", {}), ("b", {"subject": 1})])
     with pytest.raises(DataError, match="sum to 1"):
         subject_splits([("a", {"subject": 1})], {"train": 0.5})
+
+
+@pytest.mark.parametrize("n", [3, 4, 7])
+def test_parts_with_small_shares_get_a_subject(n: int) -> None:
+    clips = [(f"c{k}", {"subject": k % n}) for k in range(10 * n)]
+    parts = subject_splits(clips, (0.98, 0.01, 0.01))
+    assert [len(ids) for ids in parts.values()] == [10 * (n - 2), 10, 10]
+
+
+def test_benchmarks_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        get_benchmark("ntu60").name = "mine"  # type: ignore[misc]

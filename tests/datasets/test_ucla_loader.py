@@ -35,7 +35,7 @@ def clips() -> tuple[SkeletonSet, list[np.ndarray]]:
     return SkeletonSet.from_skeletons(made), raw
 
 
-def recipe(**more) -> Pipeline:  # noqa: ANN003
+def recipe(**more) -> Pipeline:
     return Pipeline(
         Sampling("choice", 52), Normalise("none", "range"), Augment(**{"rotate": 0, "scale": 0, **more})
     )
@@ -85,7 +85,7 @@ def test_frames_are_drawn_with_replacement_in_their_order() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_range_is_that_of_what_is_seen(seed: int) -> None:
-    data, raw = clips()
+    _, raw = clips()
     score = np.ones((1, 31, 20))
     score[0, 5:9, 3] = 0
     xyz = raw[0][None].astype("f4").copy()

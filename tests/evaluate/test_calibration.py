@@ -73,3 +73,12 @@ def test_bad_input_is_refused():
         calibration_metrics(np.array([[3.0, 1.0]]), np.array([0]))
     with pytest.raises(DataError, match="not finite"):
         calibration_metrics(np.array([[np.nan, 1.0]]), np.array([0]))
+
+
+def test_bins_above_all_confidences_are_empty():
+    edges, count, mean, accuracy = reliability_table(
+        np.array([0.15, 0.15, 0.25]), np.array([True, False, True]), 10
+    )
+    assert len(edges) == 11 and count.tolist() == [0, 2, 1, 0, 0, 0, 0, 0, 0, 0]
+    assert accuracy[1:3].tolist() == [0.5, 1.0] and mean[1:3] == pytest.approx([0.15, 0.25])
+    assert np.isnan(np.delete(mean, [1, 2])).all() and np.isnan(np.delete(accuracy, [1, 2])).all()

@@ -120,3 +120,38 @@ def test_overlay_video(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no picture"):
         overlay_video([], [], "coco17", tmp_path / "c.mp4", fps=10)
     assert list(tmp_path.iterdir()) == [out]
+
+
+def test_text_at_the_border_is_as_whole_as_in_the_middle() -> None:
+    def written(at: tuple[float, float]) -> int:
+        image = np.zeros((480, 640, 3), np.uint8)
+        draw_text(image, "HHHH", at)
+        bright = (image > 128).any(-1)
+        edges = bright[:4], bright[-4:], bright[:, :4], bright[:, -4:]
+        assert not any(edge.any() for edge in edges)  # there is some ground around the letters
+        return int(bright.sum())
+
+    middle = written((300.0, 240.0))
+    for at in ((-9.0, -9.0), (0.0, 999.0), (999.0, 0.0), (999.0, 999.0)):
+        assert written(at) == middle
+
+
+def test_names_and_texts_of_people_are_written() -> None:
+    def drawn(track: int | None, text: str | None) -> np.ndarray:
+        xy, score = np.full((17, 2), 150.0), np.eye(17)[0]
+        person = OverlayPerson(xy, score, track, text, np.array([60, 80, 200, 200]))
+        return draw_frame(BLACK, [person], "coco17")
+
+    nothing, name, text, both = drawn(None, None), drawn(4, None), drawn(None, "wave"), drawn(4, "wave")
+    above = [int((image[60:78] > 0).sum()) for image in (nothing, name, text, both)]
+    assert above[0] == 0 < above[1] < above[3] and 0 < above[2] < above[3]
+
+
+def test_captions_of_frames(tmp_path: Path) -> None:
+    def corner(captions: list[str | None] | None) -> list[bool]:
+        frames = [Frame(i, 0.1 * i, np.full((240, 320, 3), 30, np.uint8)) for i in range(3)]
+        overlay_video(frames, [], "coco17", tmp_path / "a.mp4", fps=10, captions=captions)
+        with open_video(tmp_path / "a.mp4") as video:
+            return [bool(frame.image[:30, :80].max() > 120) for frame in video]
+
+    assert corner(["one", None, "three"]) == [True, False, True] and corner(None) == [False] * 3

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 
 from skelact.datasets.synthetic import make_clip
 from skelact.evaluate import plots
@@ -160,3 +161,31 @@ def test_strip(draw: Draw) -> None:
         child, parent = np.array(clip.layout.bones).T
         real = np.linalg.norm(clip.xyz[0, t, child, :2] - clip.xyz[0, t, parent, :2], axis=1)
         assert np.corrcoef(lengths, real)[0, 1] > 0.9
+
+
+def test_joints_of_a_strip_are_inside_and_in_the_colours_of_their_side(draw: Draw) -> None:
+    clip = make_clip("wave", subject=1, noise=None)
+    score = clip.score.copy()
+    hidden = clip.layout.index["left_knee"]
+    score[:, 0, hidden] = 0
+    first, last = draw(plots.plot_skeleton_strip, clip.with_(score=score), n=2)
+    (sure, hollow), (all_sure, none) = first.collections, last.collections
+    sizes = [len(np.asarray(c.get_offsets())) for c in (sure, hollow, all_sure, none)]
+    assert sizes == [24, 1, 25, 0]
+    points = np.asarray(all_sure.get_offsets())
+    for axis, limits in enumerate((last.get_xlim(), last.get_ylim())):
+        assert first.get_xlim() == last.get_xlim() and first.get_ylim() == last.get_ylim()
+        assert limits[0] < points[:, axis].min() and points[:, axis].max() < limits[1]
+    shown = [tuple(colour[:3]) for colour in np.asarray(all_sure.get_facecolors())]
+    for side, colour in (("left_", plots.LEFT), ("right_", plots.RIGHT)):
+        of_side = {shown[v] for v, j in enumerate(clip.layout.joints) if j.startswith(side)}
+        assert len(of_side) == 1 and of_side.pop() == pytest.approx(to_rgb(colour))
+
+
+def test_a_confusion_matrix_makes_room_for_long_names(draw: Draw) -> None:
+    sizes = []
+    for names in (NAMES, ["a class with quite a long name", "b", "c"]):
+        ax = draw(plots.plot_confusion, np.eye(3), names)[-1]
+        assert ax.figure is not None
+        sizes.append(ax.figure.get_size_inches()[0])  # type: ignore[union-attr]
+    assert sizes[1] > sizes[0] + 1

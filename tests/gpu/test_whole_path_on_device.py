@@ -16,7 +16,7 @@ from skelact.datasets.pipeline import Augment, Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.datasets.synthetic import make_set, write_ntu_folder
 from skelact.models import STGCNSettings
-from skelact.training.checkpoint import Card, load_checkpoint
+from skelact.recognition.checkpoint import Card, load_checkpoint
 from skelact.training.loop import fit
 from skelact.training.settings import TrainSettings
 

@@ -67,7 +67,7 @@ def test_missing_joints_have_no_influence(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_inference_form_gives_the_same(name: str) -> None:
-    model = build(name, **(WIDE if "strided" in SMALL[name] else {})).double()
+    model = build(name, **(WIDE if "stride_blocks" in SMALL[name] else {})).double()
     x, owner, score = clip_batch(25)
     x, score = x.double(), score.double()
     for module in model.modules():
@@ -164,7 +164,7 @@ def test_bad_settings() -> None:
 
 @pytest.mark.parametrize("training", [False, True])
 def test_more_people_than_weights_know_are_refused(training: bool) -> None:
-    model = STGCN("ntu25", 5, channels=(8,), strided=(), padded_people=2).train(training)
+    model = STGCN("ntu25", 5, channels=(8,), stride_blocks=(), padded_people=2).train(training)
     x = torch.randn(4, 8, 25, 3)
     assert model(x, torch.tensor([0, 0, 1, 1])).shape == (2, 5)
     with pytest.raises(ConfigError, match="know 2 people a clip, but a clip has 3"):

@@ -88,7 +88,7 @@ def scales(x: Tensor, s: State, place: str, graph: Tensor) -> Tensor:
     return norm(conv(y, s, f"{place}.mlp.layers.0"), s, f"{place}.mlp.layers.1").relu()
 
 
-def temporal_unit(x: Tensor, s: State, place: str, stride: int = 1, bent: bool = True) -> Tensor:
+def temporal_unit(x: Tensor, s: State, place: str, stride: int = 1, activate: bool = True) -> Tensor:
     parts = []
     for b in range(6):
         at = f"{place}.branches.{b}"
@@ -99,7 +99,7 @@ def temporal_unit(x: Tensor, s: State, place: str, stride: int = 1, bent: bool =
             part = norm(F.max_pool2d(part.relu(), (3, 1), (stride, 1), (1, 0)), s, f"{at}.4")
         parts.append(part)
     y = torch.cat(parts, 1) + residual(x, s, f"{place}.residual", stride)
-    return y.relu() if bent else y
+    return y.relu() if activate else y
 
 
 def windows(x: Tensor, s: State, place: str, stride: int) -> Tensor:
@@ -121,7 +121,7 @@ def msg3d(s: State, x: Tensor) -> Tensor:
         stride = 1 if i == 1 else 2
         n_scales = len(s[f"sgcn{i}.0.A_res"]) // JOINTS
         y = scales(x, s, f"sgcn{i}.0", k_hop_graphs(n_scales, 1))
-        y = temporal_unit(temporal_unit(y, s, f"sgcn{i}.1", stride), s, f"sgcn{i}.2", bent=False)
+        y = temporal_unit(temporal_unit(y, s, f"sgcn{i}.1", stride), s, f"sgcn{i}.2", activate=False)
         for k in range(len(WINDOWS)):
             y = y + windows(x, s, f"gcn3d{i}.gcn3d.{k}", stride)
         x = temporal_unit(y.relu(), s, f"tcn{i}")

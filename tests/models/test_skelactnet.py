@@ -1,4 +1,4 @@
-"""SkelactNet: what is causal sees no future, topologies bend by what they say, and its parts fold exactly."""
+"""SkelactNet: what is causal sees no future, topologies are refined by what they say, and its parts fold exactly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skelact.nn.norm import ChannelNorm
 from skelact.nn.spatial.heads import HeadGraphConv, aggregate_heads
 from skelact.nn.temporal.split import SplitConv
 
-SMALL = {"channels": (8, 16, 16), "strided": (1,)}
+SMALL = {"channels": (8, 16, 16), "stride_blocks": (1,)}
 
 
 def shaken(module: torch.nn.Module) -> torch.nn.Module:
@@ -51,7 +51,7 @@ def test_a_causal_network_sees_no_future(topology: str | None) -> None:
 def test_the_folded_network_gives_the_same(topology: str, causal: bool) -> None:
     if causal and topology == "clip":
         pytest.skip("cannot be built")
-    settings = SkelactNetSettings(channels=(16, 96, 96), strided=(1,), topology=topology, causal=causal)  # type: ignore[arg-type]
+    settings = SkelactNetSettings(channels=(16, 96, 96), stride_blocks=(1,), topology=topology, causal=causal)  # type: ignore[arg-type]
     model = shaken(settings.build("ntu25", 5, 3)).double()
     x, owner = torch.randn(5, 21, 25, 3, dtype=torch.float64), torch.tensor([0, 0, 1, 2, 2])
     assert torch.allclose(inference_form(model, torch.float64)(x, owner), model(x, owner), atol=1e-12)  # type: ignore[operator]

@@ -79,7 +79,7 @@ def test_what_cannot_be_a_spatial_module() -> None:
 
 
 def test_options_reach_the_convolution() -> None:
-    settings = PyGGCNSettings(channels=(8,), strided=(), conv="ChebConv", options={"K": 4})
+    settings = PyGGCNSettings(channels=(8,), stride_blocks=(), conv="ChebConv", options={"K": 4})
     network = settings.build("natops8", 3, 3)
     assert len(network.blocks[0].spatial.conv.lins) == 4  # type: ignore[union-attr, index, arg-type]
     assert "GATv2Conv" in convolutions()

@@ -22,7 +22,7 @@ from skelact.recognition.ensemble import join_checkpoints, load_ensemble, save_e
 from skelact.settings import to_plain
 from skelact.skeleton import Skeleton
 
-SETTINGS = STGCNSettings(channels=(8, 8), strided=(1,))
+SETTINGS = STGCNSettings(channels=(8, 8), stride_blocks=(1,))
 STREAMS = (["joint"], ["bone", "joint_motion"])
 CARD = Card(get_layout("coco17").to_dict(), 3, "m", ["a", "b", "c"], 10.0, to_plain(SETTINGS), {})
 
@@ -110,3 +110,13 @@ def test_networks_for_different_things_are_not_joined(
     other = save(tmp_path / "other", ["joint"], **changes)
     with pytest.raises(CheckpointError, match=words):
         join_checkpoints([runs[0], other])
+
+
+def test_progress_counts_the_clips_of_all_members(runs: list[Path]) -> None:
+    data = SkeletonSet.from_skeletons([clip(n) for n in (10, 20, 30)])
+    told: list[tuple[int, int, str]] = []
+    ensemble = join_checkpoints(runs)
+    with_progress = ensemble.member_logits(data, torch.arange(3), 2, 1, lambda *words: told.append(words))
+    assert [(done, total) for done, total, _ in told] == [(2, 6), (3, 6), (5, 6), (6, 6)]
+    without = ensemble.member_logits(data, torch.arange(3), 2)
+    assert all(torch.equal(a, b) for a, b in zip(with_progress, without, strict=True))

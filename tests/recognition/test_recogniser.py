@@ -22,7 +22,7 @@ from skelact.recognition.engine import predict_logits
 from skelact.settings import to_plain
 from skelact.skeleton import Skeleton
 
-SETTINGS = STGCNSettings(channels=(8, 8), strided=(1,))
+SETTINGS = STGCNSettings(channels=(8, 8), stride_blocks=(1,))
 PLAIN = Pipeline(Sampling(n_frames=8, crop=(1.0, 1.0)), Normalise(centre="none", scale="none"))
 BODY = Pipeline(Sampling(n_frames=8))
 
@@ -345,3 +345,28 @@ def test_distances_between_people_need_the_trajectory() -> None:
     data.origin = "camera"
     assert "partner" in default_recipe(data, torch.arange(2)).pipeline.streams
     Pipeline(streams=["joint", "partner"])(data, torch.arange(2))
+
+
+def test_recordings_are_named_in_errors_where_they_have_a_name() -> None:
+    for name, words in (
+        ("walk 3", "recording 'walk 3' has 2 coordinates"),
+        ("", "the recording has 2 coordinates"),
+    ):
+        with pytest.raises(DataError, match=words):
+            fit_input(recording(dims=2, id=name), make_card(), BODY)
+
+
+def test_units_are_made_comparable_with_a_word_for_3d_networks() -> None:
+    _, notes = fit_input(recording(unit="px"), make_card(), BODY)
+    assert len(notes) == 1 and "made comparable by body size" in notes[0]
+    flat = recording(unit="px", dims=2)
+    assert fit_input(flat, make_card(dims=2), BODY)[1] == []
+
+
+def test_only_missing_joints_are_listed() -> None:
+    layout = LAYOUTS["ntu25"]
+    part = layout.subset(list(layout.joints[:20]), "part20")
+    card = make_card()
+    card.layout = part.to_dict()
+    _, notes = fit_input(recording(), card, BODY)
+    assert notes == ["converted from ntu25 to part20 by joint name"]

@@ -79,7 +79,7 @@ order, rank = torch.arange(len(data)), os.environ["RANK"]
 data.labels[-1] = -1  # validation may have clips that nobody labelled
 for contrast in (0.0, 0.2):
     torch.manual_seed(0)
-    small = dict(channels=(8, 8), strided=(), n_prototypes=3, contrast=contrast)
+    small = dict(channels=(8, 8), stride_blocks=(), n_prototypes=3, contrast=contrast)
     model = MODELS["protogcn"](**small).build(data.layout, 2, 3)
     folder = Path({out!r}, str(contrast))
     settings = t.TrainSettings(epochs=2, batch_size=2, device="cpu", sync_norm=contrast == 0.0, ema=0.0)

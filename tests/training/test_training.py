@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -27,7 +28,7 @@ from skelact.training.overfit import check_overfit
 from skelact.training.settings import TrainSettings
 
 PIPELINE = Pipeline(Sampling(n_frames=16), augment=Augment(rotate=0.2))
-SETTINGS = STGCNSettings(channels=(16, 16), strided=(1,), dropout=0.1)
+SETTINGS = STGCNSettings(channels=(16, 16), stride_blocks=(1,), dropout=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +146,7 @@ def test_nothing_to_train_on(data: SkeletonSet, tmp_path: Path) -> None:
 
 
 def test_overfit_check_passes_a_sound_network(data: SkeletonSet) -> None:
-    model = STGCNSettings(channels=(16, 16), strided=(1,)).build(data.layout, 4, 3)
+    model = STGCNSettings(channels=(16, 16), stride_blocks=(1,)).build(data.layout, 4, 3)
     assert check_overfit(model, data, torch.arange(len(data)), PIPELINE, TrainSettings(), 8)[0]
 
 
@@ -222,3 +223,69 @@ def test_two_processes_through_torchrun(tmp_path: Path) -> None:
     assert len(told[0]) == 2 and told[0] == told[1]  # both processes agree on the validation figures
     state, _ = load_checkpoint(tmp_path / "run")
     assert all(torch.isfinite(v.float()).all() for v in state.values())
+
+
+def test_a_run_that_begins_again_forgets_the_old_state_at_once(data: SkeletonSet, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "one"  # folders are made as needed
+    run(data, folder, 1)
+    assert (folder / "last.pt").exists()
+
+    def stop(*_: object) -> None:
+        raise ValueError("stopped in the first step")
+
+    model = SETTINGS.build(data.layout, 4, 3)
+    order = torch.arange(len(data))
+    with pytest.raises(ValueError, match="first step"):
+        fit(
+            model, data, order[6:], order[:6], PIPELINE, TrainSettings(epochs=1, batch_size=8), folder,
+            card(data, epochs=4), restart=True, on_step=stop,
+        )  # fmt: skip
+    assert not (folder / "last.pt").exists()
+
+
+def test_the_overfit_check_takes_plain_steps(data: SkeletonSet) -> None:
+    torch.manual_seed(3)
+    model = STGCNSettings(channels=(8,), stride_blocks=()).build(data.layout, 4, 3)
+    other = copy.deepcopy(model)
+    told: list[float] = []
+    check_overfit(
+        model,
+        data,
+        torch.arange(len(data)),
+        PIPELINE,
+        TrainSettings(),
+        4,
+        4,
+        lambda *words: told.append(words[2]),
+    )
+    first = [int((data.labels == k).nonzero()[0, 0]) for k in range(4)]  # one clip of every class
+    batch = PIPELINE(data, torch.tensor(first))
+    optimiser = torch.optim.AdamW(other.train().parameters(), lr=2e-3)
+    losses = []
+    for _ in range(4):
+        logits = other(batch.x, batch.owner, batch.score, batch.n_clips)
+        value = torch.nn.functional.cross_entropy(logits, batch.label)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        losses.append(float(value.detach()))
+    assert told == pytest.approx(losses, rel=1e-4)
+
+
+def test_defaults_are_those_that_are_described() -> None:
+    settings = TrainSettings()
+    assert (settings.epochs, settings.batch_size, settings.lr, settings.momentum) == (60, 32, 0.05, 0.9)
+    assert (settings.weight_decay, settings.gamma, settings.milestones) == (5e-4, 0.1, (35, 55))
+    assert (settings.warmup_epochs, settings.label_smoothing, settings.clip_norm) == (3.0, 0.1, 1.0)
+    assert (settings.ema, settings.balance_beta, settings.focal_gamma) == (0.99, 0.999, 2.0)
+    assert (settings.seed, settings.sync_norm, settings.freeze, settings.layer_decay) == (0, False, 0, 1.0)
+    augment = Augment()
+    assert (augment.rotate, augment.scale) == (0.3, 0.1)
+    assert {v for k, v in vars(augment).items() if k not in ("rotate", "scale")} == {0.0}
+
+
+def test_the_warm_up_is_linear() -> None:
+    settings = TrainSettings(epochs=10, lr=1.0, warmup_epochs=2)
+    rates = [learning_rate(settings, e / 10) for e in range(20)]
+    assert rates[0] == pytest.approx(1e-3 / 2.001) and rates[10] == pytest.approx(1.001 / 2.001)
+    assert max(rates) < 1

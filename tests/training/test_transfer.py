@@ -10,13 +10,13 @@ import torch
 
 from skelact.errors import CheckpointError, ConfigError
 from skelact.layouts import get_layout
-from skelact.models import MODELS, STGCNSettings
+from skelact.models import MODELS, AGCNSettings, STGCNSettings
 from skelact.recognition.checkpoint import Card, save_checkpoint
 from skelact.training.optimise import make_optimiser
 from skelact.training.settings import TrainSettings
 from skelact.training.transfer import Transfer, freeze_stages, frozen_stages, load_pretrained
 
-SMALL = STGCNSettings(channels=(4, 8), strided=(1,))
+SMALL = STGCNSettings(channels=(4, 8), stride_blocks=(1,))
 
 
 def saved(path: Path, layout: str, labels: list[str], channels_in: int = 3, settings=SMALL):
@@ -95,6 +95,25 @@ def test_other_input_channels_keep_the_response(tmp_path: Path) -> None:
     assert torch.allclose(new.eval()(x.repeat(1, 1, 1, 3)), old.eval()(x), atol=1e-4)
 
 
+@pytest.mark.parametrize(("layout", "channels"), [("ntu25", 3), ("coco17", 3), ("ntu25", 6), ("coco17", 6)])
+def test_a_norm_of_several_people_is_matched_person_by_person(
+    layout: str, channels: int, tmp_path: Path
+) -> None:
+    settings = AGCNSettings(channels=(4,), stride_blocks=(), padded_people=2, norm_people=2)
+    old = saved(tmp_path / "a.safetensors", "ntu25", ["a"], settings=settings)
+    new = settings.build(layout, 1, channels)
+    fresh = new.norm.running_mean.clone()
+    report = load_pretrained(new, settings.build, tmp_path / "a.safetensors", "agcn", ["a"])
+    assert not any(key.startswith("norm.") for key in report.new)
+    theirs, ours = get_layout("ntu25"), get_layout(layout)
+    taken = new.norm.running_mean.view(2, len(ours), channels)
+    fresh = fresh.view(taken.shape)
+    given = old.norm.running_mean.view(2, 25, 3).repeat(1, 1, channels // 3)
+    for name, v in ours.index.items():
+        known = name in theirs.index
+        assert torch.equal(taken[:, v], given[:, theirs.index[name]] if known else fresh[:, v])
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_every_family_moves_between_layouts(name: str, tmp_path: Path) -> None:
     from models.test_models import SMALL as TABLE
@@ -142,3 +161,13 @@ def test_rates_fall_towards_the_input() -> None:
     assert len(rates) == len(list(model.parameters()))
     assert rates[id(model.head.weight)] == 1 and rates[id(model.norm.weight)] == 0.125
     assert rates[id(model.blocks[1].temporal.weight)] == 0.5  # type: ignore[union-attr]
+
+
+def test_a_transfer_is_described() -> None:
+    report = Transfer("a.safetensors", ["a", "b"], ["c"], [], 17)
+    assert report.describe() == (
+        "weights of a.safetensors: 2 taken over, 1 adapted to other joints or channels (17 joints known by name)"
+    )
+    assert Transfer("x", ["a"]).describe() == "weights of x: 1 taken over"
+    few, many = (Transfer("x", [], [], list("abcdef")[:n]).describe() for n in (4, 5))
+    assert few.endswith("4 new (a, b, c, d)") and many.endswith("5 new (a, b, c, d, ...)")

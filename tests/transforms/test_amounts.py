@@ -181,6 +181,40 @@ def test_level_goes_by_the_frames_in_which_people_stand() -> None:
     assert torch.equal(normalise.level(turned, score, torch.arange(2), 2, NTU), turned)
 
 
+@pytest.mark.parametrize("left_out", [["left_ankle"], ["head", "neck", "mid_shoulder", "nose"]])
+def test_level_leaves_layouts_without_head_or_feet_alone(left_out: list[str]) -> None:
+    layout = NTU.subset([name for name in NTU.joints if name not in left_out], "part")
+    x = torch.randn(2, 3, len(layout), 3, generator=seeded())
+    assert torch.equal(normalise.level(x, torch.ones(x.shape[:3]), torch.arange(2), 2, layout), x)
+
+
+def test_clips_together_face_the_camera_as_each_does_alone() -> None:
+    x, owner = (
+        torch.randn(6, 5, 25, 3, generator=seeded()) * torch.arange(1, 7).view(6, 1, 1, 1),
+        torch.arange(6),
+    )
+    score = torch.ones(x.shape[:3])
+    together = normalise.align_view(x, score, owner, 6, NTU)
+    for i in range(6):
+        alone = normalise.align_view(x[i : i + 1], score[:1], owner[:1], 1, NTU)
+        assert torch.allclose(together[i], alone[0], atol=1e-5)
+
+
+def test_clips_together_are_levelled_and_scaled_as_each_is_alone() -> None:
+    x, score, owner = (
+        torch.randn(6, 5, 25, 3, generator=seeded()).double(),
+        torch.ones(6, 5, 25),
+        torch.arange(6),
+    )
+    x = x * torch.arange(1, 7).view(6, 1, 1, 1)
+    for change in (normalise.level, normalise.scale_to_body):
+        together = change(x, score, owner, 6, NTU)
+        assert together.dtype == x.dtype
+        for i in range(6):
+            alone = change(x[i : i + 1], score[:1], owner[:1], 1, NTU)
+            assert torch.allclose(together[i], alone[0], atol=1e-10)
+
+
 @pytest.mark.parametrize(("when", "alone", "both"), [("mean", 6.0, 10.0), ("first_frame", 4.0, 7.0)])
 def test_the_first_frame_and_the_mean_are_not_the_same(when: str, alone: float, both: float) -> None:
     x = torch.zeros(3, 4, 25, 3)
@@ -255,3 +289,12 @@ def test_align_view_turns_and_does_not_stretch() -> None:
     aligned = normalise.align_view(x, torch.ones(3, 4, 25), owner, 2, NTU)
     assert torch.allclose(aligned.norm(dim=-1), x.norm(dim=-1), atol=1e-5)
     assert torch.equal(aligned[..., 1], x[..., 1]) and not torch.allclose(aligned, x, atol=0.1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_noise_has_the_type_of_the_positions(dtype: torch.dtype) -> None:
+    x = torch.zeros(2, 20, 25, 3, dtype=dtype)
+    drifts, shakes = geometry.wander(x, 0.1, seeded()), geometry.jitter(x, 0.1, seeded())
+    assert drifts.dtype == shakes.dtype == dtype
+    if dtype == torch.float64:  # drawn in that type, not widened afterwards
+        assert not torch.equal(shakes, shakes.float().double())

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, DataError
 from skelact.layouts import LAYOUTS
 from skelact.transforms import geometry, normalise
 from skelact.transforms.streams import STREAMS, make_streams, stream_channels
@@ -209,3 +209,12 @@ def test_unknown_stream() -> None:
         make_streams(x, score, NTU, ["bones"])
     with pytest.raises(ConfigError, match="at least one stream"):
         make_streams(x, score, NTU, [])
+
+
+def test_streams_between_people_need_to_know_where_they_are() -> None:
+    x, score = batch()
+    for name in ("partner", "joint"):
+        make_streams(x, score, NTU, [name], OWNER, 3, "camera")
+    make_streams(x, score, NTU, ["joint"], OWNER, 3, "hips")
+    with pytest.raises(DataError, match="partner"):
+        make_streams(x, score, NTU, ["joint", "partner"], OWNER, 3, "hips")

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from skelact.benchmark.yardsticks.usual import (
     UsualNetwork,
+    blocks_of,
     usual_norm,
     usual_point,
     usual_shortcut,
@@ -104,4 +105,4 @@ class UsualBlock(nn.Module):
 
 def usual_agcn(model: GraphModel) -> UsualNetwork:
     """`AGCN` in the usual form."""
-    return UsualNetwork(model, [UsualBlock(block) for block in model.blocks])  # type: ignore[arg-type]
+    return UsualNetwork(model, [UsualBlock(block) for block in blocks_of(model, Block)])

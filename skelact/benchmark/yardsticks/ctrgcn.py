@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from skelact.benchmark.yardsticks.usual import (
     UsualBranches,
     UsualNetwork,
+    blocks_of,
     usual_norm,
     usual_point,
     usual_shortcut,
@@ -54,7 +55,7 @@ class UsualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         y = self.subsets[0](x, self.adjacency[0], self.alpha)
-        for k, subset in enumerate(self.subsets[1:], 1):  # type: ignore[arg-type]
+        for k, subset in enumerate(self.subsets[1:], 1):
             y = subset(x, self.adjacency[k], self.alpha) + y
         y = self.tcn(torch.relu_(self.norm(y) + self.down(x)))
         if self.has_residual:
@@ -64,4 +65,4 @@ class UsualBlock(nn.Module):
 
 def usual_ctrgcn(model: GraphModel) -> UsualNetwork:
     """`CTRGCN` in the usual form."""
-    return UsualNetwork(model, [UsualBlock(block) for block in model.blocks])  # type: ignore[arg-type]
+    return UsualNetwork(model, [UsualBlock(block) for block in blocks_of(model, Block)])

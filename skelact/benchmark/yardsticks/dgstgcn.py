@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from skelact.benchmark.yardsticks.usual import (
     UsualBranches,
     UsualNetwork,
+    blocks_of,
     usual_norm,
     usual_point,
     usual_shortcut,
@@ -64,4 +65,4 @@ class UsualBlock(nn.Module):
 
 def usual_dgstgcn(model: GraphModel) -> UsualNetwork:
     """`DGSTGCN` in the usual form."""
-    return UsualNetwork(model, [UsualBlock(block) for block in model.blocks])  # type: ignore[arg-type]
+    return UsualNetwork(model, [UsualBlock(block) for block in blocks_of(model, Block)])

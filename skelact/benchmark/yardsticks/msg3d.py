@@ -9,6 +9,7 @@ from torch.nn import functional
 from skelact.benchmark.yardsticks.usual import (
     UsualBranches,
     UsualNetwork,
+    blocks_of,
     usual_norm,
     usual_point,
     usual_shortcut,
@@ -44,14 +45,15 @@ class UsualScales(nn.Module):
 class UsualWindow(nn.Module):
     """The graph convolution over windows, collapsed, with its last norm."""
 
-    def __init__(self, ours: WindowGraphConv, norm: ChannelNorm) -> None:
+    def __init__(self, ours: nn.Module, norm: ChannelNorm) -> None:
         super().__init__()
+        assert isinstance(ours, WindowGraphConv)
         self.window, self.stride, self.dilation = ours.windows
         self.scales = UsualScales(ours.conv, ours.norm)
         window, e, d = ours.collapse_weight.shape
         self.collapse = nn.Conv3d(e, d, (1, window, 1))
-        self.collapse.weight.data.copy_(ours.collapse_weight.data.permute(2, 1, 0)[:, :, None, :, None])
-        self.collapse.bias.data.copy_(ours.collapse_bias.data)  # type: ignore[union-attr]
+        weight = ours.collapse_weight.permute(2, 1, 0)[:, :, None, :, None]
+        self.collapse.load_state_dict({"weight": weight, "bias": ours.collapse_bias})
         self.norm = usual_norm(norm)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -87,8 +89,8 @@ class UsualBlock(nn.Module):
         assert isinstance(block.spatial, MultiScaleGraphConv)
         self.spatial = UsualScales(block.spatial, block.spatial_norm)
         pairs = zip(block.windows, block.window_norms, strict=True)
-        self.windows = nn.ModuleList(UsualWindow(window, norm) for window, norm in pairs)  # type: ignore[arg-type]
-        self.units = nn.ModuleList(UsualUnit(unit) for unit in block.units)  # type: ignore[arg-type]
+        self.windows = nn.ModuleList(UsualWindow(window, norm) for window, norm in pairs)
+        self.units = nn.ModuleList(UsualUnit(unit) for unit in block.units)
 
     def forward(self, x: Tensor) -> Tensor:
         factorised = self.spatial(x)
@@ -102,4 +104,4 @@ class UsualBlock(nn.Module):
 
 def usual_msg3d(model: GraphModel) -> UsualNetwork:
     """`MSG3D` in the usual form."""
-    return UsualNetwork(model, [UsualBlock(block) for block in model.blocks])  # type: ignore[arg-type]
+    return UsualNetwork(model, [UsualBlock(block) for block in blocks_of(model, PathwayBlock)])

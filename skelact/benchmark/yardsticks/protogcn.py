@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from skelact.benchmark.yardsticks.dgstgcn import UsualBlock
-from skelact.benchmark.yardsticks.usual import UsualNetwork, usual_norm, usual_point
+from skelact.benchmark.yardsticks.usual import UsualNetwork, blocks_of, usual_norm, usual_point
 from skelact.models.base import GraphModel
 from skelact.models.protogcn import ProtoGCN
+from skelact.nn.block import Block
 from skelact.nn.spatial.prototype import ClassContrast
 
 
@@ -16,7 +17,7 @@ class UsualProtoGCN(UsualNetwork):
     """`ProtoGCN` in the usual form."""
 
     def __init__(self, model: ProtoGCN) -> None:
-        super().__init__(model, [UsualBlock(block) for block in model.blocks])  # type: ignore[arg-type]
+        super().__init__(model, [UsualBlock(block) for block in blocks_of(model, Block)])
         ours, contrast = model.prototypes, model.contrast
         assert contrast is not None
         self.query = nn.Linear(ours.query.in_features, ours.query.out_features, bias=False)
@@ -32,9 +33,10 @@ class UsualProtoGCN(UsualNetwork):
 
     def forward(self, x: Tensor) -> Tensor:
         logits = super().forward(x)
-        topology = self.blocks[-1].kept  # type: ignore[union-attr]
-        n, (_, c, v, _) = len(x), topology.shape  # type: ignore[union-attr, misc]
-        topology = topology.view(n, -1, c, v, v).mean(1).view(n, c, v * v)  # type: ignore[union-attr]
+        topology = self.blocks[-1].kept
+        assert isinstance(topology, Tensor)
+        n, (_, c, v, _) = len(x), topology.shape
+        topology = topology.view(n, -1, c, v, v).mean(1).view(n, c, v * v)
         rebuilt = []
         for clip in topology:  # clip by clip, as released
             answer = self.dropout(self.memory(torch.softmax(self.query(clip.T), -1)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelact.benchmark.yardsticks.usual import UsualNetwork, usual_norm, usual_point
+from skelact.benchmark.yardsticks.usual import UsualNetwork, blocks_of, usual_norm, usual_point
 from skelact.models.base import GraphModel
 from skelact.nn.shift_block import ShiftBlock, ShiftShortcut
 from skelact.nn.spatial.shift import ShiftGraphConv
@@ -94,4 +94,4 @@ def _shortcut(ours: ShiftShortcut | None) -> nn.Module:
 
 def usual_shiftgcn(model: GraphModel) -> UsualNetwork:
     """`ShiftGCN` in the usual form."""
-    return UsualNetwork(model, [UsualBlock(block) for block in model.blocks])  # type: ignore[arg-type]
+    return UsualNetwork(model, [UsualBlock(block) for block in blocks_of(model, ShiftBlock)])

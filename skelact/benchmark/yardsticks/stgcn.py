@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelact.benchmark.yardsticks.usual import UsualNetwork, usual_norm, usual_shortcut, usual_time
+from skelact.benchmark.yardsticks.usual import UsualNetwork, blocks_of, usual_norm, usual_shortcut, usual_time
 from skelact.models.base import GraphModel
 from skelact.nn.block import Block
 from skelact.nn.spatial.fixed import FixedGraphConv
@@ -14,6 +14,8 @@ from skelact.nn.temporal.conv import TemporalConv
 
 class UsualBlock(nn.Module):
     """One block in the usual form, with the weights of one of ours."""
+
+    adjacency: Tensor
 
     def __init__(self, block: Block) -> None:
         super().__init__()
@@ -28,8 +30,8 @@ class UsualBlock(nn.Module):
         if spatial.importance is not None:
             self.importance.data.copy_(spatial.importance.data)
         self.gcn = nn.Conv2d(c, k * d, 1)
-        self.gcn.weight.data.copy_(spatial.weight.data.transpose(1, 2).reshape(k * d, c, 1, 1))
-        self.gcn.bias.data.copy_(spatial.bias.data.reshape(-1))  # type: ignore[union-attr]
+        weight = spatial.weight.transpose(1, 2).reshape(k * d, c, 1, 1)
+        self.gcn.load_state_dict({"weight": weight, "bias": spatial.bias.reshape(-1)})
         self.norm1 = usual_norm(block.spatial_norm)
         self.tcn = usual_time(temporal)
         self.norm2 = usual_norm(block.temporal_norm)
@@ -40,7 +42,7 @@ class UsualBlock(nn.Module):
         y = self.gcn(x)
         n, kd, t, v = y.shape
         k = self.importance.shape[0]
-        y = torch.einsum("nkctv,kvw->nctw", y.view(n, k, kd // k, t, v), self.adjacency * self.importance)  # type: ignore[operator]
+        y = torch.einsum("nkctv,kvw->nctw", y.view(n, k, kd // k, t, v), self.adjacency * self.importance)
         y = self.norm2(self.tcn(torch.relu(self.norm1(y.contiguous()))))
         if self.has_residual:
             y = y + self.residual(x)
@@ -49,4 +51,4 @@ class UsualBlock(nn.Module):
 
 def usual_stgcn(model: GraphModel) -> UsualNetwork:
     """`STGCN` in the usual form."""
-    return UsualNetwork(model, [UsualBlock(block) for block in model.blocks])  # type: ignore[arg-type]
+    return UsualNetwork(model, [UsualBlock(block) for block in blocks_of(model, Block)])

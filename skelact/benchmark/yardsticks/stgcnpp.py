@@ -5,7 +5,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skelact.benchmark.yardsticks.usual import UsualBranches, UsualNetwork, usual_norm, usual_shortcut
+from skelact.benchmark.yardsticks.usual import (
+    UsualBranches,
+    UsualNetwork,
+    blocks_of,
+    usual_norm,
+    usual_shortcut,
+)
 from skelact.models.base import GraphModel
 from skelact.nn.block import Block
 from skelact.nn.spatial.learned import LearnedGraphConv
@@ -22,8 +28,8 @@ class UsualBlock(nn.Module):
         k, c, d = spatial.weight.shape
         self.adjacency = nn.Parameter(spatial.adjacency.data.clone())
         self.gcn = nn.Conv2d(c, k * d, 1)
-        self.gcn.weight.data.copy_(spatial.weight.data.transpose(1, 2).reshape(k * d, c, 1, 1))
-        self.gcn.bias.data.copy_(spatial.bias.data.reshape(-1))  # type: ignore[union-attr]
+        weight = spatial.weight.transpose(1, 2).reshape(k * d, c, 1, 1)
+        self.gcn.load_state_dict({"weight": weight, "bias": spatial.bias.reshape(-1)})
         self.norm = usual_norm(block.spatial_norm)
         self.down = usual_shortcut(block.inner_residual)
         self.tcn = UsualBranches(temporal, block.temporal_norm)
@@ -43,4 +49,4 @@ class UsualBlock(nn.Module):
 
 def usual_stgcnpp(model: GraphModel) -> UsualNetwork:
     """`STGCNPlusPlus` in the usual form."""
-    return UsualNetwork(model, [UsualBlock(block) for block in model.blocks])  # type: ignore[arg-type]
+    return UsualNetwork(model, [UsualBlock(block) for block in blocks_of(model, Block)])

@@ -7,15 +7,17 @@ modules of their own, ``einsum`` with the adjacency: the form of the released co
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from skelact.models.base import GraphModel
 from skelact.nn.norm import ChannelNorm
-from skelact.nn.temporal.conv import TemporalConv
+from skelact.nn.temporal.conv import PointConv, TemporalConv
 from skelact.nn.temporal.multibranch import MultiBranchConv
 
+B = TypeVar("B", bound=nn.Module)
 EVERYTHING = slice(None)
 
 
@@ -50,6 +52,13 @@ def to_usual(x: Tensor, n_clips: int, people: int) -> Tensor:
     return x.view(n_clips, people, t, v, c).permute(0, 4, 2, 3, 1).contiguous()
 
 
+def blocks_of(model: GraphModel, kind: type[B]) -> list[B]:
+    """A network's blocks, all of one kind."""
+    blocks = [block for block in model.blocks if isinstance(block, kind)]
+    assert len(blocks) == len(model.blocks)
+    return blocks
+
+
 def usual_norm(norm: ChannelNorm | None, rows: slice = EVERYTHING) -> nn.BatchNorm2d:
     """Our norm, or some of its channels, as ``BatchNorm2d``."""
     assert norm is not None
@@ -63,8 +72,7 @@ def usual_point(weight: Tensor, bias: Tensor, stride: int = 1) -> nn.Conv2d:
     """A 1×1 convolution of ``weight [D, C]``, ``bias [D]`` as ``conv2d``."""
     d, c = weight.shape
     conv = nn.Conv2d(c, d, 1, (stride, 1))
-    conv.weight.data.copy_(weight.data[:, :, None, None])
-    conv.bias.data.copy_(bias.data)  # type: ignore[union-attr]
+    conv.load_state_dict({"weight": weight[:, :, None, None], "bias": bias})
     return conv
 
 
@@ -75,8 +83,7 @@ def usual_time(conv: TemporalConv) -> nn.Conv2d:
     usual = nn.Conv2d(
         conv.in_channels, conv.out_channels, (taps, 1), (stride, 1), (pad, 0), dilation=(dilation, 1)
     )
-    usual.weight.data.copy_(conv.weight.data.transpose(2, 3))
-    usual.bias.data.copy_(conv.bias.data)  # type: ignore[union-attr]
+    usual.load_state_dict({"weight": conv.weight.transpose(2, 3), "bias": conv.bias})
     return usual
 
 
@@ -85,7 +92,8 @@ def usual_shortcut(shortcut: nn.Sequential | None) -> nn.Module:
     if shortcut is None:
         return nn.Identity()
     conv, norm = shortcut
-    return nn.Sequential(usual_point(conv.weight, conv.bias, conv.stride), usual_norm(norm))  # type: ignore[arg-type]
+    assert isinstance(conv, PointConv) and isinstance(norm, ChannelNorm)
+    return nn.Sequential(usual_point(conv.weight, conv.bias, conv.stride), usual_norm(norm))
 
 
 class UsualBranches(nn.Module):
@@ -103,7 +111,7 @@ class UsualBranches(nn.Module):
             if not last:
                 parts += [usual_norm(ours.norm, rows), nn.ReLU(inplace=True)]
                 if i < len(ours.convs):
-                    parts.append(usual_time(ours.convs[i]))  # type: ignore[arg-type]
+                    parts.append(usual_time(ours.convs[i]))
                 else:
                     parts.append(nn.MaxPool2d((3, 1), (ours.stride, 1), (1, 0)))
             if ours.transform is None:

@@ -1,4 +1,4 @@
-"""Synthetic people: a kinematic human who performs the actions of `ACTIONS`, seen by a depth sensor."""
+"""Synthetic people: a kinematic human that performs the actions of `ACTIONS` in front of a simulated depth sensor."""
 
 from skelact.datasets.synthetic.actions import ACTION_NAMES, ACTIONS
 from skelact.datasets.synthetic.generate import make_clip, make_set, make_subject, write_ntu_folder

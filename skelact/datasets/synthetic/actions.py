@@ -1,4 +1,4 @@
-"""What the synthetic people do: one function per action, and the table of all of them."""
+"""Synthetic actions: one function per action, and their table."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def make_motion(
     actors = []
     for one in subjects:
         body, style = make_subject(one, seed)
-        # Nobody does a thing twice at the same speed and size.
+        # repetitions differ in speed and size
         style = replace(
             style,
             tempo=style.tempo * float(np.exp(rng.normal(0, 0.06))),
@@ -77,11 +77,11 @@ def make_motion(
         )
         actors.append(Actor(body, style, rng, fps))
     scene = entry.perform(*actors)
-    bend = int(rng.integers(2**31))
+    warp = int(rng.integers(2**31))
     all_angles, people = [], []
     for actor, motion in zip(actors, scene.motions, strict=True):
         add_sway(motion, actor)
-        motion = warp_time(motion, np.random.default_rng(bend))  # one clock for both people
+        motion = warp_time(motion, np.random.default_rng(warp))  # one clock for both people
         limited = limit_angles(motion.angles)
         all_angles.append(limited)
         people.append(stand_on_floor(forward_kinematics(actor.body, limited), motion.drive))
@@ -137,7 +137,7 @@ def make_clip(
         setup: number of the room; it moves the cameras a little.
         seed: seed of everything; the same arguments give the same clip to the bit.
         fps: frames per second.
-        noise: what the sensor gets wrong; None gives the truth.
+        noise: errors of the sensor; None: true joints.
 
     Returns:
         A `Skeleton` in layout ntu25, metres in the camera's coordinates (as Kinect v2 gives them: z

@@ -243,13 +243,13 @@ def add_sway(motion: Motion, actor: Actor, strength: float = 1.0) -> None:
 
 
 def warp_time(motion: Motion, rng: np.random.Generator, strength: float = 0.06) -> Motion:
-    """Speed the motion up here and slow it down there; first and last frame stay."""
+    """Vary the speed over time; first and last frame stay."""
     n = len(motion)
     u = np.linspace(0, 1, n)
-    bend = strength * (
+    shift = strength * (
         rng.normal() * np.sin(np.pi * u) / np.pi + rng.normal() * np.sin(2 * np.pi * u) / (2 * np.pi)
     )
-    at = np.clip(u + np.clip(bend, -0.1, 0.1), 0, 1) * (n - 1)
+    at = np.clip(u + np.clip(shift, -0.1, 0.1), 0, 1) * (n - 1)
     low = np.minimum(at.astype(int), n - 2)
     part = (at - low)[:, None]
 

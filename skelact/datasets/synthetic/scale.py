@@ -1,8 +1,8 @@
-"""Sets of NTU RGB+D's size: to measure loading and training at that scale without the real recordings.
+"""Sets of NTU RGB+D's size, for measuring loading and training at that scale.
 
-The people here stand and sway in ways that differ by class; they perform nothing. For people who do, see
-`skelact.datasets.synthetic.make_set`. What is like NTU RGB+D 60 is what time and memory depend on: the
-number of clips, their lengths, the share of clips with two people, names, classes and official splits.
+People only stand and sway, differently per class; for actions see `skelact.datasets.synthetic.make_set`. Number
+and lengths of clips, share of clips with two people, names, classes and official splits are like those of NTU
+RGB+D 60.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def write_ntu_like(
 ) -> Path:
     """Write a set like NTU RGB+D 60 as a skelact file in half precision, with the official splits.
 
-    Whoever stops this and calls it again continues; the file appears under its name when it is whole.
+    A stopped call is continued by the next; the file gets its name when it is complete.
 
     Args:
         path: the file.

@@ -1,4 +1,4 @@
-"""Published checkpoints: from the authors' key names, shapes and raw files to their numbers, exactly."""
+"""Published checkpoints: translation of the authors' key names, shapes and input to skelact's."""
 
 from skelact.models.published.inputs.table import INPUTS, find_input, published_input
 from skelact.models.published.release import Blueprint, Release

@@ -1,4 +1,4 @@
-"""Keys of the multi-branch temporal convolution, which several releases share."""
+"""Keys of the multi-branch temporal convolution in several releases."""
 
 from __future__ import annotations
 
@@ -13,39 +13,39 @@ PartOrigin = Callable[[str, list[str]], Origin]  # of (module's place, key in it
 ROW_PARTS = ("residual", "inner_residual", "spatial_norm")
 
 
-def branches_of(state: State, row: str) -> tuple[tuple[int, int], ...]:
-    """Kernels of the convolution branches of ``row``, by number of taps, with dilations 1, 2, 3, ..."""
+def branches_of(state: State, prefix: str) -> tuple[tuple[int, int], ...]:
+    """Kernels of the convolution branches of ``prefix``, by number of taps, with dilations 1, 2, 3, ..."""
     taps = []
     for i in count():
-        key = f"{row}.branches.{i}.3.conv.weight"
+        key = f"{prefix}.branches.{i}.3.conv.weight"
         if key not in state:
             break
         taps.append(state[key].shape[2])
     if not taps:
-        raise KeyError(f"{row}.branches.0.3.conv.weight")
+        raise KeyError(f"{prefix}.branches.0.3.conv.weight")
     return tuple((n, i + 1) for i, n in enumerate(taps))
 
 
 def stacked(*values: torch.Tensor) -> torch.Tensor:
-    """Weights ``[D, C, 1, 1]`` as one matrix, biases and statistics as one vector, one below the other."""
+    """Weights ``[D, C, 1, 1]`` as one matrix, biases and statistics as one vector, concatenated."""
     return torch.cat([point_weight(v) if v.ndim == 4 else v for v in values])
 
 
-def branch_origin(row: str, n_convs: int, words: list[str]) -> Origin:
+def branch_origin(prefix: str, n_convs: int, words: list[str]) -> Origin:
     """Where a value of a `MultiBranchConv` comes from: ``words`` are its key, split at the dots."""
     part, last = words[0], words[-1]
     narrow = range(n_convs + 1)
     if part == "point":
-        final = f"{row}.branches.{n_convs + 1}"
-        return (*(f"{row}.branches.{i}.0.{last}" for i in narrow), f"{final}.{last}"), stacked
+        final = f"{prefix}.branches.{n_convs + 1}"
+        return (*(f"{prefix}.branches.{i}.0.{last}" for i in narrow), f"{final}.{last}"), stacked
     if part == "norm":
-        return tuple(f"{row}.branches.{i}.1.{last}" for i in narrow), stacked
+        return tuple(f"{prefix}.branches.{i}.1.{last}" for i in narrow), stacked
     if part == "convs":
-        return f"{row}.branches.{words[1]}.3.conv.{last}", time_weight if last == "weight" else None
+        return f"{prefix}.branches.{words[1]}.3.conv.{last}", time_weight if last == "weight" else None
     if part == "transform":
-        return f"{row}.transform.2.{last}", point_weight if last == "weight" else None
+        return f"{prefix}.transform.2.{last}", point_weight if last == "weight" else None
     assert part == "transform_norm"
-    return f"{row}.transform.0.{last}", None
+    return f"{prefix}.transform.0.{last}", None
 
 
 def shortcut_origin(place: str, conv: str, norm: str, words: list[str]) -> Origin:
@@ -55,13 +55,13 @@ def shortcut_origin(place: str, conv: str, norm: str, words: list[str]) -> Origi
     return f"{place}.{norm}.{words[-1]}", None
 
 
-def origin_in_rows(
+def origin_in_blocks(
     place: Callable[[int], tuple[str, str, str]], spatial: PartOrigin, temporal: dict[str, PartOrigin]
 ) -> Callable[[str], Origin]:
     """The translation of a network's keys.
 
     Args:
-        place: from a row's number to the prefixes of (row, spatial module, temporal module).
+        place: from a row's number to the prefixes of (prefix, spatial module, temporal module).
         spatial: translates what is in the spatial module.
         temporal: translates the keys ``temporal`` and ``temporal_norm``.
     """
@@ -73,13 +73,13 @@ def origin_in_rows(
         if end is not None:
             return end
         part, rest = words[2], words[3:]
-        row, gcn, tcn = place(int(words[1]))
+        prefix, gcn, tcn = place(int(words[1]))
         if part == "spatial":
             return spatial(gcn, rest)
         if part == "spatial_norm":
             return f"{gcn}.bn.{last}", None
         if part == "residual":
-            return shortcut_origin(f"{row}.residual", "conv", "bn", rest)
+            return shortcut_origin(f"{prefix}.residual", "conv", "bn", rest)
         if part == "inner_residual":
             return shortcut_origin(f"{gcn}.down", "0", "1", rest)
         return temporal[part](tcn, rest)

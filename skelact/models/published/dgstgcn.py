@@ -15,17 +15,17 @@ def dynamic_sizes(state: State) -> dict:
     return {"n_partitions": n_partitions, "ratio": middle / n_partitions / width}
 
 
-def dynamic_origin(row: str, words: list[str]) -> Origin:
+def dynamic_origin(prefix: str, words: list[str]) -> Origin:
     """Where a value of a `DynamicGraphConv` comes from."""
     part, last = words[0], words[-1]
     if part in ("adjacency", "alpha", "beta"):
-        return f"{row}.{'A' if part == 'adjacency' else part}", None
+        return f"{prefix}.{'A' if part == 'adjacency' else part}", None
     if part == "pair":
-        return (f"{row}.conv1.{last}", f"{row}.conv2.{last}"), stacked
+        return (f"{prefix}.conv1.{last}", f"{prefix}.conv2.{last}"), stacked
     if part == "pre_norm":
-        return f"{row}.pre.1.{last}", None
+        return f"{prefix}.pre.1.{last}", None
     place = "pre.0" if part == "pre" else "post"
-    return f"{row}.{place}.{last}", point_weight if last == "weight" else None
+    return f"{prefix}.{place}.{last}", point_weight if last == "weight" else None
 
 
 def _blueprint(state: State, layout: str | None) -> Blueprint:

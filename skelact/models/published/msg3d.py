@@ -39,7 +39,9 @@ def _blueprint(state: State, layout: str | None) -> Blueprint:
     people = len(state["data_bn.weight"]) // (n_joints * channels_in)
     settings = MSG3DSettings(
         channels=tuple(channels),
-        strided=tuple(range(1, len(channels))),  # the release halves the frames in every block but the first
+        stride_blocks=tuple(
+            range(1, len(channels))
+        ),  # the release halves the frames in every block but the first
         n_scales=n_scales,
         n_window_scales=shape[0] // shape[1],
         windows=tuple(windows),
@@ -50,7 +52,7 @@ def _blueprint(state: State, layout: str | None) -> Blueprint:
     return Blueprint(settings, chosen.name, len(state["fc.weight"]), channels_in)
 
 
-_N_CONVS = 4  # convolution branches; then the maximum, then the 1×1 convolution alone
+_N_CONVS = 4  # convolution branches; then max pooling and the 1×1 convolution
 _N_BRANCHES = _N_CONVS + 2
 
 
@@ -108,7 +110,7 @@ def _unit(place: str, words: list[str]) -> Origin:
             point_weight if name == "conv" and last == "weight" else None,
         )
     branches = [f"{place}.branches.{b}" for b in range(_N_BRANCHES)]
-    if words[0] == "norm":  # what closes each branch
+    if words[0] == "norm":  # final norm of each branch
         ends = [*(f"{b}.3.bn.{last}" for b in branches[:_N_CONVS]), f"{branches[-2]}.4.{last}"]
         return (*ends, f"{branches[-1]}.1.{last}"), _join
     if words[1] == "point":

@@ -32,8 +32,8 @@ def _origin(key: str) -> tuple[str, None]:
     part = {"0": "conv", "1": "bn"}[words[-2]]
     if words[0] == "stem":
         return f"conv1.{part}.{words[-1]}", None
-    _, stage, row, name = words[:4]
-    return f"layer{int(stage) + 1}.{row}.{_ROWS[name]}.{part}.{words[-1]}", None
+    _, stage, number, name = words[:4]
+    return f"layer{int(stage) + 1}.{number}.{_ROWS[name]}.{part}.{words[-1]}", None
 
 
 POSEC3D_RELEASE = Release(

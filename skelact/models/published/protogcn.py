@@ -9,7 +9,7 @@ from skelact.models.published.pyskl import PREFIXES, RENAMES, origin_with, sizes
 from skelact.models.published.release import Blueprint, Release, State, point_weight
 
 _PROJECTION = "csc_loss.cl_fc"
-_of_rows = origin_with(dynamic_origin)
+_of_blocks = origin_with(dynamic_origin)
 
 
 def _blueprint(state: State, layout: str | None) -> Blueprint:
@@ -31,7 +31,7 @@ def _origin(key: str) -> Origin:
             words[1]
         ]
         return f"{place}.{last}", point_weight if words[1] == "post" and last == "weight" else None
-    return _of_rows(key)
+    return _of_blocks(key)
 
 
 PROTOGCN_RELEASE = Release(

@@ -1,4 +1,4 @@
-"""`Release`: how one published implementation names its weights, and the translation of a state dict."""
+"""`Release`: key names of a published implementation, and the translation of a state dict."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _USUAL_LAYOUTS = {25: "ntu25", 20: "kinect20", 18: "openpose18", 17: "coco17"}
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What a state dict says about its network.
+    """A network's settings, read from a state dict.
 
     Args:
         settings: one of the settings classes of `skelact.models.MODELS`.
@@ -39,16 +39,16 @@ class Blueprint:
 
 @dataclass(frozen=True)
 class Release:
-    """How a published implementation names its weights.
+    """Key names of a published implementation.
 
     Args:
         source: the paper and whose code.
-        blueprint: reads the network's sizes off the shapes of a state dict; the layout is given, or None.
-        origin: for one of our keys, the key (or keys) of the release and how the values are changed
-            (transposed, stacked) on the way; no key for what the release does not keep.
-        ignored: patterns of the release's keys that hold nothing learned.
-        prefixes: what may stand before every key.
-        renames: starts of keys that go by another name in some of the release's files, and that name.
+        blueprint: reads the network's sizes from the shapes of a state dict; the layout is given, or None.
+        origin: for one of our keys, the key (or keys) of the release and the conversion of the values
+            (transposed, stacked); no key for values that the release does not save.
+        ignored: patterns of the release's keys without learned values.
+        prefixes: possible prefixes of all keys.
+        renames: alternative beginnings of keys in some of the release's files.
         pipeline: how the release prepared its input, as plain settings of our pipeline (the nearest to it).
     """
 

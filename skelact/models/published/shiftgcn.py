@@ -19,17 +19,17 @@ from skelact.models.shiftgcn import ShiftGCNSettings
 def _blueprint(state: State, layout: str | None) -> Blueprint:
     mask = state["l1.gcn1.Feature_Mask"]
     chosen = layout_of(mask.shape[1], layout)
-    channels, strided = [], []
+    channels, stride_blocks = [], []
     for i in count(1):
         if f"l{i}.gcn1.Linear_weight" not in state:
             break
         width = state[f"l{i}.gcn1.Linear_weight"].shape[1]
         if channels and width != channels[-1]:  # the release halves the frames where it widens
-            strided.append(i - 1)
+            stride_blocks.append(i - 1)
         channels.append(width)
     people = len(state["data_bn.weight"]) // mask[0].numel()
     settings = ShiftGCNSettings(
-        channels=tuple(channels), strided=tuple(strided), padded_people=people, norm_people=people
+        channels=tuple(channels), stride_blocks=tuple(stride_blocks), padded_people=people, norm_people=people
     )
     return Blueprint(settings, chosen.name, len(state["fc.weight"]), mask.shape[2])
 
@@ -40,15 +40,15 @@ def _origin(key: str) -> Origin:
     end = end_origin(words)
     if end is not None:
         return end
-    row, part = f"l{int(words[1]) + 1}", words[2]
+    prefix, part = f"l{int(words[1]) + 1}", words[2]
     if part == "spatial":
-        return _spatial(f"{row}.gcn1", words[3], last)
+        return _spatial(f"{prefix}.gcn1", words[3], last)
     if part == "temporal":
-        return _temporal(f"{row}.tcn1", words[3], last)
+        return _temporal(f"{prefix}.tcn1", words[3], last)
     if part == "temporal_norm":
-        return f"{row}.tcn1.bn2.{last}", None
+        return f"{prefix}.tcn1.bn2.{last}", None
     inner = part == "inner_residual"
-    place = f"{row}.gcn1.down" if inner else f"{row}.residual"
+    place = f"{prefix}.gcn1.down" if inner else f"{prefix}.residual"
     if words[3] == "norm":
         return f"{place}.{'1' if inner else 'bn'}.{last}", None
     return f"{place}.{'0' if inner else 'conv'}.{last}", point_weight if last == "weight" else None

@@ -22,19 +22,19 @@ from skelact.models.stgcn import STGCNSettings
 def _blueprint(state: State, layout: str | None) -> Blueprint:
     adjacency = state["A"]
     chosen = layout_of(adjacency.shape[-1], layout)
-    channels, strided, i = [], [], 0
+    channels, stride_blocks, i = [], [], 0
     while f"st_gcn_networks.{i}.tcn.2.weight" in state:
         width = len(state[f"st_gcn_networks.{i}.tcn.2.weight"])
         # the release halves the frames where it widens
         if channels and width != channels[-1]:
-            strided.append(i)
+            stride_blocks.append(i)
         channels.append(width)
         i += 1
     if not channels:
         raise KeyError("st_gcn_networks.0.tcn.2.weight")
     settings = STGCNSettings(
         channels=tuple(channels),
-        strided=tuple(strided),
+        stride_blocks=tuple(stride_blocks),
         partition=_find_partition(adjacency, chosen),
         kernel=state["st_gcn_networks.0.tcn.2.weight"].shape[2],
         importance="edge_importance.0" in state,
@@ -62,19 +62,19 @@ def _origin(key: str) -> tuple[str, Change | None]:
         return f"data_bn.{last}", None
     if words[0] == "head":
         return f"fcn.{last}", (lambda w: w.flatten(1)) if last == "weight" else None
-    row, part = f"st_gcn_networks.{words[1]}", words[2]
+    prefix, part = f"st_gcn_networks.{words[1]}", words[2]
     if part == "spatial":
         if last == "importance":
             return f"edge_importance.{words[1]}", None
         if last == "weight":
-            return f"{row}.gcn.conv.weight", lambda w: w.view(3, -1, w.shape[1]).transpose(1, 2)
-        return f"{row}.gcn.conv.bias", lambda b: b.view(3, -1)
+            return f"{prefix}.gcn.conv.weight", lambda w: w.view(3, -1, w.shape[1]).transpose(1, 2)
+        return f"{prefix}.gcn.conv.bias", lambda b: b.view(3, -1)
     if part == "residual":
-        return f"{row}.residual.{words[3]}.{last}", point_weight if words[
+        return f"{prefix}.residual.{words[3]}.{last}", point_weight if words[
             3
         ] == "0" and last == "weight" else None
     place = {"spatial_norm": "tcn.0", "temporal": "tcn.2", "temporal_norm": "tcn.3"}[part]
-    return f"{row}.{place}.{last}", time_weight if part == "temporal" and last == "weight" else None
+    return f"{prefix}.{place}.{last}", time_weight if part == "temporal" and last == "weight" else None
 
 
 STGCN_RELEASE = Release(

@@ -13,10 +13,10 @@ def _blueprint(state: State, layout: str | None) -> Blueprint:
     return Blueprint(STGCNPlusPlusSettings(**settings), *rest)
 
 
-def _spatial(row: str, words: list[str]) -> Origin:
+def _spatial(prefix: str, words: list[str]) -> Origin:
     if words[0] == "adjacency":
-        return f"{row}.A", None
-    keys = (f"{row}.conv.{words[0]}", f"{row}.A")
+        return f"{prefix}.A", None
+    keys = (f"{prefix}.conv.{words[0]}", f"{prefix}.A")
     if words[0] == "weight":
         return keys, lambda w, a: w.view(len(a), -1, w.shape[1]).transpose(1, 2)
     return keys, lambda b, a: b.view(len(a), -1)

@@ -1,8 +1,7 @@
-"""The same numbers sooner: inference and training forms of modules, blocks and networks.
+"""Optimised inference and training forms of modules, blocks and networks, with the same results.
 
-A network is written plainly in `skelact.nn` and `skelact.models`. Here stands what computes the same faster:
-one table (`table`), one gate (`gate`), and two functions that a user calls. What is not in the table runs as
-it is written.
+`skelact.nn` and `skelact.models` contain the plain definitions. `table` lists the modules that have optimised
+forms, `gate` decides where they apply. Modules without a form run unchanged.
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from skelact.nn.fast.table import TRAINING, fold_block
 
 
 class InferenceForm(nn.Module):
-    """A network's inference form: the same logits, its own weights, no gradients; see `inference_form`.
+    """A network's inference form, without gradients; see `inference_form`.
 
-    On a GPU, shapes that come again and again run as CUDA graphs where that is measured faster.
+    On a GPU, shapes that come again run as CUDA graphs where that is measured faster.
     """
 
     def __init__(self, model: nn.Module, dtype: torch.dtype) -> None:
@@ -39,7 +38,7 @@ class InferenceForm(nn.Module):
         return super()._apply(fn, recurse)
 
     def train(self, mode: bool = True) -> InferenceForm:
-        """Stay in evaluation mode: an inference form has no other, whatever its user puts back."""
+        """Stay in evaluation mode, the only mode of an inference form."""
         return super().train(False)
 
     def forward(
@@ -51,15 +50,15 @@ class InferenceForm(nn.Module):
 
 
 def inference_form(model: nn.Module, dtype: torch.dtype = torch.float32) -> InferenceForm:
-    """A network's inference form: norms folded into weights, people in cache-sized packs on the CPU.
+    """Make a network's inference form: norms folded into weights, cache-sized packs of people on the CPU.
 
     Args:
         model: a network; its weights are copied, so later training does not change the form.
-        dtype: of the arithmetic. In half precision (float16, bfloat16) a network's blocks run in it, and its
-            input norm and classifier in float32; a network without blocks runs in it as a whole.
+        dtype: of the arithmetic. For half precision (float16, bfloat16), input norm and classifier stay in
+            float32, except in networks without blocks.
 
     Returns:
-        a module that moves between devices, has a state, and takes what the network takes.
+        a module with the network's arguments.
     """
     model = frozen(plain_form(copy.deepcopy(model)))
     if dtype in FULL_PRECISION or not any(isinstance(module, Blocks) for module in model.modules()):
@@ -79,10 +78,10 @@ def _fold_inside(module: nn.Module, dtype: torch.dtype) -> None:
 
 
 def for_training(model: nn.Module) -> nn.Module:
-    """Give a network's modules their training forms, in place; weights, names and numbers stay the same.
+    """Switch a network's modules to their training forms, in place; weights and their names are unchanged.
 
     Where the gate is closed (autocast, compilers, evaluation; on a GPU for all forms but the fixed graph
-    convolution's) a form runs as the module is written.
+    convolution's), the plain definition runs.
     """
     for module in model.modules():
         if type(module) in TRAINING:
@@ -91,7 +90,7 @@ def for_training(model: nn.Module) -> nn.Module:
 
 
 def plain_form(model: nn.Module) -> nn.Module:
-    """Take the training forms off again, in place."""
+    """Undo `for_training`, in place."""
     plain: dict[type[nn.Module], type[nn.Module]] = {form: kind for kind, form in TRAINING.items()}
     for module in model.modules():
         if type(module) in plain:

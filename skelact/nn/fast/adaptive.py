@@ -1,4 +1,4 @@
-"""Forms of the adaptive graph convolution (2s-AGCN's and AAGCN's)."""
+"""Forms of the adaptive graph convolution (2s-AGCN, AAGCN)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skelact.nn.spatial.adaptive import AdaptiveGraphConv
 
 
 class AdaptiveGraphConvStep(TrainingForm, AdaptiveGraphConv):
-    """`AdaptiveGraphConv` that keeps only its input and the graphs for the backward pass."""
+    """`AdaptiveGraphConv` that saves only its input and the adjacencies for the backward pass."""
 
     def step(self, x: Tensor) -> Tensor:
         values = (self.gate, self.embed_weight, self.embed_bias, self.weight, self.bias.sum(0))
@@ -46,13 +46,15 @@ class AdaptiveGraphConvForm(Form):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        seen = compare(embed(x, self.embed_weight, self.embed_bias))
-        matrix = (seen.tanh_().mul_(self.gate) if self.gated else seen.softmax(-1)).add_(self.fixed)
+        similarity = compare(embed(x, self.embed_weight, self.embed_bias))
+        matrix = (similarity.tanh_().mul_(self.gate) if self.gated else similarity.softmax(-1)).add_(
+            self.fixed
+        )
         return mix(aggregate(x, matrix), self.weight, self.bias).view(*x.shape[:3], -1)
 
 
 def embed(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """θ and φ of every partition, ``[2, K, V, P, T·E]``: each contiguous, to be compared without a copy."""
+    """θ and φ of every partition, ``[2, K, V, P, T·E]``: each contiguous."""
     v, p, t, c = x.shape
     _, k, _, e = weight.shape
     flat = x.reshape(1, -1, c).expand(2 * k, -1, -1)
@@ -63,15 +65,15 @@ def embed(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def compare(both: Tensor) -> Tensor:
     """``[P, K, V, V]`` (target, source): mean products of the embeddings."""
     _, k, v, p, width = both.shape
-    seen = both.new_empty(p, k, v, v)
+    similarity = both.new_empty(p, k, v, v)
     for i in range(k):
         source, target = both[0, i].transpose(0, 1), both[1, i].transpose(0, 1)
-        seen[:, i] = torch.bmm(target, source.transpose(1, 2))
-    return seen.div_(width)
+        similarity[:, i] = torch.bmm(target, source.transpose(1, 2))
+    return similarity.div_(width)
 
 
 def aggregate(x: Tensor, matrix: Tensor) -> Tensor:
-    """Everybody's own graph product: ``[V, P, T, C]`` and ``[P, K, V, V]`` to ``[K, V·P·T, C]``."""
+    """Graph product with an adjacency per person: ``[V, P, T, C]`` and ``[P, K, V, V]`` to ``[K, V·P·T, C]``."""
     v, p, t, c = x.shape
     k = matrix.shape[1]
     parts = x.new_empty(k * v, p, t * c)
@@ -81,7 +83,7 @@ def aggregate(x: Tensor, matrix: Tensor) -> Tensor:
 
 
 def mix(parts: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """``Σ_k parts_k W_k + b``, added up in place."""
+    """``Σ_k parts_k W_k + b``, accumulated in place."""
     out = torch.addmm(bias, parts[0], weight[0])
     for part, one in zip(parts[1:], weight[1:], strict=True):
         out.addmm_(part, one)
@@ -89,27 +91,27 @@ def mix(parts: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 
 class AdaptiveMix(torch.autograd.Function):
-    """The convolution for training, a few people at a time.
+    """The convolution for training, computed for a few people at a time.
 
-    Only the input and the graphs are kept: embeddings and aggregated features are several times as large as
-    the input, and made again in the backward pass while they are in the cache.
+    Embeddings and aggregated features, several times as large as the input, are recomputed in the backward
+    pass.
     """
 
     @staticmethod
-    def forward(ctx, x, fixed, gate, embed_weight, embed_bias, weight, bias):  # type: ignore[no-untyped-def, override]
+    def forward(ctx, x, fixed, gate, embed_weight, embed_bias, weight, bias):
         out = x.new_empty(*x.shape[:3], weight.shape[2])
         people, graphs = people_at_a_time(x, len(weight) * x.shape[3]), []
         for part, result in zip(x.split(people, 1), out.split(people, 1), strict=True):
             part = part.contiguous()
-            seen = compare(embed(part, embed_weight, embed_bias))
-            graphs.append(seen.softmax(-1) if gate is None else seen.tanh_())
+            similarity = compare(embed(part, embed_weight, embed_bias))
+            graphs.append(similarity.softmax(-1) if gate is None else similarity.tanh_())
             matrix = fixed + (graphs[-1] if gate is None else graphs[-1] * gate)
             result.copy_(mix(aggregate(part, matrix), weight, bias).view(result.shape))
         ctx.save_for_backward(x, fixed, gate, embed_weight, embed_bias, weight, *graphs)
         return out
 
     @staticmethod
-    def backward(ctx, grad):  # type: ignore[no-untyped-def, override]
+    def backward(ctx, grad):
         x, fixed, gate, embed_weight, embed_bias, weight, *graphs = ctx.saved_tensors
         k, c, d = weight.shape
         v, e = x.shape[0], embed_weight.shape[3]
@@ -118,10 +120,10 @@ class AdaptiveMix(torch.autograd.Function):
         grad_gate = None if gate is None else torch.zeros_like(gate)
         grad_embed, grad_embed_bias = torch.zeros_like(embed_weight), torch.zeros_like(embed_bias)
         split = (tensor.split(people_at_a_time(x, k * c), 1) for tensor in (x, grad, grad_x))
-        for seen, part, part_grad, result in zip(graphs, *split, strict=True):
+        for similarity, part, part_grad, result in zip(graphs, *split, strict=True):
             part, flat_grad = part.contiguous(), part_grad.reshape(-1, d)
             _, p, t, _ = part.shape
-            matrix = fixed + (seen if gate is None else seen * gate)
+            matrix = fixed + (similarity if gate is None else similarity * gate)
             parts = aggregate(part, matrix)
             grad_weight.baddbmm_(parts.transpose(1, 2), flat_grad.expand(k, -1, -1))
             grad_parts = torch.bmm(flat_grad.expand(k, -1, -1), weight.transpose(1, 2), out=parts)
@@ -130,10 +132,10 @@ class AdaptiveMix(torch.autograd.Function):
             grad_matrix = torch.bmm(rows, people.transpose(1, 2)).view(p, k, v, v)
             grad_fixed += grad_matrix.sum(0)
             if gate is None:
-                slope = seen * (grad_matrix - (grad_matrix * seen).sum(-1, keepdim=True))
+                slope = similarity * (grad_matrix - (grad_matrix * similarity).sum(-1, keepdim=True))
             else:
-                grad_gate += (grad_matrix * seen).sum()  # type: ignore[operator]
-                slope = grad_matrix * gate * (1 - seen * seen)
+                grad_gate += (grad_matrix * similarity).sum()
+                slope = grad_matrix * gate * (1 - similarity * similarity)
             both = _compare_backward(slope.div_(t * e), embed(part, embed_weight, embed_bias))
             grad_part = part.new_empty(v, p, t * c)
             torch.bmm(matrix.view(p, k * v, v).transpose(1, 2), rows, out=grad_part.transpose(0, 1))

@@ -1,7 +1,6 @@
-"""Inference forms of blocks, and of a network's blocks together: people in small packs.
+"""Inference forms of blocks, and of a network's sequence of blocks.
 
-A block's features of a few people stay in a core's caches; those of a whole batch do not. So on the CPU a
-network runs pack by pack, and every step finds its input where the last one left it.
+On the CPU a network runs on packs of a few people, whose features fit into a core's caches.
 """
 
 from __future__ import annotations
@@ -16,17 +15,20 @@ from skelact.nn.fast.form import Form, add_into, frozen
 from skelact.nn.fast.gate import applies
 from skelact.nn.fast.temporal import PointConvForm
 from skelact.nn.measure import is_capturing
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.partition_attention import PartitionBlock
 from skelact.nn.pathways import PathwayBlock, TemporalUnit
 from skelact.nn.temporal.conv import PointConv
 
-PACK_BYTES = 1 << 23  # of features per pack: fewer people make products too small, more fall out of the cache
+PACK_BYTES = (
+    1 << 23
+)  # of features per pack: smaller products are less efficient, larger ones exceed the cache
 Fold = Callable[[nn.Module, ChannelNorm | None, torch.dtype], nn.Module]
 
 
 class BlockForm(Form):
-    """The inference form of a `Block`; made of the inference forms of its modules."""
+    """The inference form of a `Block`, composed of those of its modules."""
 
     working = 2.0
 
@@ -55,7 +57,7 @@ class BlockForm(Form):
 
 
 def fold_shortcut(shortcut: nn.Sequential | None, dtype: torch.dtype) -> nn.Module:
-    """The inference form of what a residual goes through."""
+    """The inference form of a residual's 1×1 convolution and norm."""
     if shortcut is None:
         return nn.Identity()
     conv, norm = shortcut
@@ -86,9 +88,9 @@ class PathwayBlockForm(Form):
         super().__init__()
         self.channels_out, self.stride = block.channels_out, block.stride
         self.spatial = fold(block.spatial, block.spatial_norm, dtype)
-        folded = (fold(w, n, dtype) for w, n in zip(block.windows, block.window_norms, strict=True))  # type: ignore[arg-type]
-        self.windows = nn.ModuleList(folded)
-        self.units = nn.ModuleList(TemporalUnitForm(unit, fold, dtype) for unit in block.units)  # type: ignore[arg-type]
+        pairs = zip(block.windows, block.window_norms, strict=True)
+        self.windows = Modules(fold(window, norm, dtype) for window, norm in pairs)
+        self.units = Modules(TemporalUnitForm(unit, fold, dtype) for unit in block.units)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.spatial(x).relu_()
@@ -100,7 +102,7 @@ class PathwayBlockForm(Form):
 
 
 class PartitionBlockForm(Form):
-    """A copy of a `PartitionBlock` whose norms' factors are in the products that follow."""
+    """A copy of a `PartitionBlock` whose norms' weights are folded into the following linear layers."""
 
     working = 0.4
 
@@ -108,7 +110,6 @@ class PartitionBlockForm(Form):
         super().__init__()
         self.channels_out = block.projection.out_features
         exact = frozen(block)
-        assert isinstance(exact, PartitionBlock)
         for norm, linear in ((exact.norm_mix, exact.mapping), (exact.norm_mlp, exact.widen)):
             linear.bias.add_(linear.weight @ norm.bias)
             linear.weight.mul_(norm.weight)
@@ -117,7 +118,7 @@ class PartitionBlockForm(Form):
         self.block = exact.to(dtype)
         self._biases: dict[int, list[Tensor]] = {}
 
-    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
+    def _apply(self, fn, recurse: bool = True):
         self._biases = {}
         return super()._apply(fn, recurse)
 
@@ -126,7 +127,7 @@ class PartitionBlockForm(Form):
         if torch.compiler.is_compiling() or is_capturing(x):  # a graph must own what it reads
             return self.block(x)
         if n_frames not in self._biases:
-            self._biases = {n_frames: [a.bias(n_frames) for a in self.block.attentions]}  # type: ignore[operator]
+            self._biases = {n_frames: [a.bias(n_frames) for a in self.block.attentions]}
         return self.block(x, self._biases[n_frames])
 
 
@@ -135,7 +136,7 @@ FROM_JOINTS = {"joints": (0, 1, 2, 3), "channels": (1, 3, 0, 2), "frames": (0, 3
 
 
 class PackedBlocks(Form):
-    """The inference form of a network's `Blocks`: their forms in one type, a few people at a time."""
+    """The inference form of a network's `Blocks`: their forms, applied to packs of people."""
 
     def __init__(self, blocks: list[nn.Module], dtype: torch.dtype) -> None:
         super().__init__()
@@ -166,7 +167,7 @@ class PackedBlocks(Form):
         for block in self.blocks:
             wanted = getattr(block, "order", "joints")
             if wanted != order:
-                # a copy in the new order, which a block may overwrite
+                # a copy, which a block may overwrite
                 x = x.permute(TO_JOINTS[order]).permute(FROM_JOINTS[wanted])
                 x = x.clone(memory_format=torch.contiguous_format)
                 order = wanted
@@ -175,5 +176,5 @@ class PackedBlocks(Form):
 
 
 def is_blocks(module: nn.Module) -> bool:
-    """Whether a module is a network's `Blocks`, plain or already in packs."""
+    """Whether a module is a network's `Blocks` or their inference form."""
     return isinstance(module, Blocks | PackedBlocks)

@@ -13,9 +13,9 @@ from skelact.nn.temporal.multibranch import MultiBranchConv
 class MajorMultiBranchConv(MajorForm):
     """`MultiBranchConv` and the norm that follows it.
 
-    A joint's frames are followed by as many zeros as the widest branch reaches, which are those before the
-    next joint's, too. So a tap of a convolution is a matrix product with the same memory, moved by some
-    frames, and nothing is copied. With a stride, frames are dealt out to as many such buffers.
+    The frames of consecutive joints are separated by zero padding of half the largest receptive field, so that
+    every tap of a convolution is a matrix product with an offset view of one buffer. With a stride, there is
+    one such buffer per phase of the frames.
     """
 
     weight: Tensor
@@ -45,11 +45,12 @@ class MajorMultiBranchConv(MajorForm):
         self.offsets: list[list[int]] = []
         start = 0
         for i, (module, width) in enumerate(zip(conv.convs, conv.widths, strict=False)):
+            assert module.bias is not None
             channels = slice(start, start + width)
-            kernel = (module.weight[:, :, 0] * scale[channels, None, None]).permute(2, 0, 1)  # type: ignore[index]
-            bias = (module.bias * scale[channels] + shift[channels])[:, None]  # type: ignore[operator]
+            kernel = (module.weight[:, :, 0] * scale[channels, None, None]).permute(2, 0, 1)
+            bias = (module.bias * scale[channels] + shift[channels])[:, None]
             self.keep(dtype, **{f"taps{i}": kernel, f"bias{i}": bias})
-            self.offsets.append(offsets_of(module.kernel_size[1], module.dilation[1]))  # type: ignore[index, arg-type]
+            self.offsets.append(offsets_of(module.kernel_size[1], module.dilation[1]))
             start += width
         self.peaks = slice(start, self.n_padded)
         self.keep(dtype, peak_scale=scale[self.peaks, None], peak_shift=shift[self.peaks, None])
@@ -81,11 +82,11 @@ class MajorMultiBranchConv(MajorForm):
         n_all = branches.shape[1]
         features = branches.new_empty(p, n_all + 1, v, frames)
         torch.clamp_min(branches, 0, out=features[:, :n_all])
-        features[:, n_all] = 1.0  # the transform's constant is one more column of its weights
+        features[:, n_all] = 1.0  # the transform's bias is the last column of its weights
         accumulate(out.flatten(2), self.transform_weight, features.flatten(2))
 
     def _branches(self, mixed: Tensor, frames: int) -> Tensor:
-        """``[P, D, J, T']`` with the branches that mix frames filled in."""
+        """``[P, D, J, T']`` with the temporal branches filled in."""
         p, n_all, joints, _ = mixed.shape
         stride, gap = self.stride, -(-self.reach // self.stride)
         length = joints * (frames + gap)

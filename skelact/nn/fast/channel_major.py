@@ -1,12 +1,11 @@
 """Inference of blocks in channel-major order, ``[P, C, V, T]``.
 
-Topologies of their own for every channel and narrow temporal branches run several times faster with frames
-next to each other in memory than with channels; the 1×1 convolutions between them are matrix products in
-either order.
+Channel-wise topologies and narrow temporal branches are several times faster with contiguous frames than with
+contiguous channels; 1×1 convolutions are matrix products in either order.
 
-Each half of a block adds up: it starts from its residual and all that is constant, and the module's last
-product is accumulated on top. A form of a module offers ``shift [D, V or 1]``, ``stride``, ``room`` (joints
-that it adds to its input) and ``accumulate(x, out)``, with ``x [P, C, V + room, T]`` and ``out [P, D, V, T']``.
+Each half of a block is accumulated: its output is initialised with residual and constants (`HalfStart`), and the
+module's last product is added. A form of a module offers ``shift [D, V or 1]``, ``stride``, ``room`` (joints
+appended to its input) and ``accumulate(x, out)``, with ``x [P, C, V + room, T]`` and ``out [P, D, V, T']``.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ class MajorForm(Form):
     shift: Tensor
 
     def accumulate(self, x: Tensor, out: Tensor) -> None:
-        """Add what the module makes of ``x [P, C, V + room, T]`` to ``out [P, D, V, T']``."""
+        """Add the module's output for ``x [P, C, V + room, T]`` to ``out [P, D, V, T']``."""
         raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,16 +63,16 @@ class JointsFirst(Form):
 
 
 class HalfStart(Form):
-    """What the sum of half a block starts from: its residual, and all that is constant.
+    """Initial output of half a block: its residual and constants.
 
     Args:
         active: there is a residual.
         shortcut: its 1×1 convolution and norm; None: x itself.
         shift: ``[D, V or 1]`` the constant.
         stride: of the half.
-        room: further joints that the result has room for.
+        room: joints appended to the result, uninitialised.
         dtype: of the arithmetic.
-        last: nobody needs x afterwards, so that the sum may take its memory.
+        last: x is not used afterwards, so that the result may take its memory.
     """
 
     weight: Tensor
@@ -103,7 +102,7 @@ class HalfStart(Form):
         self.shifts = bool((self.shift != 0).any())
 
     def forward(self, x: Tensor) -> Tensor:
-        """``[P, D, V + room, T']`` of ``x [P, C, V, T]``; what there is room for is not set."""
+        """``[P, D, V + room, T']`` of ``x [P, C, V, T]``; the appended joints are uninitialised."""
         if self.in_place:
             return x.add_(self.shift) if self.shifts else x
         x = x[..., :: self.stride]

@@ -1,4 +1,4 @@
-"""`Form`: what inference forms are made of: constants that move, are saved and exported as buffers."""
+"""`Form`: base class of inference forms; their constants are buffers."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from skelact.nn.modules import M
 from skelact.nn.norm import ChannelNorm, scale_shift
 
 
 class Form(nn.Module):
-    """The inference form of a module or row, in one type of arithmetic, with the norms that follow folded in.
+    """The inference form of a module or block in one dtype, with the following norm folded in.
 
-    The order of the axes that it takes and gives is ``order``: ``joints`` for ``[V, P, T, C]``, ``channels``
-    for ``[P, C, V, T]`` (frames next to one another: for topologies per channel and narrow branches), and
-    ``frames`` for ``[V, C, P, T]`` (for shifts).
+    ``order`` is the order of axes of input and output: ``joints`` for ``[V, P, T, C]``, ``channels`` for
+    ``[P, C, V, T]`` (channel-wise topologies, narrow branches), ``frames`` for ``[V, C, P, T]`` (shifts).
     """
 
     order = "joints"
     stride = 1
-    working = 0.0  # values in use per joint and frame of the output, to size the packs of people
+    working = 0.0  # working memory in values per joint and frame of the output, to size packs
 
     def keep(self, dtype: torch.dtype, **values: Tensor) -> None:
-        """Keep copies of constants in the form's type."""
+        """Register copies of constants as buffers of the form's dtype."""
         for name, value in values.items():
             self.register_buffer(name, value.detach().to(dtype, copy=True).contiguous())
 
 
 class PlainForm(Form):
-    """A module that has no form of its own: a frozen copy, and the norm that follows as an affine map."""
+    """Form of modules that the table does not list: a frozen copy, then the norm as an affine map."""
 
     scale: Tensor
     shift: Tensor
@@ -44,13 +44,13 @@ class PlainForm(Form):
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.module(x)
-        if out is x:  # the block may overwrite what it gets
+        if out is x:  # the block may overwrite the result
             out = out.clone()
         return out * self.scale + self.shift if self.normalised else out
 
 
-def frozen(module: nn.Module) -> nn.Module:
-    """A copy in evaluation mode whose weights take no gradients."""
+def frozen(module: M) -> M:
+    """A copy in evaluation mode without gradients."""
     return copy.deepcopy(module).eval().requires_grad_(False)
 
 

@@ -1,4 +1,4 @@
-"""The one gate: whether a hand-written form applies."""
+"""Whether optimised forms apply."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ FULL_PRECISION = (torch.float32, torch.float64)
 
 
 def applies(x: Tensor, devices: tuple[str, ...] = ("cpu",)) -> bool:
-    """Whether a hand-written form may take ``x``.
+    """Whether an optimised form applies to ``x``.
 
-    That is on the devices it is for, in full precision, and not under autocast, compilers and tracers,
-    which take the plain form apart instead.
+    It does on the forms' devices and in full precision, but not under autocast, compilers and tracers, which
+    need the plain definition.
     """
     return (
         x.device.type in devices
@@ -24,17 +24,16 @@ def applies(x: Tensor, devices: tuple[str, ...] = ("cpu",)) -> bool:
 
 
 class TrainingForm(nn.Module):
-    """A module's training form: a subclass with the same weights and another ``forward`` for training.
+    """Base of training forms: subclasses of a module with the same weights and another ``forward``.
 
-    `skelact.nn.fast.for_training` gives a network's modules their training forms; where the gate does not
-    open they run as they are written.
+    See `skelact.nn.fast.for_training`; where the gate is closed the module's own ``forward`` runs.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         if self.training and torch.is_grad_enabled() and applies(x):
             return self.step(x.contiguous())
-        return super().forward(x)  # type: ignore[misc]
+        return super().forward(x)
 
     def step(self, x: Tensor) -> Tensor:
-        """The forward pass, as few large steps of the tape with backward passes of their own."""
+        """The forward pass by autograd functions with their own backward passes."""
         raise NotImplementedError

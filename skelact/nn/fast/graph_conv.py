@@ -12,7 +12,7 @@ from skelact.nn.fast.spatial import aggregate_and_mix
 from skelact.nn.norm import ChannelNorm, scale_shift
 from skelact.nn.propagate import propagate
 from skelact.nn.spatial.fixed import FixedGraphConv
-from skelact.nn.spatial.heads import HeadGraphConv, aggregate_heads, bend
+from skelact.nn.spatial.heads import HeadGraphConv, aggregate_heads, refine_topology
 from skelact.nn.spatial.learned import LearnedGraphConv
 from skelact.nn.spatial.multiscale import MultiScaleGraphConv
 from skelact.nn.stc_attention import JointFrameChannelAttention, joint_frame_channel_weights
@@ -31,7 +31,7 @@ def mix_into(parts: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 class FixedGraphConvForm(Form):
     """`FixedGraphConv` and the norm that follows it."""
 
-    working = 4.0  # all partitions' maps at once
+    working = 4.0  # features of all partitions
     edges: Tensor
     weight: Tensor
     bias: Tensor
@@ -83,7 +83,7 @@ class DenseGraphConvForm(Form):
         v, p, t, c = x.shape
         k, n, _ = self.matrix.shape
         flat, out = x.reshape(v, -1), x.new_empty(n * p * t, self.weight.shape[2])
-        for i in range(k):  # one map at a time: it stays in the cache
+        for i in range(k):  # partition by partition, within the cache
             part = (self.matrix[i] @ flat).view(-1, c)
             if i:
                 out.addmm_(part, self.weight[i])
@@ -95,8 +95,8 @@ class DenseGraphConvForm(Form):
 class HeadGraphConvForm(Form):
     """`HeadGraphConv` and the norm that follows it.
 
-    The norm's factor goes into the values' weights, and its shift is added at the end, with what the
-    values' bias becomes on its way along the topologies.
+    The norm's scale is folded into the values' weights; its shift, and the values' bias times the summed edge
+    weights, are added at the end.
     """
 
     weight: Tensor
@@ -125,14 +125,16 @@ class HeadGraphConvForm(Form):
         values = functional.linear(x, self.weight, self.bias)
         topology = self.adjacency
         if self.topology != "learned":
-            topology = bend(x, topology, self.pair_weight, self.pair_bias, self.gain, self.topology)
+            topology = refine_topology(
+                x, topology, self.pair_weight, self.pair_bias, self.gain, self.topology
+            )
         return aggregate_heads(values, topology).add_(self.shift)
 
 
 class GraphAttentionForm(Form):
     """`GraphAttention` and the norm that follows it.
 
-    The norm scales channels, the attention mixes joints: so the scale goes into the values' weights.
+    The norm scales channels and commutes with the attention: its scale is folded into the values' weights.
     """
 
     working = 0.5
@@ -143,18 +145,18 @@ class GraphAttentionForm(Form):
         super().__init__()
         scale, shift = scale_shift(norm, layer.bias)
         self.keep(dtype, value=layer.value.weight * scale.unsqueeze(-1), bias=layer.bias * scale + shift)
-        # The coefficients come from means over time, which are few: they can afford the wider type.
+        # coefficients are computed from means over time, at little cost in full precision
         self.exact = torch.float32 if dtype in (torch.bfloat16, torch.float16) else dtype
         self.layer = frozen(layer).to(self.exact)
 
     def forward(self, x: Tensor) -> Tensor:
         pooled = x.mean(2, keepdim=True, dtype=self.exact)
-        matrices = self.layer.matrices(self.layer.coefficients(pooled)).to(x.dtype)  # type: ignore[operator]
+        matrices = self.layer.matrices(self.layer.coefficients(pooled)).to(x.dtype)
         return aggregate_heads(functional.linear(x, self.value), matrices).add_(self.bias)
 
 
 class JointFrameChannelAttentionForm(Form):
-    """`JointFrameChannelAttention` on features that it may overwrite."""
+    """`JointFrameChannelAttention` in place."""
 
     def __init__(
         self, module: JointFrameChannelAttention, norm: ChannelNorm | None, dtype: torch.dtype
@@ -164,5 +166,5 @@ class JointFrameChannelAttentionForm(Form):
         self.module = frozen(module).to(dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        weight, channel = joint_frame_channel_weights(x, *self.module.layers())  # type: ignore[operator]
+        weight, channel = joint_frame_channel_weights(x, *self.module.layers())
         return x.mul_(weight).mul_(channel)

@@ -13,7 +13,7 @@ from skelact.nn.spatial.learned import LearnedGraphConv
 
 
 class MajorLearnedGraphConv(MajorForm):
-    """`LearnedGraphConv`: two products."""
+    """`LearnedGraphConv`."""
 
     matrix: Tensor
     weight: Tensor
@@ -21,7 +21,7 @@ class MajorLearnedGraphConv(MajorForm):
     def __init__(self, conv: LearnedGraphConv, norm: ChannelNorm | None, dtype: torch.dtype) -> None:
         super().__init__()
         scale, shift = scale_shift(norm, conv.weight)
-        weight = (conv.weight * scale).permute(2, 1, 0)  # columns: by channel, then partition
+        weight = (conv.weight * scale).permute(2, 1, 0)  # input channels: by channel, then partition
         shift = (conv.joint_bias() * scale + shift).T
         self.keep(dtype, matrix=conv.matrix(), weight=weight.flatten(1), shift=shift)
 
@@ -34,7 +34,7 @@ class MajorLearnedGraphConv(MajorForm):
 class MajorChannelwiseGraphConv(MajorForm):
     """`ChannelwiseGraphConv`.
 
-    The shared topology and the bias are two more relations, so that one product makes a topology.
+    Shared topology and bias are appended to the relations: one product gives the refined topology.
     """
 
     relation: Tensor
@@ -67,13 +67,13 @@ class MajorChannelwiseGraphConv(MajorForm):
         p, _, v, t = x.shape
         k, d, r = self.relation.shape
         pair = product(self.pair_weight, x.mean(3), self.pair_bias).view(p, 2, k, r - 2, v)
-        pairs = x.new_empty(p, k, r, v * v)
-        pairs[:, :, -2:] = self.shared
-        inner = pairs[:, :, :-2].view(p, k, r - 2, v, v)
+        differences = x.new_empty(p, k, r, v * v)
+        differences[:, :, -2:] = self.shared
+        inner = differences[:, :, :-2].view(p, k, r - 2, v, v)
         torch.sub(pair[:, 1].unsqueeze(-1), pair[:, 0].unsqueeze(-2), out=inner).tanh_()
         topology = x.new_empty(p, d, k, v * v)  # index order [source, target]
         for i in range(k):
-            torch.bmm(self.relation[i].expand(p, d, r), pairs[:, i], out=topology[:, :, i])
+            torch.bmm(self.relation[i].expand(p, d, r), differences[:, i], out=topology[:, :, i])
         values = product(self.value_weight, x.flatten(2), self.value_bias).view(p * d, k * v, t)
         out.view(p * d, v, t).baddbmm_(topology.view(p * d, k * v, v).transpose(1, 2), values)
 

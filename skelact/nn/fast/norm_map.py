@@ -1,6 +1,6 @@
-"""Batch normalisation in training as an affine map, for steps of the tape that hold a norm inside.
+"""Batch normalisation in training as an affine map, for autograd functions that contain a norm.
 
-Such a step makes again in its backward pass what norm and ReLU give, rather than keep it.
+They recompute the outputs of norm and ReLU in the backward pass.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from torch import Tensor
 
 from skelact.nn.norm import ChannelNorm
 
-CHUNK = 1 << 16  # values at a time: a few such arrays fit into a second-level cache
+CHUNK = 1 << 16  # values per chunk: a few chunks fit into a second-level cache
 
 
 def chunks(*values: Tensor) -> list[tuple[Tensor, ...]]:
-    """Stretches of rows of ``[rows, C]``, small enough for the cache."""
+    """Split ``[rows, C]`` into chunks that fit the cache."""
     rows = max(1, CHUNK // values[0].shape[1])
     return list(zip(*(value.split(rows) for value in values), strict=True))
 
 
 def row_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance ``[C]`` of ``x [rows, C]``; sums of stretches are added up in double precision."""
+    """Mean and variance ``[C]`` of ``x [rows, C]``; sums of chunks are accumulated in double precision."""
     total = torch.zeros(2, x.shape[1], dtype=torch.float64)
     for (part,) in chunks(x):
         total[0] += part.sum(0)
@@ -30,7 +30,7 @@ def row_statistics(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def count_statistics(norm: ChannelNorm, mean: Tensor, variance: Tensor, n: int) -> None:
-    """Count a batch of ``n`` rows into the running statistics."""
+    """Update the running statistics by a batch of ``n`` rows."""
     if norm.running_mean is None or norm.running_var is None or norm.num_batches_tracked is None:
         return
     norm.num_batches_tracked.add_(1)
@@ -46,10 +46,10 @@ def add_moments(sums: Tensor, x: Tensor) -> None:
 
 
 class NormMap:
-    """Batch normalisation in training as the affine map that it is for this batch, and its gradient.
+    """Batch normalisation of one training batch as an affine map, with its gradient.
 
     Args:
-        norm: whose map it is.
+        norm: the normalisation.
         mean, variance: ``[C]`` of the batch, in double precision.
         n: values per channel.
         weight, bias: ``[C]`` of the norm.
@@ -65,7 +65,7 @@ class NormMap:
 
     @classmethod
     def of_rows(cls, norm: ChannelNorm, x: Tensor, weight: Tensor, bias: Tensor) -> NormMap:
-        """The map for ``x [rows, C]``, counted into the norm's running statistics."""
+        """The map for ``x [rows, C]``, updating the norm's running statistics."""
         mean, variance = row_statistics(x)
         count_statistics(norm, mean, variance, len(x))
         return cls(norm, mean, variance, len(x), weight, bias)
@@ -80,9 +80,9 @@ class NormMap:
         bias: Tensor,
         left_out: Tensor | None = None,
     ) -> NormMap:
-        """The map for ``n`` values a channel with moments ``sums [2, C]``, counted into the running statistics.
+        """The map for ``n`` values per channel with moments ``sums [2, C]``, updating the running statistics.
 
-        ``left_out [C]`` is a constant that the values were left without, as a norm takes it off again.
+        ``left_out [C]`` is a bias that was not added to the values, as normalisation removes it.
         """
         mean, square = sums / n
         variance = (square - mean * mean).clamp_min_(0)

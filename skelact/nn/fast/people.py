@@ -1,4 +1,4 @@
-"""How many people are worked on at a time."""
+"""Number of people that are processed at a time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ CACHE = 3 << 20  # bytes
 
 
 def people_at_a_time(x: Tensor, width: int) -> int:
-    """How many people's ``[V, P, T, width]`` fit into a core's caches, for ``x [V, P, T, C]``; all, elsewhere."""
+    """Number of people whose ``[V, P, T, width]`` fits a CPU core's caches; on other devices all."""
     v, p, t, _ = x.shape
     if x.device.type != "cpu":
         return max(1, p)

@@ -1,8 +1,7 @@
 """Training forms of graph convolutions with a topology per channel (topology refinement).
 
-A few people at a time, so that every operation finds its input in the cache. Their features are channel-major
-here, ``[C, P*V*T]``: one matrix ``[V, T]`` per channel and person. What is cheap to make again is not kept for
-the backward pass. Equal to the plain forms.
+A few people are processed at a time, within the cache, with channel-major features ``[C, P*V*T]``: a matrix
+``[V, T]`` per channel and person. Intermediate results are recomputed in the backward pass.
 """
 
 from __future__ import annotations
@@ -18,18 +17,18 @@ from skelact.nn.fast.people import people_at_a_time
 from skelact.nn.spatial.channelwise import ChannelwiseGraphConv
 from skelact.nn.spatial.dynamic import DynamicGraphConv
 
-WORKING_MAPS = 4  # maps as large as the widest that are in use at a time
+WORKING_MAPS = 4  # intermediate maps of the largest width in use at a time
 
 
 class ChannelwiseGraphConvStep(TrainingForm, ChannelwiseGraphConv):
-    """`ChannelwiseGraphConv` a few people at a time; topologies and values are made again on the way back."""
+    """`ChannelwiseGraphConv` that recomputes topologies and values in the backward pass."""
 
     def step(self, x: Tensor) -> Tensor:
         return ChannelAggregate.apply(x, *self.relations(x), *self.by_partition())
 
 
 class DynamicGraphConvStep(TrainingForm, DynamicGraphConv):
-    """`DynamicGraphConv` a few people at a time."""
+    """`DynamicGraphConv`, a few people at a time."""
 
     def step(self, x: Tensor) -> Tensor:
         pre, norm, post = self.pre, self.pre_norm, self.post
@@ -51,13 +50,13 @@ class RefineTopology(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, source: Tensor, target: Tensor, shared: Tensor, alpha: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, source: Tensor, target: Tensor, shared: Tensor, alpha: Tensor) -> Tensor:
         ctx.save_for_backward(source, target, alpha)
         refined = (source.unsqueeze(-2) - target.unsqueeze(-1)).tanh_()
         return torch.addcmul(shared, refined, alpha[:, None, None, None, None], out=refined)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Any:
         source, target, alpha = ctx.saved_tensors
         grad = grad.contiguous()
         refined = (source.unsqueeze(-2) - target.unsqueeze(-1)).tanh_()
@@ -73,7 +72,7 @@ class GroupAggregate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, norm: Any, x: Tensor, topology: Tensor, weight: Tensor, bias: Tensor, gamma: Tensor,
-                beta: Tensor, post_weight: Tensor, post_bias: Tensor) -> Tensor:  # type: ignore[override]  # fmt: skip
+                beta: Tensor, post_weight: Tensor, post_bias: Tensor) -> Tensor:  # fmt: skip
         v, p, t, _ = x.shape
         people = ctx.people = people_at_a_time(x, WORKING_MAPS * max(*weight.shape, len(post_weight)))
         sums = x.new_zeros(2, len(weight), dtype=torch.float64)
@@ -91,14 +90,14 @@ class GroupAggregate(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Any:
         x, topology, weight, post_weight, *mixed = ctx.saved_tensors
         v, _, t, _ = x.shape
         people = ctx.people
         grad_topology = torch.empty_like(topology)
         grad_post, grad_bias = torch.zeros_like(post_weight.T), grad.new_zeros(len(post_weight))
         sums = x.new_zeros(2, len(weight), dtype=torch.float64)
-        passed = []  # what gets through ReLU
+        passed = []  # gradients after ReLU
         parts = (topology.split(people, 1), grad_topology.split(people, 1), grad.split(people, 1))
         for values, own, grad_own, part in zip(mixed, *parts, strict=True):
             rows = rows_by_person(part)
@@ -130,21 +129,23 @@ class GroupAggregate(torch.autograd.Function):
 
 
 class ChannelAggregate(torch.autograd.Function):
-    """1×1 convolutions of K partitions and aggregation by a topology per channel, added up.
+    """1×1 convolutions of K partitions and aggregation by a topology per channel, summed.
 
-    Topologies are ``relation [K, D, R] · pairs [K, R, P*V*V]``, index order [target, source]; ``weight`` is
-    ``[K*D, C]``, partition by partition. Topologies and values are made again in the backward pass.
+    Topologies are ``relation [K, D, R] · differences [K, R, P*V*V]``, index order [target, source]; ``weight`` is
+    ``[K*D, C]``, partition by partition. Topologies and values are recomputed in the backward pass.
     """
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, relation: Tensor, pairs: Tensor, weight: Tensor, bias: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(
+        ctx: Any, x: Tensor, relation: Tensor, differences: Tensor, weight: Tensor, bias: Tensor
+    ) -> Tensor:
         v, p, t, c = x.shape
         k, d, _ = relation.shape
-        ctx.save_for_backward(x, relation, pairs, weight, bias)
+        ctx.save_for_backward(x, relation, differences, weight, bias)
         weights, biases = weight.view(k, d, c), bias.view(k, d, 1)
         people = ctx.people = people_at_a_time(x, WORKING_MAPS * max(c, d))
         out = x.new_empty(v, p, t, d)
-        parts = (x.split(people, 1), pairs.split(people * v * v, 2), out.split(people, 1))
+        parts = (x.split(people, 1), differences.split(people * v * v, 2), out.split(people, 1))
         for part, own, result in zip(*parts, strict=True):
             rows = rows_by_person(part)
             total = None
@@ -157,16 +158,16 @@ class ChannelAggregate(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
-        x, relation, pairs, weight, bias = ctx.saved_tensors
+    def backward(ctx: Any, grad: Tensor) -> Any:
+        x, relation, differences, weight, bias = ctx.saved_tensors
         v, _, t, c = x.shape
         k, d, _ = relation.shape
         weights, biases = weight.view(k, d, c), bias.view(k, d, 1)
         people = ctx.people
-        grad_x, grad_pairs = torch.empty_like(x), torch.empty_like(pairs)
+        grad_x, grad_differences = torch.empty_like(x), torch.empty_like(differences)
         grad_relation, grad_weight = torch.zeros_like(relation), torch.zeros_like(weights)
         grad_bias = bias.new_zeros(k, d)
-        maps, tables = (x, grad, grad_x), (pairs, grad_pairs)
+        maps, tables = (x, grad, grad_x), (differences, grad_differences)
         parts = (*(m.split(people, 1) for m in maps), *(m.split(people * v * v, 2) for m in tables))
         for part, part_grad, result, own, grad_own in zip(*parts, strict=True):
             rows = rows_by_person(part)
@@ -186,15 +187,15 @@ class ChannelAggregate(torch.autograd.Function):
                 grad_weight[i].addmm_(values, rows)
                 grad_bias[i] += values.sum(1)
             put_rows(grad_rows, result)
-        return grad_x, grad_relation, grad_pairs, grad_weight.view(k * d, c), grad_bias.view(-1)
+        return grad_x, grad_relation, grad_differences, grad_weight.view(k * d, c), grad_bias.view(-1)
 
 
 def rows_by_person(x: Tensor) -> Tensor:
-    """``[V, P, T, C]`` as rows ``[P*V*T, C]``, so that what a person's joints share lies close together."""
+    """``[V, P, T, C]`` as ``[P*V*T, C]``: the features of a person are contiguous."""
     return x.transpose(0, 1).reshape(-1, x.shape[-1])
 
 
 def put_rows(rows: Tensor, out: Tensor) -> None:
-    """Put ``rows [P*V*T, C]`` where they belong in ``out [V, P, T, C]``."""
+    """The inverse of `rows_by_person`, into ``out [V, P, T, C]``."""
     v, p, t, c = out.shape
     out.transpose(0, 1).copy_(rows.view(p, v, t, c))

@@ -1,4 +1,4 @@
-"""Forms of Shift-GCN's blocks, on ``[V, C, P, T]``: a shift is a copy of rows, or a few whole moves."""
+"""Forms of Shift-GCN on ``[V, C, P, T]``: permutations of rows, and weighted sums of shifts by whole frames."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skelact.nn.temporal.shift import ShiftTemporalConv, position_of
 
 
 class ShiftGraphConvStep(TrainingForm, ShiftGraphConv):
-    """`ShiftGraphConv` whose backward pass is the opposite order of rows, not a sum over indices."""
+    """`ShiftGraphConv` whose backward pass is the inverse permutation, not an index_add."""
 
     def step(self, x: Tensor) -> Tensor:
         return ShiftGraphConv.forward(self, x)
@@ -24,7 +24,7 @@ class ShiftGraphConvStep(TrainingForm, ShiftGraphConv):
 
 
 class ShiftTemporalConvStep(TrainingForm, ShiftTemporalConv):
-    """`ShiftTemporalConv` as sums of whole shifts, instead of a gather and a scatter."""
+    """`ShiftTemporalConv` as a sum of shifts by whole frames, without gather and scatter."""
 
     def step(self, x: Tensor) -> Tensor:
         return ShiftTemporalConv.forward(self, x)
@@ -36,15 +36,15 @@ class ShiftTemporalConvStep(TrainingForm, ShiftTemporalConv):
 
 
 class TakeRows(torch.autograd.Function):
-    """Rows in another order; the backward pass is the opposite order, not a sum over indices."""
+    """Permutation of rows; its backward pass is the inverse permutation."""
 
     @staticmethod
-    def forward(ctx, rows: Tensor, order: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx, rows: Tensor, order: Tensor) -> Tensor:
         ctx.save_for_backward(order)
         return rows.index_select(0, order)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
+    def backward(ctx, grad: Tensor):
         (order,) = ctx.saved_tensors
         result = torch.empty_like(grad)
         result[order] = grad
@@ -55,7 +55,7 @@ Tap = tuple[int, Tensor]
 
 
 def taps_of(position: Tensor) -> list[Tap]:
-    """Interpolation as few whole shifts: ``(frames, weight [C])``; offsets lie close together."""
+    """Linear interpolation as weighted shifts by whole frames: ``(frames, weight [C])``."""
     floor = position.floor()
     share = position - floor
     first, last = int(floor.min()), int(floor.max()) + 1
@@ -66,23 +66,23 @@ def taps_of(position: Tensor) -> list[Tap]:
 
 
 def frames_within(tap: int, n_frames: int, n_out: int, stride: int) -> tuple[slice, slice]:
-    """Output frames for which a tap's input frame exists, and those input frames."""
+    """Output frames whose input frame for a tap exists, and these input frames."""
     first = max(0, -(tap // stride))
     last = max(first, min(n_out, (n_frames - 1 - tap) // stride + 1))
     return slice(first, last), slice(first * stride + tap, max(0, (last - 1) * stride + tap + 1), stride)
 
 
 class ShiftFrames(torch.autograd.Function):
-    """A sum of whole shifts, forward and backward, instead of a gather and a scatter."""
+    """A weighted sum of shifts by whole frames, forward and backward."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, position: Tensor, stride: int) -> Tensor:  # type: ignore[override]
+    def forward(ctx, x: Tensor, position: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(x, position)
         ctx.stride = stride
         return add_taps(x, taps_of(position), stride)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
+    def backward(ctx, grad: Tensor):
         x, position = ctx.saved_tensors
         n_frames, n_out = x.shape[3], grad.shape[3]
         grad_x = torch.zeros_like(x)
@@ -92,10 +92,10 @@ class ShiftFrames(torch.autograd.Function):
             out, source = frames_within(tap, n_frames, n_out, ctx.stride)
             if out.start == out.stop:
                 continue
-            part, seen = grad[..., out], x[..., source]
+            part, values = grad[..., out], x[..., source]
             grad_x[..., source].addcmul_(part, weight[:, None, None])
             slope = (floor == tap - 1).to(x.dtype) - (floor == tap).to(x.dtype)
-            grad_position += slope * (part * seen).sum((0, 2, 3))
+            grad_position += slope * (part * values).sum((0, 2, 3))
         return grad_x, grad_position, None
 
 
@@ -112,7 +112,7 @@ def add_taps(x: Tensor, taps: list[Tap], stride: int) -> Tensor:
 
 
 class ShiftGraphConvForm(Form):
-    """`ShiftGraphConv` with its norm folded into what is mixed."""
+    """`ShiftGraphConv` with its norm folded into the 1×1 convolution."""
 
     here: Tensor
     back: Tensor
@@ -127,7 +127,7 @@ class ShiftGraphConvForm(Form):
         assert norm.running_var is not None and norm.running_mean is not None
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
         shift = norm.bias - norm.running_mean * scale
-        # the norm comes after the shift back: bring its values to where each row starts from
+        # the norm follows the second shift: permute its values accordingly
         v, d = len(conv.mask), len(conv.bias)
         start, bias = torch.empty_like(scale), torch.empty_like(shift)
         start[conv.back], bias[conv.back] = scale, shift
@@ -148,8 +148,8 @@ class ShiftGraphConvForm(Form):
 class ShiftTemporalConvForm(Form):
     """`ShiftTemporalConv` and the norm that follows it.
 
-    The norm before the first shift becomes part of the product's weights; its constant is only there where
-    the shift reads inside the clip, so it becomes a bias per frame.
+    The norm before the first shift is folded into the 1×1 convolution; its shift applies only inside the clip
+    and becomes a bias per frame.
     """
 
     constant: Tensor

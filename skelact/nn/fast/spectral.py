@@ -1,13 +1,12 @@
-"""Long temporal convolutions by way of frequencies: fewer multiplications, and nothing but matrix products.
+"""Temporal convolutions with large kernels by discrete Fourier transforms of short blocks (overlap-save).
 
-A block of L output frames needs N = L + taps - 1 input frames. Their discrete Fourier transform turns the
-convolution into one product of channels per frequency; a complex product takes three real ones. So N = 24
-takes 35 products of channels for 16 frames, where nine taps take 144. Transforms are products with small
-constant matrices too (with the sums of the three-product form inside them), so no step touches features
-element by element; they are orthogonal, so single precision loses nothing to the direct form.
+A block of L output frames needs N = L + taps - 1 input frames. The transform turns the convolution into one
+product of channels per frequency, a complex one that takes three real ones. So N = 24 takes 35 products of
+channels for 16 frames, where nine taps take 144. The transforms are products with small constant matrices that
+include the sums of the three-product form; they are orthogonal, so precision equals the direct form's.
 
 Sources: Cooley and Tukey, 1965; Mathieu, Henaff and LeCun, "Fast training of convolutional networks through
-FFTs", ICLR 2014, where the transforms are fast ones; here blocks are so short that dense ones are faster.
+FFTs", ICLR 2014, with fast transforms; for blocks this short dense ones are faster.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from torch.nn import functional
 from skelact.nn.fast.gate import applies
 
 ROWS = 128  # of a matrix product, at least
-CALL_COST = 1e5  # operations in the time that it takes to begin a small product
+CALL_COST = 1e5  # overhead of a small product, in operations
 
 
 class Plan(NamedTuple):
@@ -44,7 +43,7 @@ class Plan(NamedTuple):
 
 @lru_cache(maxsize=256)
 def make_plan(block: int, taps: int, dtype: torch.dtype) -> Plan:
-    """The transforms for blocks of so many frames; row 0 is the mean, whose inverse is 1 / N."""
+    """Transforms for blocks of a length; row 0 is the mean, whose inverse is 1 / N."""
     n = block + taps - 1
     frames, taps_at, out = (torch.arange(m, dtype=torch.float64) for m in (n, taps, block))
     forward, kernel, inverse = [], [], []
@@ -71,7 +70,7 @@ def make_plan(block: int, taps: int, dtype: torch.dtype) -> Plan:
 
 @lru_cache(maxsize=1024)
 def choose_block(taps: int, channels_in: int, channels_out: int, n_frames: int) -> int | None:
-    """The cheapest length of a block; None where the direct form is cheaper."""
+    """Length of block with the fewest operations; None where the direct convolution needs fewer."""
     best, cost = None, 0.8 * 2.0 * taps * channels_in * channels_out * n_frames
     for n_blocks in range(1, n_frames // 8 + 1):
         block = -(-n_frames // n_blocks)
@@ -85,7 +84,7 @@ def choose_block(taps: int, channels_in: int, channels_out: int, n_frames: int) 
 
 
 class Geometry(NamedTuple):
-    """A strided convolution as one of stride 1: ``stride`` frames side by side are one frame of more channels."""
+    """Reduction of a stride to 1: ``stride`` consecutive frames are one frame of ``stride·C`` channels."""
 
     taps: int
     pad: int
@@ -93,7 +92,7 @@ class Geometry(NamedTuple):
 
     @property
     def first(self) -> int:
-        """Joined frames between an output frame and the first one it sees."""
+        """Joined frames between an output frame and the first of its receptive field."""
         return -(-self.pad // self.stride)
 
     @property
@@ -119,7 +118,7 @@ class Geometry(NamedTuple):
         return wide.permute(0, 3, 1, 2).flatten(1, 2)
 
     def split_weight(self, joined: Tensor) -> Tensor:
-        """The opposite of `join_weight`."""
+        """The inverse of `join_weight`."""
         if self.stride == 1:
             return joined
         before = self.first * self.stride - self.pad
@@ -134,7 +133,7 @@ def spectral_kernel(weight: Tensor, plan: Plan) -> Tensor:
 
 
 def _span(index: int, plan: Plan, before: int, n_frames: int) -> tuple[int, int, int]:
-    """First and last input frame of a block, and where the first stands in its window."""
+    """First and last input frame of a block, and the position of the first in its window."""
     start = index * plan.block - before
     low = max(0, start)
     return low, max(low, min(n_frames, start + plan.forward.shape[1])), low - start
@@ -146,12 +145,12 @@ def _frames(index: int, plan: Plan, n_frames: int) -> slice:
 
 
 def _chunks(x: Tensor, n_blocks: int, channels: int) -> tuple[Tensor, ...]:
-    """Few enough series for a core's second-level cache, many enough to repay reading the kernels."""
+    """Series per chunk: within a second-level cache, but enough to amortise reading the kernels."""
     return x.split(max(1, max(ROWS, channels) // n_blocks))
 
 
 def _space(like: Tensor, n_rows: int, n_blocks: int, channels: int) -> Tensor:
-    """Memory for one chunk's frequencies, used again by the next."""
+    """Memory for one chunk's spectrum, reused by the next."""
     return like.new_empty(n_rows * n_blocks * len(like) * channels)
 
 
@@ -159,12 +158,12 @@ def _analyse(x: Tensor, plan: Plan, before: int, n_blocks: int, space: Tensor) -
     """``[B, T, C]`` to ``[R, blocks·B, C]``, in ``space``."""
     b, t, c = x.shape
     r = len(plan.forward)
-    seen = space[: r * n_blocks * b * c].view(r, n_blocks, b, c)
+    spectrum = space[: r * n_blocks * b * c].view(r, n_blocks, b, c)
     for j in range(n_blocks):
         low, high, at = _span(j, plan, before, t)
         transform = plan.forward[:, at : at + high - low].expand(b, -1, -1)
-        torch.bmm(transform, x[:, low:high], out=seen[:, j].transpose(0, 1))
-    return seen.flatten(1, 2)
+        torch.bmm(transform, x[:, low:high], out=spectrum[:, j].transpose(0, 1))
+    return spectrum.flatten(1, 2)
 
 
 def convolve(x: Tensor, kernel: Tensor, bias: Tensor, plan: Plan, before: int) -> Tensor:
@@ -177,9 +176,9 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor, plan: Plan, before: int) -
     parts = _chunks(x, n_blocks, c)
     spaces = [_space(parts[0], r, n_blocks, width) for width in (c, d)]
     for part, result in zip(parts, _chunks(out, n_blocks, c), strict=True):
-        seen = _analyse(part, plan, before, n_blocks, spaces[0])
+        spectrum = _analyse(part, plan, before, n_blocks, spaces[0])
         mixed = spaces[1][: r * n_blocks * len(part) * d].view(r, n_blocks, -1, d)
-        torch.bmm(seen, transposed, out=mixed.view(r, -1, d))
+        torch.bmm(spectrum, transposed, out=mixed.view(r, -1, d))
         mixed[0] += constant
         for j in range(n_blocks):
             frames = _frames(j, plan, t)
@@ -209,31 +208,31 @@ def convolve_backward(
             transform = plan.inverse[: frames.stop - frames.start].T.expand(len(part), -1, -1)
             torch.bmm(transform, part_grad[:, frames], out=mixed[:, j].transpose(0, 1))
         rows = mixed.flatten(1, 2)
-        seen = _analyse(part, plan, before, n_blocks, spaces[0])
+        spectrum = _analyse(part, plan, before, n_blocks, spaces[0])
         if i == 0:
-            torch.bmm(rows.transpose(1, 2), seen, out=grad_kernel)
+            torch.bmm(rows.transpose(1, 2), spectrum, out=grad_kernel)
         else:
-            grad_kernel.baddbmm_(rows.transpose(1, 2), seen)
+            grad_kernel.baddbmm_(rows.transpose(1, 2), spectrum)
         if grad_x is not None:
-            _synthesise(torch.bmm(rows, kernel, out=seen), result, plan, before, n_blocks)
+            _synthesise(torch.bmm(rows, kernel, out=spectrum), result, plan, before, n_blocks)
     return grad_x, grad_kernel
 
 
-def _synthesise(seen: Tensor, out: Tensor, plan: Plan, before: int, n_blocks: int) -> None:
+def _synthesise(spectrum: Tensor, out: Tensor, plan: Plan, before: int, n_blocks: int) -> None:
     """The transpose of `_analyse`, into ``out [B, T, C]``; windows of neighbouring blocks overlap."""
     b, t, c = out.shape
-    seen = seen.view(len(seen), n_blocks, b, c)
+    spectrum = spectrum.view(len(spectrum), n_blocks, b, c)
     done = 0
     for j in range(n_blocks):
         low, high, at = _span(j, plan, before, t)
         if low == high:
             continue
         transform = plan.forward[:, at : at + high - low].T.expand(b, -1, -1)
-        both = done - low  # frames that the block before has written already
+        both = done - low  # frames that overlap with the block before
         if both <= 0:
-            torch.bmm(transform, seen[:, j].transpose(0, 1), out=out[:, low:high])
+            torch.bmm(transform, spectrum[:, j].transpose(0, 1), out=out[:, low:high])
         else:
-            window = torch.bmm(transform, seen[:, j].transpose(0, 1))
+            window = torch.bmm(transform, spectrum[:, j].transpose(0, 1))
             out[:, low:done] += window[:, :both]
             out[:, done:high] = window[:, both:]
         done = high
@@ -242,10 +241,10 @@ def _synthesise(seen: Tensor, out: Tensor, plan: Plan, before: int, n_blocks: in
 
 
 class SpectralConv(torch.autograd.Function):
-    """The convolution for training; frequencies are computed again in the backward pass, not kept."""
+    """The convolution for training; spectra are recomputed in the backward pass."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry, block: int) -> Tensor:  # type: ignore[override]
+    def forward(ctx, x: Tensor, weight: Tensor, bias: Tensor, geometry: Geometry, block: int) -> Tensor:
         plan = make_plan(block, geometry.joined_taps, x.dtype)
         ctx.save_for_backward(x, weight)
         ctx.geometry, ctx.plan = geometry, plan
@@ -253,7 +252,7 @@ class SpectralConv(torch.autograd.Function):
         return convolve(geometry.join_frames(x), kernel, bias, plan, geometry.first)
 
     @staticmethod
-    def backward(ctx, grad: Tensor):  # type: ignore[override]
+    def backward(ctx, grad: Tensor):
         x, weight = ctx.saved_tensors
         geometry, plan = ctx.geometry, ctx.plan
         grad = grad.contiguous()
@@ -269,10 +268,10 @@ class SpectralConv(torch.autograd.Function):
 
 
 class SpectralKernels:
-    """A convolution's kernels by way of frequencies, for inference: transformed once for every length of clip.
+    """Transformed kernels of a convolution for inference, cached per length of block.
 
     Args:
-        geometry: taps, frames of zeros before the first, stride.
+        geometry: taps, padding and stride.
     """
 
     def __init__(self, geometry: Geometry) -> None:
@@ -280,11 +279,11 @@ class SpectralKernels:
         self._kernels: dict[int, Tensor] = {}
 
     def convolve(self, x: Tensor, weight: Tensor, bias: Tensor, block: int) -> Tensor:
-        """``[B, T, C]`` to ``[B, ceil(T / stride), D]`` with ``weight [D, C, taps]``, always the same."""
+        """``[B, T, C]`` to ``[B, ceil(T / stride), D]`` with ``weight [D, C, taps]``, the same in every call."""
         plan = make_plan(block, self.geometry.joined_taps, x.dtype)
         kernel = self._kernels.get(block)
         if kernel is None or kernel.dtype != x.dtype:
-            if len(self._kernels) > 3:  # clips of ever new lengths
+            if len(self._kernels) > 3:  # many different lengths of clips
                 self._kernels.clear()
             kernel = self._kernels[block] = spectral_kernel(self.geometry.join_weight(weight), plan)
         return convolve(self.geometry.join_frames(x), kernel, bias, plan, self.geometry.first)
@@ -293,7 +292,7 @@ class SpectralKernels:
 def spectral_block(x: Tensor, geometry: Geometry, channels_out: int) -> int | None:
     """The block for ``x [V, P, T, C]``, or None where the direct form is to be used.
 
-    That is the case where the gate is closed, for short kernels, and for few channels or frames.
+    It is None where the gate is closed, for small kernels, and for few channels or frames.
     """
     if not applies(x):
         return None

@@ -1,6 +1,6 @@
-"""The table of hand-written forms: which module or block has one, for inference and for training.
+"""The table of optimised forms of modules and blocks, for inference and training.
 
-Keys are exact types: a subclass may mean something else, so it runs as it is written until it is listed.
+Keys are exact types: a subclass may compute something else, so it runs unchanged unless it is listed.
 """
 
 from __future__ import annotations
@@ -101,11 +101,10 @@ def fold(module: nn.Module, norm: ChannelNorm | None, dtype: torch.dtype) -> nn.
 
 def fold_block(block: nn.Module, dtype: torch.dtype) -> nn.Module:
     """The inference form of a block; a frozen copy where it has none."""
-    kind = type(block)
-    if kind is Block:
-        return _fold_usual(block, dtype)  # type: ignore[arg-type]
-    if kind in BLOCKS:
-        return BLOCKS[kind](block, fold, dtype)
+    if type(block) is Block:
+        return _fold_usual(block, dtype)
+    if type(block) in BLOCKS:
+        return BLOCKS[type(block)](block, fold, dtype)
     return PlainForm(block, None, dtype)
 
 

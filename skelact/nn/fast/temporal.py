@@ -1,4 +1,4 @@
-"""Forms of the convolutions over time."""
+"""Forms of the temporal convolutions."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from torch.nn import functional
 from skelact.nn.fast.form import Form
 from skelact.nn.fast.gate import TrainingForm
 from skelact.nn.fast.spectral import Geometry, SpectralConv, SpectralKernels, spectral_block
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm, scale_shift
 from skelact.nn.temporal.conv import PointConv, TemporalConv
 from skelact.nn.temporal.split import SplitConv
 
 
 def geometry_of(conv: TemporalConv) -> Geometry:
-    """Taps, frames of zeros before the first, and stride."""
+    """Taps, padding before the first frame, and stride."""
     return Geometry(conv.kernel_size[1], conv.before or int(conv.padding[1]), conv.stride[1])
 
 
 class TemporalConvStep(TrainingForm, TemporalConv):
-    """`TemporalConv` by way of frequencies, where that takes fewer operations."""
+    """`TemporalConv` by `spectral` where that takes fewer operations."""
 
     def step(self, x: Tensor) -> Tensor:
         geometry = geometry_of(self)
@@ -49,8 +50,8 @@ class TemporalConvForm(Form):
         self.stride, self.before = conv.stride[1], conv.before
         self.kernels = SpectralKernels(geometry_of(conv)) if conv.dilation[1] == 1 else None
 
-    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
-        if self.kernels is not None:  # of the weights as they were
+    def _apply(self, fn, recurse: bool = True):
+        if self.kernels is not None:  # cached kernels are of the old device and dtype
             self.kernels = SpectralKernels(self.kernels.geometry)
         return super()._apply(fn, recurse)
 
@@ -95,12 +96,12 @@ class SplitConvForm(Form):
         super().__init__()
         self.widths, self.stride = conv.widths, conv.stride
         self.mix = PointConvForm(conv.mix, conv.norm, dtype)
-        self.convs = torch.nn.ModuleList(TemporalConvForm(c, None, dtype) for c in conv.convs)  # type: ignore[arg-type]
+        self.convs = Modules(TemporalConvForm(c, None, dtype) for c in conv.convs)
         scale, shift = scale_shift(norm, conv.mix.weight)
         ones = torch.ones_like(conv.mix.bias)
         self.keep(dtype, scale=scale * ones, shift=shift * ones)
 
     def forward(self, x: Tensor) -> Tensor:
         *groups, rest = self.mix(x).relu_().split(self.widths, dim=-1)
-        seen = [conv(group) for conv, group in zip(self.convs, groups, strict=True)]
-        return torch.cat([*seen, rest[:, :, :: self.stride]], -1).mul_(self.scale).add_(self.shift)
+        branches = [conv(group) for conv, group in zip(self.convs, groups, strict=True)]
+        return torch.cat([*branches, rest[:, :, :: self.stride]], -1).mul_(self.scale).add_(self.shift)

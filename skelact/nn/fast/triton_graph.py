@@ -33,12 +33,12 @@ def graph_product(x: Tensor, matrix: Tensor) -> Tensor:
 
 class _GraphProduct(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, matrix: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx: Any, x: Tensor, matrix: Tensor) -> Tensor:
         ctx.save_for_backward(x, matrix)
         return launch(x, matrix)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Any:  # type: ignore[override]
+    def backward(ctx: Any, grad: Tensor) -> Any:
         x, matrix = ctx.saved_tensors
         grad = grad.contiguous()
         grad_x = launch(grad, matrix.T) if ctx.needs_input_grad[0] else None

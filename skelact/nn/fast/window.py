@@ -1,4 +1,4 @@
-"""Forms of the graph convolution over windows of frames (MS-G3D's)."""
+"""Forms of the graph convolution over windows of frames (MS-G3D)."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from skelact.nn.spatial.window import WindowGraphConv, Windows
 
 
 def mixes_first(conv: WindowGraphConv) -> bool:
-    """Whether channels are mixed before windows are made: not where that makes many out of few."""
+    """Whether channels are mixed before windows are unfolded: not where their number increases much."""
     return 2 * conv.conv.weight.shape[1] >= conv.conv.weight.shape[2]
 
 
 class WindowGraphConvStep(TrainingForm, WindowGraphConv):
-    """`WindowGraphConv` that makes no windows and keeps only its input and what the norm sees."""
+    """`WindowGraphConv` without unfolded windows; saves only its input and the norm's input."""
 
     def step(self, x: Tensor) -> Tensor:
         if self.norm.sync:
@@ -29,11 +29,11 @@ class WindowGraphConvStep(TrainingForm, WindowGraphConv):
         size, conv = self.windows.size, self.conv
         if mixes_first(self):
             places = by_place(conv.adjacency(), conv.graph.n_partitions, size)
-            seen = MixWindows.apply(x, places, conv.weight, conv.bias, self.windows)
+            features = MixWindows.apply(x, places, conv.weight, conv.bias, self.windows)
         else:
-            seen = conv(self.windows.unfold(x)).contiguous()
+            features = conv(self.windows.unfold(x)).contiguous()
         values = (self.norm.weight, self.norm.bias, self.collapse_weight, self.collapse_bias)
-        return NormCollapse.apply(self.norm, seen, *values)
+        return NormCollapse.apply(self.norm, features, *values)
 
 
 class WindowGraphConvForm(Form):
@@ -61,11 +61,11 @@ class WindowGraphConvForm(Form):
 
     def forward(self, x: Tensor) -> Tensor:
         if self.mixes_first:
-            seen = mix_windows(x, self.places, self.mix_weight, self.mix_bias, self.windows)
+            features = mix_windows(x, self.places, self.mix_weight, self.mix_bias, self.windows)
         else:
-            seen = self.inner(self.windows.unfold(x))
-        _, p, t, e = seen.shape
-        flat = seen.relu_().view(self.windows.size, -1, e)
+            features = self.inner(self.windows.unfold(x))
+        _, p, t, e = features.shape
+        flat = features.relu_().view(self.windows.size, -1, e)
         out = torch.addmm(self.bias, flat[0], self.weight[0])
         for i in range(1, self.windows.size):
             out.addmm_(flat[i], self.weight[i])
@@ -73,13 +73,13 @@ class WindowGraphConvForm(Form):
 
 
 def phases_of(windows: Windows, x: Tensor) -> list[Tensor]:
-    """One person's ``[V, T, C]``, its frames dealt out by the stride."""
+    """The phases of one person's ``[V, T, C]``: every ``stride``-th frame."""
     return [x[:, phase :: windows.stride].contiguous() for phase in range(min(windows.stride, x.shape[1]))]
 
 
 def steps_of(windows: Windows, n_frames: int, width: int) -> list[tuple[int, int, slice, slice]]:
-    """For every place in the window: ``(place, phase, columns of the output, columns of that phase)``,
-    where frames of ``width`` channels lie side by side and those beyond the clip are left out."""
+    """``(place, phase, columns of the output, columns of that phase)`` for every place in the window; a
+    frame is ``width`` columns, and frames outside the clip are omitted."""
     n_out, result = -(-n_frames // windows.stride), []
     for place in range(windows.size):
         offset = place * windows.dilation - (windows.size - 1) * windows.dilation // 2
@@ -87,14 +87,14 @@ def steps_of(windows: Windows, n_frames: int, width: int) -> list[tuple[int, int
         n_here = -(-(n_frames - phase) // windows.stride)
         first, last = max(0, -shift), min(n_out, n_here - shift)
         if first < last:
-            seen = slice((first + shift) * width, (last + shift) * width)
-            result.append((place, phase, slice(first * width, last * width), seen))
+            source = slice((first + shift) * width, (last + shift) * width)
+            result.append((place, phase, slice(first * width, last * width), source))
     return result
 
 
 def by_place(matrix: Tensor, n_scales: int, size: int) -> Tensor:
-    """The window's graph ``[K*size*V, size*V]`` as ``[size, size*V, K*V]``: apart for every source frame, with
-    all scales of that frame side by side."""
+    """The window's graph ``[K*size*V, size*V]`` as ``[size, size*V, K*V]``: a matrix per source frame, with
+    its scales concatenated."""
     v = matrix.shape[1] // size
     return matrix.view(n_scales, size * v, size, v).permute(2, 1, 0, 3).reshape(size, size * v, n_scales * v)
 
@@ -102,14 +102,14 @@ def by_place(matrix: Tensor, n_scales: int, size: int) -> Tensor:
 def mix_windows(x: Tensor, places: Tensor, weight: Tensor, bias: Tensor, windows: Windows) -> Tensor:
     """Mix channels frame by frame, then aggregate over windows: ``[V, P, T, C]`` to ``[size*V, P, T', E]``.
 
-    The other order would mix every frame's channels once for every window that it is in, and make windows.
+    The other order would mix the channels of every frame once per window that contains it.
 
     Args:
         x: features.
         places: from `by_place`.
         weight: ``[K, C, E]``.
         bias: ``[E]``.
-        windows: their geometry.
+        windows: size, stride and dilation.
     """
     p, t, e = *x.shape[1:3], weight.shape[2]
     out = x.new_empty(places.shape[1], p, -(-t // windows.stride), e)
@@ -117,8 +117,8 @@ def mix_windows(x: Tensor, places: Tensor, weight: Tensor, bias: Tensor, windows
     for i in range(p):
         mixed = _mix_phases(phases_of(windows, x[:, i]), weight)
         result = out[:, i].copy_(bias).flatten(1)
-        for place, phase, columns, seen in steps:
-            result[:, columns].addmm_(places[place], mixed[phase][:, seen])
+        for place, phase, columns, source in steps:
+            result[:, columns].addmm_(places[place], mixed[phase][:, source])
     return out
 
 
@@ -132,16 +132,16 @@ def _mix_phases(phases: list[Tensor], weight: Tensor) -> list[Tensor]:
 
 
 class MixWindows(torch.autograd.Function):
-    """`mix_windows` for training: only the input is kept."""
+    """`mix_windows` for training: only the input is saved."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, places: Tensor, weight: Tensor, bias: Tensor, windows: Windows):  # type: ignore[no-untyped-def, override]
+    def forward(ctx: Any, x: Tensor, places: Tensor, weight: Tensor, bias: Tensor, windows: Windows):
         ctx.save_for_backward(x, places, weight)
         ctx.windows = windows
         return mix_windows(x, places, weight, bias, windows)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor):  # type: ignore[no-untyped-def, override]
+    def backward(ctx: Any, grad: Tensor):
         x, places, weight = ctx.saved_tensors
         windows: Windows = ctx.windows
         v, p, t, c = x.shape
@@ -157,9 +157,9 @@ class MixWindows(torch.autograd.Function):
             phases, part_grad = phases_of(windows, x[:, i]), grad[:, i].flatten(1)
             mixed = _mix_phases(phases, weight)
             slopes = [torch.zeros_like(m) for m in mixed]
-            for place, phase, columns, seen in steps:
-                grad_places[place].addmm_(part_grad[:, columns], mixed[phase][:, seen].T)
-                slopes[phase][:, seen].addmm_(places[place].T, part_grad[:, columns])
+            for place, phase, columns, source in steps:
+                grad_places[place].addmm_(part_grad[:, columns], mixed[phase][:, source].T)
+                slopes[phase][:, source].addmm_(places[place].T, part_grad[:, columns])
             for phase, (frames, slope) in enumerate(zip(phases, slopes, strict=True)):
                 flat, rows = frames.view(1, -1, c), slope.view(k, -1, e)
                 grad_weight.baddbmm_(flat.transpose(1, 2).expand(k, -1, -1), rows)
@@ -173,13 +173,13 @@ class MixWindows(torch.autograd.Function):
 class NormCollapse(torch.autograd.Function):
     """Norm, ReLU and the product over a window's frames: ``[size*V, P, T, E]`` to ``[V, P, T, D]``.
 
-    What norm and ReLU give is made again in the backward pass, joint by joint.
+    The outputs of norm and ReLU are recomputed in the backward pass, joint by joint.
     """
 
     @staticmethod
     def forward(
         ctx: Any, norm: ChannelNorm, x: Tensor, gamma: Tensor, beta: Tensor, weight: Tensor, bias: Tensor
-    ):  # type: ignore[no-untyped-def, override]
+    ):
         size, e, d = weight.shape
         ctx.map = NormMap.of_rows(norm, x.view(-1, e), gamma, beta)
         ctx.save_for_backward(x, weight)
@@ -188,12 +188,12 @@ class NormCollapse(torch.autograd.Function):
         for joint in range(frames.shape[1]):
             result = out[joint].view(-1, d)
             for place in range(size):
-                seen = torch.addcmul(ctx.map.shift, frames[place, joint], ctx.map.scale).relu_()
-                result.addmm_(seen.view(-1, e), weight[place])
+                activated = torch.addcmul(ctx.map.shift, frames[place, joint], ctx.map.scale).relu_()
+                result.addmm_(activated.view(-1, e), weight[place])
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor):  # type: ignore[no-untyped-def, override]
+    def backward(ctx: Any, grad: Tensor):
         x, weight = ctx.saved_tensors
         size, e, d = weight.shape
         grad = grad.contiguous()
@@ -204,10 +204,10 @@ class NormCollapse(torch.autograd.Function):
             flat_grad = grad[joint].view(-1, d)
             for place in range(size):
                 part, slope = frames[place, joint].view(-1, e), slopes[place, joint].view(-1, e)
-                seen = torch.addcmul(ctx.map.shift, part, ctx.map.scale).relu_()
-                grad_weight[place].addmm_(seen.T, flat_grad)
+                activated = torch.addcmul(ctx.map.shift, part, ctx.map.scale).relu_()
+                grad_weight[place].addmm_(activated.T, flat_grad)
                 passed = torch.mm(flat_grad, weight[place].T)
-                torch.ops.aten.threshold_backward.grad_input(passed, seen, 0, grad_input=slope)
+                torch.ops.aten.threshold_backward.grad_input(passed, activated, 0, grad_input=slope)
                 sums[0] += slope.sum(0)
                 sums[1] += (slope * part).sum(0)
         by_x, constant, grad_gamma, grad_beta = ctx.map.slopes(sums)

@@ -1,1 +1,1 @@
-"""Spatial modules, mixing over joints: ``[V, P, T, C]`` to ``[V, P, T, D]``; each beside its inference form."""
+"""Spatial modules, mixing over joints: ``[V, P, T, C]`` to ``[V, P, T, D]``."""

@@ -1,4 +1,4 @@
-"""Adaptive graph convolution (2s-AGCN's and AAGCN's): a graph of its own for every person."""
+"""Adaptive graph convolution of 2s-AGCN and AAGCN: an adjacency per person."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from skelact.nn.graph import SkeletonGraph
 
 
 class AdaptiveGraphConv(nn.Module):
-    """Graph convolution whose graph is the skeleton's, plus a learned one, plus one seen in the person.
+    """Graph convolution on the skeleton's graph plus a learned and a data-dependent adjacency.
 
     ``out = Σ_k (A_k + B_k + C_k)ᵀ x W_k + b_k`` with ``C_k = softmax_source((θ_k x)ᵀ(φ_k x) / (E·T))``
     (Shi et al., "Two-stream adaptive graph convolutional networks", CVPR 2019). Gated (Shi et al.,
@@ -22,8 +22,8 @@ class AdaptiveGraphConv(nn.Module):
     Args:
         channels_in, channels_out: C and D.
         graph: the topology; shared between layers.
-        reduction: embeddings have D / reduction channels.
-        gated: AAGCN's form.
+        reduction: θ and φ have D / reduction channels.
+        gated: AAGCN's gated form.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class AdaptiveGraphConv(nn.Module):
         self.embed_weight = nn.Parameter(torch.empty(2, k, channels_in, width))
         self.embed_bias = nn.Parameter(torch.zeros(2, k, width))
         self.weight = nn.Parameter(torch.empty(k, channels_in, channels_out))
-        # A bias per partition, as the released 1x1 convolutions have it; only their sum counts.
+        # One bias per partition, as in the released 1x1 convolutions; only the sum has an effect.
         self.bias = nn.Parameter(torch.zeros(k, channels_out))
         nn.init.normal_(self.embed_weight, 0, math.sqrt(2 / width))
         nn.init.normal_(self.weight, 0, math.sqrt(2 / (k * channels_out)))
@@ -54,23 +54,23 @@ class AdaptiveGraphConv(nn.Module):
             self.gate = None
 
     def fixed_adjacency(self) -> Tensor:
-        """``[K, V, V]`` (target, source): the part of the graph that is the same for everybody."""
+        """Adjacency ``[K, V, V]`` (target, source) shared by all people."""
         learned = self.learned.transpose(1, 2).contiguous()
         if self.gated:
             return learned
         return self.graph.dense(self.graph.value).view(learned.shape).to(learned.dtype) + learned
 
     def adjacency(self, x: Tensor) -> Tensor:
-        """``[P, K, V, V]`` (target, source): everybody's graph."""
+        """Adjacency ``[P, K, V, V]`` (target, source) of each person."""
         v, p, t, c = x.shape
         _, k, _, e = self.embed_weight.shape
         flat = self.embed_weight.permute(2, 0, 1, 3).reshape(c, 2 * k * e)
         both = functional.linear(x, flat.T, self.embed_bias.view(-1)).view(v, p, t, 2, k, e)
         theta, phi = both.permute(3, 1, 4, 0, 2, 5).reshape(2, p * k, v, t * e).unbind()
-        seen = (phi @ theta.transpose(1, 2)).view(p, k, v, v) / (t * e)
+        similarity = (phi @ theta.transpose(1, 2)).view(p, k, v, v) / (t * e)
         if self.gate is not None:
-            return self.fixed_adjacency() + seen.tanh() * self.gate
-        return self.fixed_adjacency() + seen.softmax(-1)
+            return self.fixed_adjacency() + similarity.tanh() * self.gate
+        return self.fixed_adjacency() + similarity.softmax(-1)
 
     def forward(self, x: Tensor) -> Tensor:
         v, p, t, c = x.shape

@@ -1,4 +1,4 @@
-"""Channel-wise topology refinement (CTR-GCN's): one topology per channel, refined by the input."""
+"""Channel-wise topology refinement of CTR-GCN."""
 
 from __future__ import annotations
 
@@ -7,18 +7,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skelact.nn.spatial.pairs import differences
-
 
 class ChannelwiseGraphConv(nn.Module):
-    """Graph convolution with a topology per channel, shared topologies refined by pairs of joints.
+    """Graph convolution with a topology per channel: shared topologies refined by the input.
 
     ``R_kc = A_k + α · (w_kc · tanh(q_u - r_v) + b_kc)`` and ``out_c = Σ_k R_kc x W_kc`` (Chen et al.,
     "Channel-wise topology refinement graph convolution", ICCV 2021); q and r are means over time.
 
     Args:
         channels_in, channels_out: C and D.
-        adjacency: ``[K, V, V]``, where the shared topologies start; index order [target, source].
+        adjacency: ``[K, V, V]``, initial shared topologies; index order [target, source].
         n_relations: channels of q and r; None: C/8, and 8 for inputs of up to 16 channels.
     """
 
@@ -37,9 +35,11 @@ class ChannelwiseGraphConv(nn.Module):
         self.n_partitions, self.n_relations = k, n_relations
         self.adjacency = nn.Parameter(start.clone())
         self.alpha = nn.Parameter(torch.zeros(1))
-        # rows: for q and then for r, partition by partition
+        # output channels: q, then r, each partition by partition
         self.pair = nn.Linear(channels_in, 2 * k * n_relations)
-        self.value = nn.Linear(channels_in, channels_out * k)  # rows: channel by channel, then partition
+        self.value = nn.Linear(
+            channels_in, channels_out * k
+        )  # output channels: channel by channel, then partition
         self.relation = nn.Parameter(torch.empty(k, channels_out, n_relations))
         self.relation_bias = nn.Parameter(torch.zeros(k, channels_out))
         nn.init.normal_(self.pair.weight, 0, (2 / n_relations) ** 0.5)
@@ -49,22 +49,22 @@ class ChannelwiseGraphConv(nn.Module):
         nn.init.zeros_(self.value.bias)
 
     def relations(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Factors of the topologies of ``x [V, P, T, C]``: ``[K, D, R + 2]`` and ``[K, R + 2, P*V*V]``.
+        """Factors ``[K, D, R + 2]`` and ``[K, R + 2, P*V*V]`` of the refined topologies of ``x [V, P, T, C]``.
 
-        Their product has index order [target, source]. The shared topology and the bias are two more
+        Their product has index order [target, source]. The shared topology and the bias are appended to the R
         relations.
         """
         v, p, _, _ = x.shape
         k, _, r = self.relation.shape
         pair = self.pair(x.mean(2)).permute(2, 1, 0).reshape(2, k, r, p, v)
-        pairs = differences(pair[0], pair[1]).flatten(3)  # [K, R, P, V*V]
-        shared = self.adjacency.view(k, 1, 1, v * v).expand(k, 1, p, v * v).to(pairs.dtype)
-        pairs = torch.cat([pairs, shared, torch.ones_like(shared)], 1).flatten(2)
+        differences = pairwise_differences(pair[0], pair[1]).flatten(3)  # [K, R, P, V*V]
+        shared = self.adjacency.view(k, 1, 1, v * v).expand(k, 1, p, v * v).to(differences.dtype)
+        differences = torch.cat([differences, shared, torch.ones_like(shared)], 1).flatten(2)
         weight = torch.cat([self.relation, self.relation_bias.unsqueeze(2)], 2) * self.alpha
-        return torch.cat([weight[..., :r], torch.ones_like(weight[..., :1]), weight[..., r:]], 2), pairs
+        return torch.cat([weight[..., :r], torch.ones_like(weight[..., :1]), weight[..., r:]], 2), differences
 
     def by_partition(self) -> tuple[Tensor, Tensor]:
-        """The values' weights ``[K*D, C]`` and biases ``[K*D]``, partition by partition."""
+        """Weights ``[K*D, C]`` and biases ``[K*D]`` of the values, partition by partition."""
         k, d, _ = self.relation.shape
         weight = self.value.weight.view(d, k, -1).transpose(0, 1).reshape(k * d, -1)
         return weight, self.value.bias.view(d, k).T.reshape(-1)
@@ -72,9 +72,14 @@ class ChannelwiseGraphConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         v, p, t, _ = x.shape
         k, d, _ = self.relation.shape
-        relation, pairs = self.relations(x)
+        relation, differences = self.relations(x)
         weight, bias = self.by_partition()
-        topology = (relation @ pairs).view(k, d, p, v, v)
+        topology = (relation @ differences).view(k, d, p, v, v)
         values = functional.linear(x, weight, bias).view(v, p, t, k, d).permute(3, 4, 1, 0, 2)
         out = (topology @ values.to(topology.dtype)).sum(0)  # [D, P, V, T]
         return out.permute(2, 1, 3, 0).contiguous()
+
+
+def pairwise_differences(first: Tensor, second: Tensor) -> Tensor:
+    """``tanh(first_u - second_v)`` of all pairs of joints: ``[..., V]`` twice to ``[..., V, V]``."""
+    return torch.tanh(first.unsqueeze(-1) - second.unsqueeze(-2))

@@ -1,4 +1,4 @@
-"""Dynamic group graph convolution (DG-STGCN's): learned topologies refined by every input."""
+"""Dynamic group graph convolution of DG-STGCN."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from torch import Tensor, nn
 
 from skelact.errors import ConfigError
 from skelact.nn.norm import ChannelNorm
-from skelact.nn.spatial.pairs import differences
+from skelact.nn.spatial.channelwise import pairwise_differences
 
 
 class DynamicGraphConv(nn.Module):
-    """Graph convolution on K learned topologies, refined channel by channel and as a whole by the input.
+    """Graph convolution on K learned topologies with channel-wise and group-wise refinement by the input.
 
     ``A_kc = A_k + α tanh(q_v - r_w) + β softmax_v(Σ_c q_v r_w)``; q and r are means over time of 1×1
     convolutions. Aggregation acts on K groups of channels between two 1×1 convolutions, the first with norm
-    and ReLU (Duan et al., "DG-STGCN", arXiv 2210.05895; the same in ProtoGCN, CVPR 2025). The topologies do
-    not come from the skeleton, but start as noise.
+    and ReLU (Duan et al., "DG-STGCN", arXiv 2210.05895; the same in ProtoGCN, CVPR 2025). The topologies
+    are initialised with noise, not from the skeleton.
 
     Args:
         channels_in, channels_out: C and D.
         n_joints: V.
         n_partitions: K.
         ratio: channels of one group, as a share of D.
-        subset_wise: α and β of every partition. Without, as in the released networks, those of the first
-            hold for all, and the others stay unused.
+        subset_wise: α and β per partition. False, as in the released networks: those of the first partition
+            are used for all.
 
     Raises:
         ConfigError: if a group has no channel.
@@ -53,10 +53,10 @@ class DynamicGraphConv(nn.Module):
         self.beta = nn.Parameter(torch.zeros(n_partitions))
         self.pre = nn.Linear(channels_in, middle)
         self.pre_norm = ChannelNorm(middle)
-        self.pair = nn.Linear(channels_in, 2 * middle)  # rows: q, then r
+        self.pair = nn.Linear(channels_in, 2 * middle)  # output channels: q, then r
         self.post = nn.Linear(middle, channels_out)
         self.keep_topology = False
-        self.kept: Tensor | None = None  # [P, K*C', V, V], what the last input refined, if kept
+        self.kept: Tensor | None = None  # [P, K*C', V, V] refinement of the last input, if kept
 
     def topology(self, x: Tensor) -> Tensor:
         """``[K*C', P, V, V]`` of ``x [V, P, T, C]``, index order [target, source]."""
@@ -65,9 +65,9 @@ class DynamicGraphConv(nn.Module):
         pair = self.pair(x.mean(2)).permute(2, 1, 0).reshape(2, k, -1, p, v)
         source, target = pair.unbind(0)  # [K, C', P, V]
         alpha, beta = (a if self.subset_wise else a[:1].expand(k) for a in (self.alpha, self.beta))
-        alike = target.permute(0, 2, 3, 1) @ source.permute(0, 2, 1, 3)  # [K, P, V target, V source]
-        own = alike.softmax(-1) * beta[:, None, None, None]
-        shared = (own + self.adjacency.transpose(1, 2)[:, None]).unsqueeze(1)
+        similarity = target.permute(0, 2, 3, 1) @ source.permute(0, 2, 1, 3)  # [K, P, V target, V source]
+        refined = similarity.softmax(-1) * beta[:, None, None, None]
+        shared = (refined + self.adjacency.transpose(1, 2)[:, None]).unsqueeze(1)
         topology = self.refine(source, target, shared, alpha)
         if self.keep_topology and self.training:
             refined = topology - self.adjacency.transpose(1, 2)[:, None, None]
@@ -76,7 +76,7 @@ class DynamicGraphConv(nn.Module):
 
     def refine(self, source: Tensor, target: Tensor, shared: Tensor, alpha: Tensor) -> Tensor:
         """``α tanh(q_v - r_w) + shared`` of ``q, r [K, C', P, V]``: ``[K, C', P, V target, V source]``."""
-        return differences(target, source) * -alpha[:, None, None, None, None] + shared
+        return pairwise_differences(target, source) * -alpha[:, None, None, None, None] + shared
 
     def forward(self, x: Tensor) -> Tensor:
         topology = self.topology(x)

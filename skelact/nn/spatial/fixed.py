@@ -1,4 +1,4 @@
-"""Graph convolution on a fixed partitioned graph (ST-GCN's)."""
+"""Graph convolution on a fixed partitioned graph (ST-GCN)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from skelact.nn.propagate import propagate
 class FixedGraphConv(nn.Module):
     """Graph convolution on a fixed partitioned graph with learned edge importance.
 
-    ``out = Σ_k (A_k ⊙ M_k)ᵀ x W_k + b`` (Yan et al., AAAI 2018). Aggregation comes first and channels are
-    mixed after: the other order, of the released code, moves K times as much memory.
+    ``out = Σ_k (A_k ⊙ M_k)ᵀ x W_k + b`` (Yan et al., AAAI 2018). Joints are aggregated before
+    channels are mixed; the released code's order moves K times as much memory.
 
     Args:
         channels_in, channels_out: C and D.
@@ -36,8 +36,8 @@ class FixedGraphConv(nn.Module):
         self.graph, self.backend = graph, backend
         k, v = graph.n_partitions, graph.n_joints
         self.weight = nn.Parameter(torch.empty(k, channels_in, channels_out))
-        # Bias per partition, as a 1x1 convolution to K*D channels before aggregation has it; its effect
-        # reaches a joint through the sum of its edge weights.
+        # One bias per partition, as in a 1x1 convolution to K*D channels before aggregation: a joint's bias
+        # is scaled by the sum of its edge weights.
         self.bias = nn.Parameter(torch.zeros(k, channels_out))
         self.importance = nn.Parameter(torch.ones(k, v, v)) if importance else None
         nn.init.normal_(self.weight, 0, math.sqrt(2 / (k * channels_out)))
@@ -49,7 +49,7 @@ class FixedGraphConv(nn.Module):
         return self.graph.value * self.importance.reshape(-1)[self.graph.place]
 
     def joint_bias(self, edge_weight: Tensor) -> Tensor:
-        """``[V, D]``: what the partition biases add up to at each joint."""
+        """Bias ``[V, D]`` of each joint: the partitions' biases times its summed edge weights."""
         total = self.graph.dense(edge_weight).sum(1).view(self.graph.n_partitions, -1)
         return total.T @ self.bias.to(total.dtype)
 
@@ -59,10 +59,10 @@ class FixedGraphConv(nn.Module):
 
 
 def mix(parts: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Mix the channels of aggregated ``[K, V, P, T, C]`` and add partitions up.
+    """Mix the channels of aggregated features ``[K, V, P, T, C]`` and sum over partitions.
 
     Args:
-        parts: one map per partition.
+        parts: aggregated features of each partition.
         weight: ``[K, C, D]``.
         bias: ``[V, D]``, or ``[D]`` for all joints.
 

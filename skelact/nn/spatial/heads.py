@@ -1,4 +1,4 @@
-"""Graph convolution in heads: each passes its own channels along a topology of its own (skelact's own)."""
+"""Multi-head graph convolution: a topology per group of channels (SkelactNet)."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ TOPOLOGIES = ("learned", "clip", "frame")
 class HeadGraphConv(nn.Module):
     """``out_h = (A_h + g_h softmax_v(q_h k_hᵀ)) x W_h``, for H heads of D / H channels each.
 
-    One 1×1 convolution gives all heads their channels, so the cost is a third of a partitioned graph
-    convolution's; the topologies A are learned freely and start from the skeleton's neighbourhoods. What the
-    input adds to them (after 2s-AGCN and DG-STGCN, with attention in place of embedded similarity) starts
-    at nothing, as g is 0.
+    One 1×1 convolution computes the values of all heads, at a third of the cost of a graph convolution with
+    three partitions. The topologies A are learned and initialised with the skeleton's partitions. Topology
+    refinement by attention (after 2s-AGCN and DG-STGCN) has a gain g that is initialised with 0.
 
     Args:
         channels_in, channels_out: C and D; D a multiple of the heads.
         adjacency: ``[K, V, V]``, index order [source, target], as `skelact.layouts.partition` returns it;
-            head h starts from partition h mod K, the last quarter of the heads from nothing.
+            head h is initialised with partition h mod K, the last quarter of the heads with 0.
         n_heads: H.
-        topology: ``learned`` alone; bent by each ``clip`` (queries and keys are means over time); bent
-            anew in each ``frame``, which uses nothing of the future.
+        topology: ``learned`` without refinement; refined per ``clip`` (queries and keys are means over time);
+            or refined per ``frame``, which is causal.
         rank: channels of a head's queries and keys.
 
     Raises:
-        ConfigError: for an unknown topology, or channels that the heads cannot share.
+        ConfigError: for an unknown topology, or channels that are no multiple of the heads.
     """
 
     def __init__(
@@ -67,21 +66,24 @@ class HeadGraphConv(nn.Module):
         if self.topology == "learned":
             return aggregate_heads(values, self.adjacency)
         return aggregate_heads(
-            values, bend(x, self.adjacency, self.pair.weight, self.pair.bias, self.gain, self.topology)
+            values,
+            refine_topology(x, self.adjacency, self.pair.weight, self.pair.bias, self.gain, self.topology),
         )
 
 
-def bend(x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor, gain: Tensor, topology: str) -> Tensor:
-    """What the input makes of the learned topologies: ``[P, H, V, V]`` (target, source), or with a frame axis
-    after P."""
+def refine_topology(
+    x: Tensor, adjacency: Tensor, weight: Tensor, bias: Tensor, gain: Tensor, topology: str
+) -> Tensor:
+    """Learned topologies refined by the input: ``[P, H, V, V]`` (target, source), or ``[P, T, H, V, V]`` for
+    ``frame``."""
     n_heads = len(adjacency)
-    seen = x.mean(2, keepdim=True) if topology == "clip" else x
-    v, p, t, _ = seen.shape
-    pairs = torch.nn.functional.linear(seen, weight, bias).view(v, p, t, 2, n_heads, -1)
-    queries, keys = pairs.permute(3, 1, 2, 4, 0, 5)  # [P, T, H, V, rank]
+    features = x.mean(2, keepdim=True) if topology == "clip" else x
+    v, p, t, _ = features.shape
+    projected = torch.nn.functional.linear(features, weight, bias).view(v, p, t, 2, n_heads, -1)
+    queries, keys = projected.permute(3, 1, 2, 4, 0, 5)  # [P, T, H, V, rank]
     attention = (queries @ keys.transpose(3, 4) * queries.shape[-1] ** -0.5).softmax(-1)
-    bent = adjacency + gain[:, None, None] * attention
-    return bent.squeeze(1) if topology == "clip" else bent
+    refined = adjacency + gain[:, None, None] * attention
+    return refined.squeeze(1) if topology == "clip" else refined
 
 
 def aggregate_heads(x: Tensor, topology: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Graph convolution whose whole topology is learned (ST-GCN++'s)."""
+"""Graph convolution with a fully learned topology (ST-GCN++)."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from skelact.nn.spatial.fixed import mix
 
 
 class LearnedGraphConv(nn.Module):
-    """Graph convolution in which every pair of joints has a weight of its own, in every partition.
+    """Graph convolution with learned dense adjacencies, one per partition.
 
-    ``out = Σ_k A_kᵀ x W_k + b`` (Duan et al., "PYSKL", ACM MM 2022). The skeleton is only where A starts, so
-    the topology is dense and its product a matrix product.
+    ``out = Σ_k A_kᵀ x W_k + b`` (Duan et al., "PYSKL", ACM MM 2022). A is initialised with the
+    skeleton's graph.
 
     Args:
         channels_in, channels_out: C and D.
@@ -35,7 +35,7 @@ class LearnedGraphConv(nn.Module):
         return self.adjacency.transpose(1, 2).flatten(0, 1)
 
     def joint_bias(self) -> Tensor:
-        """``[V, D]``: what the partition biases add up to at each joint."""
+        """Bias ``[V, D]`` of each joint: the partitions' biases times its summed edge weights."""
         return self.adjacency.sum(1).T @ self.bias
 
     def forward(self, x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Multi-scale graph convolution: several hop distances at once (MS-G3D's)."""
+"""Multi-scale graph convolution over several hop distances (MS-G3D)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class MultiScaleGraphConv(nn.Module):
     """Graph convolution over several hop distances, each with a learned residual mask.
 
     ``out = Σ_k (A_k + B_k) x W_k + b`` (Liu et al., "Disentangling and unifying graph convolutions for
-    skeleton-based action recognition", CVPR 2020). The masks make the topology dense.
+    skeleton-based action recognition", CVPR 2020). The masks are dense.
 
     Args:
         channels_in, channels_out: C and D.

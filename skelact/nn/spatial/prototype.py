@@ -1,4 +1,4 @@
-"""Prototypes of topologies and contrast between classes: ProtoGCN's second training signal."""
+"""Prototype reconstruction of topologies, and class-specific contrastive learning (ProtoGCN)."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from skelact.nn.norm import ChannelNorm
 
 
 class PrototypeReconstruction(nn.Module):
-    """Rebuild topologies out of learned prototypes (Liu et al., "ProtoGCN", CVPR 2025).
+    """Reconstruct topologies from learned prototypes (Liu et al., "ProtoGCN", CVPR 2025).
 
-    Every pair of joints asks the prototypes with a softmax and gets their mixture back; a 1×1 convolution,
-    norm and ReLU follow, and the mean over channels is the rebuilt topology.
+    Every pair of joints attends to the prototypes by a softmax; a 1×1 convolution, norm and ReLU follow, and
+    the mean over channels is the reconstructed topology.
 
     Args:
         channels: C of the topologies.
-        n_prototypes: size of the memory.
-        dropout: on what the memory gives back.
+        n_prototypes: number of prototypes.
+        dropout: on the reconstruction.
     """
 
     def __init__(self, channels: int, n_prototypes: int, dropout: float = 0.1) -> None:
@@ -31,21 +31,21 @@ class PrototypeReconstruction(nn.Module):
 
     def forward(self, topology: Tensor) -> Tensor:
         """``[N, C, V, V]`` to ``[N, V*V]``."""
-        pairs = topology.flatten(2).transpose(1, 2)
-        rebuilt = self.post(self.dropout(self.memory(self.query(pairs).softmax(-1))))
+        queries = topology.flatten(2).transpose(1, 2)
+        rebuilt = self.post(self.dropout(self.memory(self.query(queries).softmax(-1))))
         return self.norm.normalise(rebuilt.flatten(0, 1)).relu_().view(rebuilt.shape).mean(-1)
 
 
 class ClassContrast(nn.Module):
-    """Draw features towards a running mean of their own class, away from those of the others.
+    """Contrastive loss between features and running means (a memory) of all classes.
 
-    Source: ProtoGCN's class-specific contrastive learning. Only clips that are classified rightly move the
+    Source: ProtoGCN's class-specific contrastive learning. Only correctly classified clips update the
     memory of their class.
 
     Args:
         n_features: of the input.
         n_classes: classes.
-        n_hidden: width of the space of comparison.
+        n_hidden: channels of the projection.
         temperature: of the softmax over classes.
         momentum: of the memory.
     """
@@ -69,19 +69,19 @@ class ClassContrast(nn.Module):
         """Cross-entropy of ``features [N, D]`` against the memory, for classes ``label [N]``.
 
         Args:
-            features: one row a clip.
-            label: the classes.
-            logits: ``[N, n_classes]``, which say who is classified rightly.
+            features: of clips.
+            label: class of each clip.
+            logits: ``[N, n_classes]``, to find correctly classified clips.
         """
         features = self.project(features)
         right = logits.argmax(1) == label
         mine = functional.one_hot(label, len(self.memory)).to(features.dtype) * right[:, None]
         count, total = mine.sum(0)[:, None], mine.T @ features
         if torch.distributed.is_available() and torch.distributed.is_initialized():
-            # the memory follows the clips of all processes; gradients stay with each one's own
-            everybody = torch.cat([count, total], 1).detach()
-            torch.distributed.all_reduce(everybody)
-            count, total = everybody[:, :1], total + everybody[:, 1:] - total.detach()
+            # the memory is updated by the clips of all processes; gradients are those of this process
+            reduced = torch.cat([count, total], 1).detach()
+            torch.distributed.all_reduce(reduced)
+            count, total = reduced[:, :1], total + reduced[:, 1:] - total.detach()
         mean = total / count.clamp_min(1)
         keep = torch.where(count > 0, self.momentum, 1.0).to(features.dtype)
         memory = self.memory.to(features.dtype) * keep + mean * (1 - keep)

@@ -1,4 +1,4 @@
-"""Any of torch-geometric's convolutions as a block's spatial module."""
+"""torch-geometric's convolutions as spatial modules."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ OWN_EDGES = ("GATConv", "GATv2Conv", "FeaStConv", "GCNConv", "SGConv")
 class PyGConv(nn.Module):
     """A convolution of ``torch_geometric.nn`` by name, on the skeleton's edges in every frame.
 
-    People and frames are a disjoint union of graphs (PyG's batch), so that convolutions with attention, which
-    take no shared graph for many signals, work too. That costs several times what `propagate` does. On a GPU,
-    convolutions that look for self-loops (``ChebConv``, ``EGConv``, ...; not those in `OWN_EDGES`) wait for it in
-    every call.
+    People and frames form a disjoint union of graphs (PyG's batch), so that attention convolutions, which
+    cannot share one graph between many signals, work too. It costs several times as much as `propagate`. On a
+    GPU, convolutions that look for self-loops (``ChebConv``, ``EGConv``, ...; not those in `OWN_EDGES`) wait for
+    the device in every call.
 
     Args:
         channels_in, channels_out: C and D.

@@ -1,7 +1,6 @@
-"""Non-local shift graph convolution (Shift-GCN's): channels travel between joints, then mix.
+"""Non-local shift graph convolution of Shift-GCN.
 
-Shifts move whole rows of frames, so features are ``[V, C, P, T]`` here, frames innermost: a shift is then a
-copy of rows, and nothing is transposed between one layer and the next.
+Features are ``[V, C, P, T]`` here, frames innermost, so that a shift between joints copies contiguous memory.
 """
 
 from __future__ import annotations
@@ -13,10 +12,10 @@ from torch import Tensor, nn
 
 
 class ShiftGraphConv(nn.Module):
-    """Channel c of a joint comes from c joints further, is weighed, mixed, and channel d goes d joints back.
+    """Shift channel c by c joints, scale by a learned mask, mix channels, and shift channel d back by d joints.
 
     Source: Cheng et al., "Skeleton-based action recognition with shift graph convolutional network", CVPR
-    2020 (non-local, with its learned mask). A norm of every channel of every joint follows.
+    2020 (non-local, with its learned mask). Normalisation per joint and channel follows.
 
     Args:
         channels_in, channels_out: C and D.
@@ -37,7 +36,7 @@ class ShiftGraphConv(nn.Module):
         self.register_buffer("back", shifted_rows(n_joints, channels_out, -1), persistent=False)
 
     def take(self, rows: Tensor, order: Tensor) -> Tensor:
-        """``rows[order]``, where ``order`` holds every row once."""
+        """``rows[order]``; ``order`` is a permutation."""
         return rows.index_select(0, order)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,7 +49,7 @@ class ShiftGraphConv(nn.Module):
 
 
 def shifted_rows(n_joints: int, channels: int, direction: int) -> Tensor:
-    """For each row ``(joint, channel)`` the row that comes there: as many joints further as the channel says."""
+    """Source row of each row ``(joint, channel)``: channel c of joint v comes from v ± c (mod V)."""
     joint, channel = torch.arange(n_joints)[:, None], torch.arange(channels)[None]
     return ((joint + direction * channel) % n_joints * channels + channel).flatten()
 

@@ -1,4 +1,4 @@
-"""Graph convolution over windows of frames (MS-G3D's G3D)."""
+"""Graph convolution over windows of frames (G3D of MS-G3D)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from skelact.nn.spatial.multiscale import MultiScaleGraphConv
 
 
 class Windows(NamedTuple):
-    """Windows of frames, centred on every output frame.
+    """Sliding windows of frames, centred on the output frames.
 
     Args:
         size: frames of a window; odd.
         stride: frames per output frame.
-        dilation: frames between two of a window.
+        dilation: distance between the frames of a window.
     """
 
     size: int
@@ -28,7 +28,7 @@ class Windows(NamedTuple):
     dilation: int = 1
 
     def unfold(self, x: Tensor) -> Tensor:
-        """Every frame's window as more joints: ``[V, P, T, C]`` to ``[size*V, P, T', C]``."""
+        """Windows of ``[V, P, T, C]`` as graphs of ``size * V`` joints: ``[size*V, P, T', C]``."""
         reach = (self.size - 1) * self.dilation
         frames = (x.shape[2] - 1) // self.stride * self.stride + 1
         x = functional.pad(x, (0, 0, reach // 2, reach - reach // 2))
@@ -39,14 +39,14 @@ class Windows(NamedTuple):
 class WindowGraphConv(nn.Module):
     """Multi-scale graph convolution over windows of frames, each collapsed to one frame (G3D).
 
-    Every window is one graph of ``window * V`` joints; a norm and ReLU follow, and then one product takes a
-    joint's features of all frames of the window (Liu et al., CVPR 2020).
+    Every window is one graph of ``size * V`` joints; a norm, ReLU and a linear map of each joint's features in
+    all frames of the window follow (Liu et al., CVPR 2020).
 
     Args:
         channels_in, channels_out: C and D.
         graph: the scales over the window, from `skelact.layouts.hop_scales`.
-        windows: their geometry.
-        width: channels between the two products; the release keeps C, but widens at once in its first block.
+        windows: size, stride and dilation of the windows.
+        width: channels of the graph convolution: C in the release, except in its first block.
     """
 
     def __init__(
@@ -62,6 +62,6 @@ class WindowGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         size = self.windows.size
-        seen = self.norm(self.conv(self.windows.unfold(x))).relu()
-        joined = seen.view(size, -1, *seen.shape[1:]).permute(1, 2, 3, 0, 4).flatten(3)
+        features = self.norm(self.conv(self.windows.unfold(x))).relu()
+        joined = features.view(size, -1, *features.shape[1:]).permute(1, 2, 3, 0, 4).flatten(3)
         return functional.linear(joined, self.collapse_weight.flatten(0, 1).T, self.collapse_bias)

@@ -1,1 +1,1 @@
-"""Temporal modules, mixing over frames: ``[V, P, T, C]`` to ``[V, P, T', D]``; each beside its inference form."""
+"""Temporal modules, mixing over frames: ``[V, P, T, C]`` to ``[V, P, T', D]``."""

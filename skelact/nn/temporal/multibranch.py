@@ -1,4 +1,4 @@
-"""Convolution over time in several branches: different dilations, a maximum, and the frame itself."""
+"""Multi-branch temporal convolution: branches of different dilations, max pooling and a 1×1 convolution."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skelact.errors import ConfigError
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.temporal.conv import PointConv, TemporalConv
 
 
 class MultiBranchConv(nn.Module):
-    """Branches of a 1×1 convolution, norm, ReLU and a temporal convolution, a maximum, or nothing more.
+    """Multi-branch temporal convolution.
 
     Sources: Liu et al., CVPR 2020 (MS-G3D); Chen et al., ICCV 2021 (CTR-GCN); Duan et al., ACM MM 2022
-    (ST-GCN++); Duan et al., arXiv 2210.05895 (DG-STGCN). The branches' 1×1 convolutions are one product, and
-    so are their norms. The last branch is its 1×1 convolution alone, the one before takes the maximum of
-    three frames.
+    (ST-GCN++); Duan et al., arXiv 2210.05895 (DG-STGCN). Every branch begins with a 1×1
+    convolution. In all but the last, norm, ReLU and a temporal convolution, or in the last but one max pooling
+    over three frames, follow. The 1×1 convolutions of all branches are computed as one.
 
     Args:
-        channels: D of the output. Branches share them equally, the first takes what is left over.
-        stride: frames per output frame.
-        kernels: ``(frames, dilation)`` of each convolution branch.
+        channels: D of the output. Divided equally between the branches; the first takes the remainder.
+        stride: temporal stride.
+        kernels: ``(kernel size, dilation)`` of each temporal convolution.
         transform: norm, ReLU and a 1×1 convolution after the branches.
-        n_joints: V; with it, every joint also hears the mean over joints, which runs through the same
-            branches, with a learned coefficient per joint that starts at 0 (DG-STGCN). 0: it does not.
-        channels_in: C of the input; None: as many as of the output.
+        n_joints: V: the mean over joints passes through the same branches and is added to every joint with a
+            learned coefficient, initialised with 0 (DG-STGCN). 0: without it.
+        channels_in: C of the input; None: D.
 
     Raises:
         ConfigError: if there are fewer channels than branches, or a kernel is even.
@@ -58,7 +59,7 @@ class MultiBranchConv(nn.Module):
         self.reach = max([1, *((kernel // 2) * dilation for kernel, dilation in kernels)])
         self.point = PointConv(channels_in or channels, channels)
         self.norm = ChannelNorm(self.n_narrow)
-        self.convs = nn.ModuleList(
+        self.convs = Modules(
             TemporalConv(w, w, kernel, stride, dilation)
             for w, (kernel, dilation) in zip(self.widths, kernels, strict=False)
         )
@@ -85,9 +86,9 @@ class MultiBranchConv(nn.Module):
 
 
 def max_of_three(x: Tensor, stride: int = 1) -> Tensor:
-    """Maximum over a frame and its neighbours of features that are nowhere negative, ``[V, P, T, C]``.
+    """Max pooling over three frames of non-negative features ``[V, P, T, C]``.
 
-    As slices, which is many times faster than a pooling layer; frames beyond the ends count as 0.
+    Computed on slices, many times faster than a pooling layer; padding is 0.
     """
     frames = x.shape[2]
     x = functional.pad(x, (0, 0, 1, 1))

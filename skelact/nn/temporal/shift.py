@@ -1,4 +1,4 @@
-"""Adaptive temporal shift (Shift-GCN's): every channel looks a learned part of frames ahead or back."""
+"""Adaptive temporal shift of Shift-GCN: a learned offset in time per channel."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor, nn
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.spatial.shift import mix_rows
 
-STEP = 0.01  # of an offset's gradient, as released: only its sign counts
+STEP = 0.01  # size of an offset's gradient, as released
 
 
 class ShiftTemporalConv(nn.Module):
     """Norm, shift, 1×1 convolution, ReLU, and a second shift with the stride, on ``[V, C, P, T]``.
 
     Source: Cheng et al., "Skeleton-based action recognition with shift graph convolutional network", CVPR
-    2020. Offsets are real numbers of frames, one a channel; values between frames are interpolated, and
-    outside the clip is 0.
+    2020. Offsets are fractional frames, one per channel, with linear interpolation between frames and zeros
+    outside the clip.
 
     Args:
         channels_in, channels_out: C and D.
-        stride: frames per output frame; the second shift then reads between the two frames of each pair.
+        stride: temporal stride, of the second shift.
     """
 
     def __init__(self, channels_in: int, channels_out: int, stride: int = 1) -> None:
@@ -41,32 +41,32 @@ class ShiftTemporalConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         v, c, p, t = x.shape
-        moved = self.shift(self.norm.normalise(x), _Steady.apply(self.offset_in))  # type: ignore[arg-type]
+        moved = self.shift(self.norm.normalise(x), _SignGradient.apply(self.offset_in))
         mixed = mix_rows(moved.reshape(v, c, p * t), self.weight, self.bias).relu().view(v, -1, p, t)
-        return self.shift(mixed, _Steady.apply(self.offset_out), self.stride)  # type: ignore[arg-type]
+        return self.shift(mixed, _SignGradient.apply(self.offset_out), self.stride)
 
 
-class _Steady(torch.autograd.Function):
-    """The offsets as they are; the size of their gradient is fixed, since it grows with the feature map."""
+class _SignGradient(torch.autograd.Function):
+    """Identity whose gradient is ``STEP`` times its sign, as released: its size depends on the feature map's."""
 
     @staticmethod
-    def forward(ctx, offset: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(ctx, offset: Tensor) -> Tensor:
         return offset.view_as(offset)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> Tensor:  # type: ignore[override]
+    def backward(ctx, grad: Tensor) -> Tensor:
         return grad.sign() * STEP
 
 
 def shift_frames(x: Tensor, offset: Tensor, stride: int = 1) -> Tensor:
-    """``out[c, t] = x[c, stride·t + offset_c]``, between frames by interpolation and 0 outside.
+    """``out[c, t] = x[c, stride·t + offset_c]`` with linear interpolation, and 0 outside the clip.
 
     With a stride, half a frame is added to the offsets.
 
     Args:
         x: ``[V, C, P, T]``.
         offset: ``[C]`` frames.
-        stride: frames per output frame.
+        stride: temporal stride.
 
     Returns:
         ``[V, C, P, ceil(T / stride)]``.
@@ -85,5 +85,5 @@ def shift_frames(x: Tensor, offset: Tensor, stride: int = 1) -> Tensor:
 
 
 def position_of(offset: Tensor, stride: int) -> Tensor:
-    """Where each channel reads, in frames from ``stride·t``."""
+    """Offset [frames] from ``stride·t`` that each channel is read at."""
     return offset if stride == 1 else offset + 0.5

@@ -1,4 +1,4 @@
-"""Convolution over time on groups of channels, after all have been mixed (skelact's own)."""
+"""Temporal convolution of groups of channels with different dilations (SkelactNet)."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from torch import Tensor, nn
 
 from skelact.errors import ConfigError
 from skelact.nn.initialise import initialise_fan_out
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.temporal.conv import PointConv, TemporalConv
 
 
 class SplitConv(nn.Module):
-    """A 1×1 convolution, norm and ReLU; then each group of channels looks as far as its dilation reaches.
+    """1×1 convolution, norm and ReLU, then a temporal convolution of another dilation per group of channels.
 
-    The last group passes as it is. Against branches that each mix all channels anew (`MultiBranchConv`),
-    there is no maximum, which costs more than all convolutions in training, and nothing of the future with
-    ``causal``.
+    The last group is passed through. Unlike `MultiBranchConv` it has no max pooling, which costs more than all
+    convolutions in training, and can be causal.
 
     Args:
         channels: D of input and output.
-        stride: frames per output frame.
-        dilations: of the groups that are convolved; one more group passes.
-        kernel: frames; odd.
-        causal: see only the frame itself and those before it.
+        stride: temporal stride.
+        dilations: of the convolved groups; one more group is passed through.
+        kernel: temporal kernel size [frames]; odd.
+        causal: the receptive field ends at the frame itself.
 
     Raises:
         ConfigError: if there are fewer channels than groups, or the kernel is even.
@@ -48,10 +48,10 @@ class SplitConv(nn.Module):
         self.widths = [width] * len(dilations) + [channels - width * len(dilations)]
         self.stride = stride
         self.mix, self.norm = PointConv(channels, channels), ChannelNorm(channels)
-        self.convs = nn.ModuleList(TemporalConv(width, width, kernel, stride, d, causal) for d in dilations)
+        self.convs = Modules(TemporalConv(width, width, kernel, stride, d, causal) for d in dilations)
         initialise_fan_out(self)
 
     def forward(self, x: Tensor) -> Tensor:
         *groups, rest = self.norm(self.mix(x)).relu_().split(self.widths, dim=-1)
-        seen = [conv(group) for conv, group in zip(self.convs, groups, strict=True)]
-        return torch.cat([*seen, rest[:, :, :: self.stride]], -1)
+        branches = [conv(group) for conv, group in zip(self.convs, groups, strict=True)]
+        return torch.cat([*branches, rest[:, :, :: self.stride]], -1)

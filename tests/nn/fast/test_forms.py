@@ -45,7 +45,7 @@ def step(model: nn.Module, low: bool = False) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_training_forms_are_the_plain_network(name: str) -> None:
-    plain = build(name, **(WIDE if "strided" in SMALL[name] else {})).double().train()
+    plain = build(name, **(WIDE if "stride_blocks" in SMALL[name] else {})).double().train()
     fast = for_training(copy.deepcopy(plain))
     assert list(fast.state_dict()) == list(plain.state_dict())
     expected, ours = step(plain), step(fast)

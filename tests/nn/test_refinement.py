@@ -50,8 +50,8 @@ def usual(module: nn.Module, x: torch.Tensor) -> torch.Tensor:
     if isinstance(module, ChannelwiseGraphConv):
         k, d, r = module.relation.shape
         pair = module.pair(mean).unflatten(-1, (2, k, r))  # [V, P, 2, K, R]
-        bent = torch.tanh(pair[:, None, :, 0] - pair[None, :, :, 1])  # [V, V, P, K, R]
-        refined = torch.einsum("uvpkr,kdr->uvpkd", bent, module.relation) + module.relation_bias
+        refined_map = torch.tanh(pair[:, None, :, 0] - pair[None, :, :, 1])  # [V, V, P, K, R]
+        refined = torch.einsum("uvpkr,kdr->uvpkd", refined_map, module.relation) + module.relation_bias
         topology = module.adjacency.permute(1, 2, 0)[:, :, None, :, None] + module.alpha * refined
         return torch.einsum("uvpkd,vptdk->uptd", topology, module.value(x).unflatten(-1, (d, k)))
     assert isinstance(module, DynamicGraphConv)
@@ -112,10 +112,10 @@ def test_kept_topologies_are_what_the_input_refined() -> None:
     module.keep_topology = True
     x = torch.randn(5, 3, 6, 7, dtype=DTYPE)
     module(x)
-    bent = module.topology(x) - module.adjacency.transpose(1, 2)[:, None, None].expand(3, 3, 3, 5, 5).flatten(
-        0, 1
-    )
-    assert module.kept is not None and torch.allclose(module.kept, bent.permute(1, 0, 3, 2))
+    refined_map = module.topology(x) - module.adjacency.transpose(1, 2)[:, None, None].expand(
+        3, 3, 3, 5, 5
+    ).flatten(0, 1)
+    assert module.kept is not None and torch.allclose(module.kept, refined_map.permute(1, 0, 3, 2))
     module.eval()
     module.kept = None
     module(x)
