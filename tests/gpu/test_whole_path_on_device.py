@@ -62,7 +62,7 @@ def train(
         precision="bf16-mixed" if device.type == "cuda" else "32-true",
     )  # fmt: skip
     torch.manual_seed(0)
-    model = STGCNSettings(channels=(16, 16), strided=(1,), dropout=0.1).build(data.layout, 3, 3)
+    model = STGCNSettings(channels=(16, 16), stride_blocks=(1,), dropout=0.1).build(data.layout, 3, 3)
     card = Card(data.layout.to_dict(), 3, "m", data.label_names, 30.0, {}, {})
 
     def on_epoch(record: dict[str, float]) -> None:
@@ -109,7 +109,7 @@ def test_commands(device: torch.device, tmp_path: Path, capsys: pytest.CaptureFi
     write_ntu_folder(raw, actions=("wave", "kick"), subjects=(1, 2, 3, 4), repetitions=(1,), cameras=(2,))
     config = tmp_path / "tiny.yaml"
     config.write_text(
-        "name: tiny\nmodel: {channels: [16, 16], strided: [1]}\npipeline: {sampling: {n_frames: 16}}\n"
+        "name: tiny\nmodel: {channels: [16, 16], stride_blocks: [1]}\npipeline: {sampling: {n_frames: 16}}\n"
         "train: {epochs: 2, batch_size: 4, device: cpu}\n"
     )
 

@@ -17,7 +17,7 @@ from skelact.recognition.checkpoint import Card, load_checkpoint, load_weights, 
 from skelact.recognition.engine import predict_logits
 
 PIPELINE = Pipeline(Sampling(n_frames=16))
-SETTINGS = STGCNSettings(channels=(16, 16), strided=(1,), dropout=0.1)
+SETTINGS = STGCNSettings(channels=(16, 16), stride_blocks=(1,), dropout=0.1)
 CARD = Card(get_layout("ntu25").to_dict(), 3, "m", ["a", "b", "c", "d"], 30.0, {}, {}, config={"epochs": 4})
 
 

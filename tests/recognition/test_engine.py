@@ -20,7 +20,7 @@ CLIPS = torch.arange(7)
 @pytest.fixture(scope="module")
 def model() -> nn.Module:
     torch.manual_seed(0)
-    network = STGCNSettings(channels=(8, 8), strided=(1,), dropout=0.5).build("ntu25", 3, 3)
+    network = STGCNSettings(channels=(8, 8), stride_blocks=(1,), dropout=0.5).build("ntu25", 3, 3)
     nn.init.normal_(network.head.weight, 0, 10)  # a new network says nearly the same of everything
     return network
 

@@ -6,10 +6,10 @@ import dataclasses
 
 import pytest
 
-from skelact.recognition.recogniser import Recognition, Segment, _Windows
+from skelact.recognition.recogniser import Recognition, Segment
 
 
-@pytest.mark.parametrize("record", [Recognition, Segment, _Windows], ids=lambda r: r.__name__)
+@pytest.mark.parametrize("record", [Recognition, Segment], ids=lambda r: r.__name__)
 def test_results_are_frozen(record: type) -> None:
     instance = object.__new__(record)
     with pytest.raises(dataclasses.FrozenInstanceError):

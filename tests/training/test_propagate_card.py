@@ -9,7 +9,7 @@ from commands.cli_helpers import skelact
 from test_training import data, run  # noqa: F401 - a fixture
 
 from skelact.datasets.skeleton_set import SkeletonSet
-from skelact.nn import propagate
+from skelact.nn import measure, propagate
 from skelact.recognition.checkpoint import load_checkpoint
 
 
@@ -18,11 +18,11 @@ def test_the_card_says_what_auto_took(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(propagate, "_chosen", {})
+    monkeypatch.setattr(measure, "_chosen", {})
     monkeypatch.setattr(propagate, "_SMALL", 0)
     run(data, tmp_path, 1)
     taken = load_checkpoint(tmp_path)[1].trained["propagate"]
-    assert taken == propagate.chosen_backends()
+    assert taken == measure.chosen_backends()
     assert {key.split("|")[-1] for key in taken} == {"True", "False"}  # training, and validation
     said = skelact("inspect", tmp_path / "best.safetensors").out
     for key, backend in taken.items():

@@ -103,7 +103,9 @@ def test_a_norm_of_several_people_is_matched_person_by_person(
     old = saved(tmp_path / "a.safetensors", "ntu25", ["a"], settings=settings)
     new = settings.build(layout, 1, channels)
     fresh = new.norm.running_mean.clone()
-    report = load_pretrained(new, settings.build, tmp_path / "a.safetensors", "agcn", ["a"])
+    report = load_pretrained(
+        new, settings.build, new.layout, new.channels_in, tmp_path / "a.safetensors", "agcn", ["a"]
+    )
     assert not any(key.startswith("norm.") for key in report.new)
     theirs, ours = get_layout("ntu25"), get_layout(layout)
     taken = new.norm.running_mean.view(2, len(ours), channels)
