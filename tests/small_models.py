@@ -9,6 +9,7 @@ from skelact.models import MODELS
 ROWS = {"channels": (8, 16, 16), "stride_blocks": (1,)}
 SMALL = {
     "skelactnet": ROWS,
+    "interactionnet": ROWS,
     "stgcn": ROWS,
     "ctrgcn": ROWS,
     "stgcnpp": ROWS,

@@ -150,8 +150,10 @@ def inspect_checkpoint(path: str, ui: UI) -> int:
 
 def _product(key: str, backend: str) -> str:
     """One choice of ``auto`` in words; the key is as `skelact.nn.propagate.chosen_backends` writes it."""
-    device, dtype, partitions, joints, edges, columns, trains = key.split("|")
+    parts = key.split("|")
+    what = f" ({parts.pop(0)})" if parts[0] == "graph convolution" else ""
+    (device, dtype, partitions, joints, edges, columns), trains = parts[:6], parts[-1]
     return (
-        f"{backend} for {partitions} partitions of {joints} joints ({edges} edges) by {columns} columns, "
+        f"{backend}{what} for {partitions} partitions of {joints} joints ({edges} edges) by {columns} columns, "
         f"{dtype.removeprefix('torch.')}, {device}, {'training' if trains == 'True' else 'inference'}"
     )

@@ -14,6 +14,7 @@ from skelact.models.base import SkeletonModel
 from skelact.models.ctrgcn import CTRGCN, CTRGCNSettings
 from skelact.models.dgstgcn import DGSTGCN, DGSTGCNSettings
 from skelact.models.gat import STGAT, STGATSettings
+from skelact.models.interactionnet import InteractionNet, InteractionNetSettings
 from skelact.models.msg3d import MSG3D, MSG3DSettings
 from skelact.models.own import OWN, use_model
 from skelact.models.posec3d import PoseC3D, PoseC3DSettings
@@ -32,6 +33,7 @@ from skelact.settings import Chosen
 
 MODELS: dict[str, type[NetworkSettings]] = {
     "skelactnet": SkelactNetSettings,
+    "interactionnet": InteractionNetSettings,
     "stgcn": STGCNSettings,
     "agcn": AGCNSettings,
     "aagcn": AAGCNSettings,
@@ -87,6 +89,8 @@ __all__ = [
     "CTRGCNSettings",
     "DGSTGCNSettings",
     "GRUSettings",
+    "InteractionNet",
+    "InteractionNetSettings",
     "LSTMSettings",
     "MSG3DSettings",
     "ModelSettings",

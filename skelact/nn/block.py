@@ -42,7 +42,7 @@ class Block(nn.Module):
         attention: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.channels_out, self.stride = channels_out, stride
+        self.channels_in, self.channels_out, self.stride = channels_in, channels_out, stride
         self.spatial, self.temporal, self.attention = spatial, temporal, attention
         self.spatial_norm = ChannelNorm(channels_out) if spatial_norm else None
         self.temporal_norm = ChannelNorm(channels_out) if temporal_norm else None
@@ -51,8 +51,11 @@ class Block(nn.Module):
         self.inner_residual = shortcut(channels_in, channels_out, 1) if inner_residual else None
         self.residual = shortcut(channels_in, channels_out, stride) if residual else None
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, message: Tensor | None = None) -> Tensor:
+        """``[V, P, T, C]`` to ``[V, P, T', D]``; ``message [V, P, T, D]`` is added to what the spatial module gives."""
         out = self.spatial(x)
+        if message is not None:
+            out = out + message
         if self.spatial_norm is not None:
             out = self.spatial_norm(out)
         if self.inner:

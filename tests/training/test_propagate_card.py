@@ -27,3 +27,12 @@ def test_the_card_says_what_auto_took(
     said = skelact("inspect", tmp_path / "best.safetensors").out
     for key, backend in taken.items():
         assert f"{backend} for 3 partitions of 25 joints" in said and key.split("|")[5] in said
+
+
+def test_a_fused_graph_convolution_is_said_too() -> None:
+    from skelact.commands.inspect import _product
+
+    said = _product("graph convolution|H100|torch.bfloat16|3|25|73|4096|64|128|True", "fused")
+    assert said == (
+        "fused (graph convolution) for 3 partitions of 25 joints (73 edges) by 4096 columns, bfloat16, H100, training"
+    )

@@ -203,6 +203,26 @@ def test_partner_shows_where_the_others_are() -> None:
     assert torch.allclose(moved, seen, atol=1e-5)  # only places to each other count
 
 
+def test_nearest_is_the_way_to_the_nearest_joint_of_anybody_else() -> None:
+    x, score = batch(missing=0.2)
+    x, score = torch.cat([x, x[:1] * 0.5 + 0.3]), torch.cat([score, score[:1].flip(1)])
+    owner = torch.tensor([0, 0, 1, 2, 0])  # three people, and two who are alone
+    score[1:2, 3] = score[4:, 3] = 0  # a frame that shows one person
+    ways = make_streams(x, score, NTU, ["nearest"], owner)
+    expected = torch.zeros_like(x)
+    for p in (0, 1, 4):
+        for t in range(x.shape[1]):
+            others = [x[q, t, u] for q in (0, 1, 4) if q != p for u in range(25) if score[q, t, u] > 0]
+            for v in range(25):
+                if others and score[p, t, v] > 0:
+                    expected[p, t, v] = min(
+                        (o - x[p, t, v] for o in others), key=lambda way: way.norm().item()
+                    )
+    assert torch.allclose(ways, expected, atol=1e-5) and expected[0].abs().max() > 0
+    assert (expected[0, 3] == 0).all()
+    assert (make_streams(x, score, NTU, ["nearest"]) == 0).all()
+
+
 def test_unknown_stream() -> None:
     x, score = batch()
     with pytest.raises(ConfigError, match=r"unknown stream 'bones'.*Did you mean 'bone'"):
@@ -213,7 +233,7 @@ def test_unknown_stream() -> None:
 
 def test_streams_between_people_need_to_know_where_they_are() -> None:
     x, score = batch()
-    for name in ("partner", "joint"):
+    for name in ("partner", "nearest", "joint"):
         make_streams(x, score, NTU, [name], OWNER, 3, "camera")
     make_streams(x, score, NTU, ["joint"], OWNER, 3, "hips")
     with pytest.raises(DataError, match="partner"):
