@@ -213,6 +213,29 @@ SBU = join(
 )
 
 
+ACTING = join(  # people who act on each other
+    SMALL,
+    {"data": {"path": "sbu.h5", "val": 0.0, "val_by": "pair"}},
+    {"pipeline": {"streams": ["joint", "partner", "nearest"]}},
+    sampled("resize", 32, 0.8),
+    augmented(mirror=0.5, bones=0.2, drop_joints=0.05, jitter=0.005),
+    {"model": {"name": "interactionnet"}},
+    trained(epochs=20, repeat=5, precision="bf16-mixed", keep="last"),
+)
+
+
+def acting_recipe(fold: str) -> tuple[str, Settings]:
+    """Comment and settings of InteractionNet's recipe for one of SBU's folds."""
+    comment = (
+        f"SBU interactions, fold {fold[-1]} of 5 (by pair), InteractionNet on joints, the partner's same joint and the "
+        "nearest one.\n"
+        "skelact convert sbu-interaction --out sbu.h5 --benchmark sbu\n"
+        f"skelact train configs/sbu_interactionnet_{fold}.yaml\n"
+        "Other streams: --name NAME --pipeline.streams joint bone joint_motion partner nearest"
+    )
+    return comment, join(ACTING, {"data": {"train": f"{fold}/train", "test": f"{fold}/test"}})
+
+
 def sbu_recipe(fold: str) -> tuple[str, Settings]:
     """Comment and settings of ST-GCN's recipe for one of SBU's folds."""
     comment = (
@@ -249,6 +272,8 @@ def recipes() -> Iterator[tuple[Path, str]]:
             name = f"{split}_{network}"
             yield CONFIGS / "ntu" / f"{name}.yaml", text_of(name, *ntu_recipe(split, network))
     for fold in SBU_FOLDS:
+        name = f"sbu_interactionnet_{fold}"
+        yield CONFIGS / f"{name}.yaml", text_of(name, *acting_recipe(fold))
         yield CONFIGS / f"sbu_stgcn_{fold}.yaml", text_of(f"sbu_stgcn_{fold}", *sbu_recipe(fold))
 
 

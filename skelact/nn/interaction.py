@@ -1,4 +1,4 @@
-"""Messages between the joints of people who act on each other: one ragged graph a clip (PyG's disjoint union)."""
+"""Messages between the joints of people who act on each other: one ragged graph a clip, PyG's disjoint union."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch_geometric.nn import MessagePassing
 
 from skelact.errors import ConfigError, choices
 from skelact.nn.spatial.heads import aggregate_heads
@@ -36,7 +35,7 @@ def people_pairs(owner: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
     return pairs, share[pairs[1]].masked_fill(last, 0.0)
 
 
-class InteractionConv(MessagePassing):
+class InteractionConv(nn.Module):
     """What each joint receives from the joints of the other people of its clip, averaged over those people.
 
     Learned edges: every joint of one person to every joint of another, in H heads, ``A_h + g_h softmax(q kᵀ)``
@@ -66,7 +65,7 @@ class InteractionConv(MessagePassing):
         n_heads: int = 4,
         rank: int = 8,
     ) -> None:
-        super().__init__(aggr="add", node_dim=1)
+        super().__init__()
         if edges not in EDGES:
             raise ConfigError(choices(edges, EDGES, "edges"))
         if n_heads < 1 or channels_out % n_heads:
@@ -100,31 +99,28 @@ class InteractionConv(MessagePassing):
         if self.edges != "nearest":
             mean = x.mean(2)
             query, key = (layer(mean).view(v, p, self.n_heads, -1) for layer in (self.query, self.key))
-        given = {"values": values, "position": position, "seen": seen, "query": query, "key": key}
-        return self.propagate(people, share=share.to(x.dtype), **given)
-
-    def message(
-        self,
-        values_j: Tensor,
-        position_i: Tensor,
-        position_j: Tensor,
-        seen_j: Tensor,
-        query_i: Tensor | None,
-        key_j: Tensor | None,
-        share: Tensor,
-    ) -> Tensor:
-        """Of each ordered pair of people, ``[V, E, T, D]``; ``_j`` is the source, ``_i`` the target."""
-        out = torch.zeros_like(values_j)
-        if query_i is not None and key_j is not None:
-            logits = query_i.permute(1, 2, 0, 3) @ key_j.permute(1, 2, 3, 0) * self.rank**-0.5
+        source, target = people
+        message = torch.zeros_like(values[:, source])
+        if query is not None and key is not None:
+            logits = (
+                query[:, target].permute(1, 2, 0, 3) @ key[:, source].permute(1, 2, 3, 0) * self.rank**-0.5
+            )
             topology = self.adjacency + self.gain[:, None, None] * logits.softmax(-1)  # [E, H, V, V]
-            out = aggregate_heads(values_j, topology)
-        if self.edges == "learned":
-            return out * share[:, None, None]
-        here, there = position_i.permute(1, 2, 0, 3), position_j.permute(1, 2, 0, 3)  # [E, T, V, n_dims]
+            message = message + aggregate_heads(values[:, source], topology)
+        if self.edges != "learned":
+            message = message + self._from_nearest(values[:, source], position, seen, source, target)
+        message = message * share.to(x.dtype)[:, None, None]
+        return torch.zeros_like(values).index_add(1, target, message.to(values.dtype))
+
+    def _from_nearest(
+        self, values: Tensor, position: Tensor, seen: Tensor, source: Tensor, target: Tensor
+    ) -> Tensor:
+        """Of each pair, the way to the source's nearest joints and what these carry, ``[V, E, T, D]``."""
+        here, there = (
+            position[:, people].permute(1, 2, 0, 3) for people in (target, source)
+        )  # [E, T, V, n_dims]
         nearness = -self.log_sharpness.exp() * (here[:, :, :, None] - there[:, :, None]).square().sum(-1)
-        nearness = nearness.masked_fill(~seen_j.permute(1, 2, 0)[:, :, None], -1e4).softmax(-1)
+        nearness = nearness.masked_fill(~seen[:, source].permute(1, 2, 0)[:, :, None], -1e4).softmax(-1)
         way = nearness @ there - here
         way = torch.cat([way, (way.square().sum(-1, keepdim=True) + 1e-8).sqrt()], -1)
-        near = nearness.to(values_j.dtype) @ values_j.permute(1, 2, 0, 3)
-        return (out + (self.way(way) + near).permute(2, 0, 1, 3)) * share[:, None, None]
+        return (self.way(way) + nearness.to(values.dtype) @ values.permute(1, 2, 0, 3)).permute(2, 0, 1, 3)
