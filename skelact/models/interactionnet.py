@@ -58,7 +58,9 @@ class InteractionNet(SkeletonModel):
             raise ConfigError(f"n_dims must be 1..{channels_in}, the input's channels, got {n_dims}")
         super().__init__(layout, n_classes, channels_in, net.n_features)
         self.norm, self.n_dims = net.norm, n_dims
-        self.blocks = Modules[Block](net.blocks)  # people of a clip are computed together
+        self.blocks = Modules[Block](
+            block for block in net.blocks if isinstance(block, Block)
+        )  # no packs of people
         self.project = nn.Linear(channels_in, n_dims, bias=False)
         nn.init.eye_(self.project.weight)
         chosen = range(len(self.blocks)) if interacting is None else interacting
