@@ -91,7 +91,7 @@ class InteractionNet(SkeletonModel):
                 message = self.between[str(i)](out, position, seen, pairs, share)
             out = block(out, message)
             position, seen = position[:, :, :: block.stride], seen[:, :, :: block.stride]
-        return pool_clips(pool_people(out), owner, n_clips, present.any(1))
+        return pool_clips(pool_people(out), owner, n_clips, there)
 
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
         rows: list[tuple[str, list[nn.Module]]] = []
