@@ -108,6 +108,29 @@ def make_card(experiment: Any, data: Any) -> Any:
     )
 
 
+def build_network(experiment: Any, data: Any) -> Any:
+    """An experiment's network for a set.
+
+    Raises:
+        ConfigError: if its settings do not fit the set's joints or the streams.
+    """
+    from skelact.errors import ConfigError
+
+    model, streams = experiment.model, experiment.pipeline.streams
+    n_dims = getattr(model, "n_dims", None)  # of a network that takes positions out of its input
+    if n_dims is not None and n_dims != data.dims:
+        raise ConfigError(
+            f"{model.name} would take {n_dims} channels for a joint's position, but {experiment.data.path} has "
+            f"{data.dims} coordinates a joint; use --model.n-dims {data.dims}"
+        )
+    if n_dims is not None and streams[0] != "joint":
+        raise ConfigError(
+            f"{model.name} takes joints' positions out of the first stream, which is '{streams[0]}'; put joint "
+            f"first: --pipeline.streams {' '.join(dict.fromkeys(['joint', *streams]))}"
+        )
+    return model.build(data.layout, len(data.label_names), experiment.pipeline.channels(data.dims))
+
+
 def train(
     experiment: Any, ui: UI, *, restart: bool = False, folder: Path | None = None, advise: bool = True
 ) -> dict:
@@ -138,9 +161,7 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
     import torch
 
     torch.manual_seed(experiment.train.seed)
-    model = experiment.model.build(
-        data.layout, len(data.label_names), experiment.pipeline.channels(data.dims)
-    )
+    model = build_network(experiment, data)
     start = None
     if experiment.train.init_from:
         from skelact.training.transfer import load_pretrained
@@ -235,9 +256,7 @@ def _overfit(experiment: Any, options: Extra, ui: UI) -> int:
     import torch
 
     torch.manual_seed(experiment.train.seed)
-    model = experiment.model.build(
-        data.layout, len(data.label_names), experiment.pipeline.channels(data.dims)
-    )
+    model = build_network(experiment, data)
     with ui.progress("overfitting") as update:
         learned, steps, loss = check_overfit(
             model, data, part, experiment.pipeline, experiment.train, n_clips,

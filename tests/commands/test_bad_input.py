@@ -276,6 +276,21 @@ def test_wrong_configuration(change: object, hints: tuple[str, ...], dataset: Pa
     assert tree(tmp_path) == {"mine.yaml"}
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("--model.n-dims", "2"), "--model.n-dims 3"),
+        (("--pipeline.streams", "bone", "joint"), "--pipeline.streams joint bone"),
+    ],
+)
+def test_positions_that_the_network_would_not_find(
+    words: tuple[str, ...], hint: str, dataset: Path, tmp_path: Path
+) -> None:
+    given = ("train", "--data", dataset, "--out", tmp_path, "--model.name", "interactionnet", *words)
+    assert hint in refused(2, *given) and hint in refused(2, *given, "--overfit", "2")
+    assert not tree(tmp_path)
+
+
 def test_configuration_that_cannot_be_read(dataset: Path, tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("train: {epochs: 1")

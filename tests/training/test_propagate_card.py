@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from commands.cli_helpers import skelact
 from test_training import data, run  # noqa: F401 - a fixture
 
@@ -27,6 +28,22 @@ def test_the_card_says_what_auto_took(
     said = skelact("inspect", tmp_path / "best.safetensors").out
     for key, backend in taken.items():
         assert f"{backend} for 3 partitions of 25 joints" in said and key.split("|")[5] in said
+
+
+def test_a_continued_training_keeps_to_what_was_taken(
+    data: SkeletonSet,  # noqa: F811 - the fixture
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(propagate, "_SMALL", 0)
+    monkeypatch.setattr(measure, "_chosen", {})
+    run(data, tmp_path, 1)
+    first = measure.chosen_backends()
+    state = torch.load(tmp_path / "last.pt", weights_only=True)
+    torch.save(state | {"backends": dict.fromkeys(first, "sparse")}, tmp_path / "last.pt")
+    monkeypatch.setattr(measure, "_chosen", {})
+    run(data, tmp_path, 2)
+    assert measure.chosen_backends() == dict.fromkeys(first, "sparse")
 
 
 def test_a_fused_graph_convolution_is_said_too() -> None:
