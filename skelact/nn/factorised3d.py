@@ -50,13 +50,15 @@ def middle_of_fast(channels_in: int, channels_out: int, variant: str, kernel: in
     """Middle channels M of a FAST convolution, for about as many weights as the full 3D convolution has.
 
     The sequential form has ``k² (N_in M + M² + M N_out)`` weights, the parallel one ``k² (N_in M + 2 M N_out)``;
-    M is where they equal ``k³ N_in N_out``, rounded.
+    M is where they equal ``k³ N_in N_out``, rounded to a multiple of 8 (at least 4), which processors compute best.
     """
     full = kernel * channels_in * channels_out
     if variant == "parallel":
-        return max(1, round(full / (channels_in + 2 * channels_out)))
-    total = channels_in + channels_out
-    return max(1, round((math.sqrt(total**2 + 4 * full) - total) / 2))
+        exact = full / (channels_in + 2 * channels_out)
+    else:
+        total = channels_in + channels_out
+        exact = (math.sqrt(total**2 + 4 * full) - total) / 2
+    return max(4, round(exact / 8) * 8)
 
 
 class FastConv3d(nn.Module):

@@ -35,7 +35,7 @@ class LRCN(StepModel):
         width: float = 1.0,
         dropout: float = 0.9,
     ) -> None:
-        super().__init__(n_classes, channels_in, hidden, dropout, least_size=19)
+        super().__init__(n_classes, channels_in, hidden, dropout, least_size=39)
         self.tower = CaffeNet(channels_in, lambda count: scale(count, width))
         self.recurrent = Recurrent("lstm", self.tower.channels_out, hidden)
 

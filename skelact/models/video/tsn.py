@@ -50,7 +50,7 @@ class TSN(StepModel):
         if channels_in < 1:
             raise ConfigError(f"channels_in must be at least 1, got {channels_in}")
         tower = BNInception(channels_in * snippet_frames, lambda count: scale(count, width))
-        super().__init__(n_classes, channels_in, tower.channels_out, dropout)
+        super().__init__(n_classes, channels_in, tower.channels_out, dropout, least_size=7)
         self.n_segments, self.snippet_frames, self.partial_norm = n_segments, snippet_frames, partial_norm
         self.tower = tower
         self.consensus = Consensus(consensus, n_segments)

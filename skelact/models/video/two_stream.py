@@ -43,7 +43,7 @@ class TwoStreamTower(VideoModel):
             )
         flow = channels_in == FLOW_CHANNELS
         frames = n_frames or (FLOW_FRAMES if flow else 1)
-        super().__init__(n_classes, channels_in, scale(2048, width), dropout, least_size=28)
+        super().__init__(n_classes, channels_in, scale(2048, width), dropout, least_size=33)
         self.n_frames = frames
         self.tower = CNNM(channels_in * frames, lambda count: scale(count, width), not flow, dropout)
 
