@@ -21,11 +21,31 @@ from skelact.models.video import (
 from skelact.models.video import __path__ as video_path
 from skelact.settings import from_plain, to_plain
 
-NAMES = (
-    "single_frame early_fusion late_fusion slow_fusion two_stream tsn c3d i3d resnet3d_18 resnet3d_34 resnet3d_50 "
-    "resnet3d_101 r2plus1d_18 r2plus1d_34 slowfast_50 slowfast_101 fast3d_18 fast3d_34 lrcn gru_rcn convlstm "
-    "videolstm convgrbm"
-).split()
+NAMES = [
+    "single_frame",
+    "early_fusion",
+    "late_fusion",
+    "slow_fusion",
+    "two_stream",
+    "tsn",
+    "c3d",
+    "i3d",
+    "resnet3d_18",
+    "resnet3d_34",
+    "resnet3d_50",
+    "resnet3d_101",
+    "r2plus1d_18",
+    "r2plus1d_34",
+    "slowfast_50",
+    "slowfast_101",
+    "fast3d_18",
+    "fast3d_34",
+    "lrcn",
+    "gru_rcn",
+    "convlstm",
+    "videolstm",
+    "convgrbm",
+]
 VARIANTS: list[tuple[str, dict]] = [
     *((name, {}) for name in VIDEO_MODELS),
     *((name, {"multires": True}) for name in ("single_frame", "early_fusion", "late_fusion", "slow_fusion")),
