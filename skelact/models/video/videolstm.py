@@ -130,7 +130,8 @@ class VideoLSTM(StepModel):
             state = self.cell(weights * maps[:, i], state)
             steps.append(state[0].mean((2, 3)))
             attention.append(weights.detach()[:, 0])
-        self.attention_map = torch.stack(attention, 1)
+        if not torch.compiler.is_exporting():
+            self.attention_map = torch.stack(attention, 1)
         return torch.stack(steps, 1)
 
     def step_logits(self, x: Tensor, motion: Tensor | None = None) -> Tensor:

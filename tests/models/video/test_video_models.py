@@ -21,31 +21,7 @@ from skelact.models.video import (
 from skelact.models.video import __path__ as video_path
 from skelact.settings import from_plain, to_plain
 
-NAMES = [
-    "single_frame",
-    "early_fusion",
-    "late_fusion",
-    "slow_fusion",
-    "two_stream",
-    "tsn",
-    "c3d",
-    "i3d",
-    "resnet3d_18",
-    "resnet3d_34",
-    "resnet3d_50",
-    "resnet3d_101",
-    "r2plus1d_18",
-    "r2plus1d_34",
-    "slowfast_50",
-    "slowfast_101",
-    "fast3d_18",
-    "fast3d_34",
-    "lrcn",
-    "gru_rcn",
-    "convlstm",
-    "videolstm",
-    "convgrbm",
-]
+SIZES = {"resnet3d": (18, 34, 50, 101), "r2plus1d": (18, 34), "slowfast": (50, 101), "fast3d": (18, 34)}
 VARIANTS: list[tuple[str, dict]] = [
     *((name, {}) for name in VIDEO_MODELS),
     *((name, {"multires": True}) for name in ("single_frame", "early_fusion", "late_fusion", "slow_fusion")),
@@ -68,7 +44,14 @@ def test_every_family_is_in_the_table_and_tested() -> None:
     files -= {"__init__", "base", "torchvision_weights"}
     assert files == {settings.__module__.rpartition(".")[2] for settings in VIDEO_MODELS.values()}
     assert set(VIDEO_MODELS) == set(SMALL_VIDEO)
-    assert list_video_models() == NAMES
+    names = []
+    for name in VIDEO_MODELS:
+        names += [f"{name}_{size}" for size in SIZES.get(name, ())] or [name]
+    assert list_video_models() == names
+    assert ", ".join(VIDEO_MODELS) == (
+        "single_frame, early_fusion, late_fusion, slow_fusion, two_stream, tsn, c3d, i3d, resnet3d, r2plus1d, "
+        "slowfast, fast3d, lrcn, gru_rcn, convlstm, videolstm, convgrbm"
+    )
     for name, settings in VIDEO_MODELS.items():
         assert settings().name == name
 
@@ -170,6 +153,14 @@ def test_clips_do_not_see_each_other(name: str) -> None:
     assert torch.allclose(model(x)[1:2], model(x[1:2]), atol=1e-5)
 
 
+@pytest.mark.parametrize("name", ["single_frame", "tsn", "i3d", "slowfast", "videolstm", "convgrbm"])
+def test_exports(name: str) -> None:
+    model = build_video(name).eval()
+    x = torch.randn(1, 3, 10, 40, 40)
+    exported = torch.export.export(model, (x,)).module()
+    assert torch.allclose(exported(x), model(x), atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("x", "hint"),
     [
@@ -191,13 +182,13 @@ def test_wrong_input(name: str, x: torch.Tensor, hint: str) -> None:
 def test_names_and_settings() -> None:
     assert len(create_video_model("resnet3d_34", 4, width=1 / 16).get_submodule("rows.2")) == 6
     assert len(create_video_model("resnet3d", 4, depth=34, width=1 / 16).get_submodule("rows.2")) == 6
-    with pytest.raises(ConfigError, match="unknown video model 'resnet3d_19'.*resnet3d_18"):
+    with pytest.raises(ConfigError, match=r"unknown video model 'resnet3d_19'.*resnet3d_18"):
         create_video_model("resnet3d_19", 4)
     with pytest.raises(ConfigError, match="'resnet3d_34' has depth 34, got depth=18"):
         create_video_model("resnet3d_34", 4, depth=18)
     with pytest.raises(ConfigError, match="unknown depth '20'; allowed: 18, 34, 50, 101"):
         create_video_model("resnet3d", 4, depth=20)
-    with pytest.raises(ConfigError, match="unknown key 'widht'.*Did you mean 'width'"):
+    with pytest.raises(ConfigError, match=r"unknown key 'widht'.*Did you mean 'width'"):
         create_video_model("c3d", 4, widht=2)
     settings = from_plain(VideoModelSettings, {"name": "slowfast", "alpha": 4, "tau": 8}, "a card")
     assert isinstance(settings, VideoSettings)

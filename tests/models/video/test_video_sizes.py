@@ -50,6 +50,14 @@ def test_published_in_millions(name: str, n_classes: int, settings: dict, publis
     assert round(size(name, n_classes, **settings) / 1e6, 1) == published
 
 
+def test_i3d_in_2d_is_googlenet() -> None:
+    """Torchvision's GoogLeNet, whose second 3×3 is one too and which has batch norms: 6,624,904 weights."""
+    with torch.device("meta"):
+        model = create_video_model("i3d", 1000)
+    weights = [p[:, :, 0] if p.ndim == 5 else p for p in model.parameters()]
+    assert sum(p.numel() for p in weights) == 6_624_904
+
+
 def test_picture_networks_with_their_classifiers() -> None:
     """VGG-16: 138,357,544 weights (torchvision); CaffeNet: 60,965,224 (Caffe's model zoo)."""
     with torch.device("meta"):
