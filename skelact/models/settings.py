@@ -1,4 +1,4 @@
-"""`NetworkSettings`: base class of the families' settings."""
+"""`FamilySettings` and `NetworkSettings`: base classes of the families' settings."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ OLDER_NAMES = {"strided": "stride_blocks"}  # as configurations and checkpoints 
 
 
 @dataclass
-class NetworkSettings:
-    """Settings of a network: every field but ``name`` is an argument of its class, by the same name.
+class FamilySettings:
+    """Settings of a family of networks: every field but ``name`` is an argument of its class, by the same name.
 
     A family's settings are a dataclass with its ``network`` and, where one class makes several families, with
     what is ``fixed`` of its arguments.
@@ -24,8 +24,19 @@ class NetworkSettings:
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     name: Any = ""
-    network: ClassVar[type[SkeletonModel]]
     fixed: ClassVar[dict[str, Any]] = {}
+
+    def arguments(self) -> dict[str, Any]:
+        """The network's arguments that the settings give."""
+        chosen = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "name"}
+        return {**chosen, **self.fixed}
+
+
+@dataclass
+class NetworkSettings(FamilySettings):
+    """Settings of a network over skeletons; see `FamilySettings`."""
+
+    network: ClassVar[type[SkeletonModel]]
 
     @model_validator(mode="before")
     @classmethod
@@ -41,5 +52,4 @@ class NetworkSettings:
 
     def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> SkeletonModel:
         """Make the network for a layout, a number of classes and of input channels."""
-        chosen = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "name"}
-        return self.network(layout, n_classes, channels_in, **chosen, **self.fixed)
+        return self.network(layout, n_classes, channels_in, **self.arguments())

@@ -10,31 +10,32 @@ class ConvNorm3d(nn.Sequential):
 
     Args:
         channels_in, channels_out: C and D.
-        kernel: (frames, pixels); odd.
-        stride: (frames, pixels).
+        kernel: (frames, pixels) or (frames, rows, columns); odd unless ``padding`` is given.
+        stride: (frames, pixels) or (frames, rows, columns).
         activate: apply ReLU.
+        padding: as ``kernel``; None: half the kernel, so that sizes stay the same without a stride.
     """
 
     def __init__(
         self,
         channels_in: int,
         channels_out: int,
-        kernel: tuple[int, int],
-        stride: tuple[int, int] = (1, 1),
+        kernel: tuple[int, ...],
+        stride: tuple[int, ...] = (1, 1),
         activate: bool = True,
+        padding: tuple[int, ...] | None = None,
     ) -> None:
-        t, s = kernel
-        conv = nn.Conv3d(
-            channels_in,
-            channels_out,
-            (t, s, s),
-            (stride[0], stride[1], stride[1]),
-            (t // 2, s // 2, s // 2),
-            bias=False,
-        )
+        size = _three(kernel)
+        pad = (size[0] // 2, size[1] // 2, size[2] // 2) if padding is None else _three(padding)
+        conv = nn.Conv3d(channels_in, channels_out, size, _three(stride), pad, bias=False)
         nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
         norm = nn.BatchNorm3d(channels_out)
         super().__init__(conv, norm, *([nn.ReLU(inplace=True)] if activate else []))
+
+
+def _three(values: tuple[int, ...]) -> tuple[int, int, int]:
+    """(frames, pixels) or (frames, rows, columns) as the latter."""
+    return (values[0], values[1], values[-1])
 
 
 class Bottleneck3d(nn.Module):
