@@ -93,9 +93,8 @@ class Prefetcher:
                     raise result
                 if self.device.type == "cuda":
                     current = torch.cuda.current_stream(self.device)
-                    for tensor in vars(result).values():
-                        if isinstance(tensor, torch.Tensor):
-                            tensor.record_stream(current)  # its memory is in use until that stream is done
+                    for tensor in result.tensors():
+                        tensor.record_stream(current)  # its memory is in use until that stream is done
                 yield result
         finally:
             stopped.set()

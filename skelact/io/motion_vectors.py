@@ -127,12 +127,10 @@ class MotionReader:
         if data is None or empty:
             return np.zeros((2, *self.shape), np.float32), np.zeros(self.shape, np.bool_)
         v = data.to_ndarray()
-        per_frame = -np.where(v["source"] < 0, 1 / past, -1 / future) / np.maximum(v["motion_scale"], 1)
-        motion = np.stack([v["motion_x"] * per_frame, v["motion_y"] * per_frame])
-        corner = np.stack([v["dst_x"] - v["w"] // 2, v["dst_y"] - v["h"] // 2]).astype(np.int64)
+        per_frame = np.where(v["source"] < 0, -1 / past, 1 / future) / np.maximum(v["motion_scale"], 1)
         h, w = self.shape
         shape = (w, h) if self.video.rotation in (90, 270) else (h, w)
-        field, known = _into_cells(motion, corner, v["w"], v["h"], shape, self._cell)
+        field, known = _into_cells(v, per_frame, shape, self._cell)
         if self.video.rotation:
             field, known = _turn(field, known, self.video.rotation // 90)
         return field, known
@@ -150,28 +148,27 @@ class MotionReader:
 
 
 def _into_cells(
-    motion: np.ndarray,
-    corner: np.ndarray,
-    width: np.ndarray,
-    height: np.ndarray,
-    shape: tuple[int, int],
-    cell: int,
+    vectors: np.ndarray, scale: np.ndarray, shape: tuple[int, int], cell: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Means of the blocks' vectors by cell, weighted by their area in it."""
     h, w = shape
     sums = np.zeros((3, h * w))
+    width, height = vectors["w"], vectors["h"]
+    left, top = vectors["dst_x"] - (width >> 1), vectors["dst_y"] - (height >> 1)
     for dy in range(0, 16, cell):
         for dx in range(0, 16, cell):
-            there = np.flatnonzero((height > dy) & (width > dx))
-            x, y = (corner[0, there] + dx) // cell, (corner[1, there] + dy) // cell
-            inside = (x >= 0) & (x < w) & (y >= 0) & (y < h)
-            there, at = there[inside], (y * w + x)[inside]
-            area = np.minimum(width[there], cell).astype(np.float64) * np.minimum(height[there], cell)
-            sums[0] += np.bincount(at, area * motion[0, there], h * w)
-            sums[1] += np.bincount(at, area * motion[1, there], h * w)
+            x, y = (left + dx) // cell, (top + dy) // cell
+            there = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+            if dx or dy:
+                there &= (width > dx) & (height > dy)
+            area = there * np.minimum(width, cell).astype(np.float64) * np.minimum(height, cell)
+            at = np.where(there, y.astype(np.int64) * w + x, 0)
+            weight = area * scale
+            sums[0] += np.bincount(at, weight * vectors["motion_x"], h * w)
+            sums[1] += np.bincount(at, weight * vectors["motion_y"], h * w)
             sums[2] += np.bincount(at, area, h * w)
     known = sums[2] > 0
-    field = np.where(known, sums[:2] / np.maximum(sums[2], 1), 0)
+    field = sums[:2] / np.maximum(sums[2], 1)
     return field.reshape(2, h, w).astype(np.float32), known.reshape(h, w)
 
 
