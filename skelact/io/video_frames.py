@@ -202,13 +202,7 @@ class Converter:
         if box is None:
             return self._upright(frame, shape)
         picture = self._upright(frame, self._full)
-        x1, y1, x2, y2 = (int(v) for v in box)
-        height, width = picture.shape[:2]
-        if min(x1, y1) >= 0 and x2 <= width and y2 <= height:
-            cut = picture[y1:y2, x1:x2]
-        else:
-            rows, columns = np.arange(y1, y2).clip(0, height - 1), np.arange(x1, x2).clip(0, width - 1)
-            cut = picture[rows[:, None], columns]
+        cut = cut_box(picture, box)
         if cut.shape[:2] == shape:
             return cut
         whole = av.VideoFrame.from_ndarray(np.ascontiguousarray(cut), format="rgb24")
@@ -218,6 +212,16 @@ class Converter:
         height, width = shape[::-1] if self._rotation in (90, 270) else shape
         image = self._scale.reformat(frame, width, height, "rgb24").to_ndarray()
         return np.rot90(image, self._rotation // 90) if self._rotation else image
+
+
+def cut_box(picture: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """The part of a picture ``[H, W, C]`` in a box of whole pixels (x1, y1, x2, y2); beyond it its edge is repeated."""
+    x1, y1, x2, y2 = (int(v) for v in box)
+    height, width = picture.shape[:2]
+    if min(x1, y1) >= 0 and x2 <= width and y2 <= height:
+        return picture[y1:y2, x1:x2]
+    rows, columns = np.arange(y1, y2).clip(0, height - 1), np.arange(x1, x2).clip(0, width - 1)
+    return picture[rows[:, None], columns]
 
 
 def _check_boxes(box: Sequence[float] | np.ndarray, n: int, name: str) -> np.ndarray:
