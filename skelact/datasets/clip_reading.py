@@ -9,6 +9,7 @@ import numpy as np
 
 from skelact.datasets.clip_table import Clip
 from skelact.errors import ConfigError, DataError, SkelactError, choices
+from skelact.io.flow_cache import read_cached_flow
 from skelact.io.video import Video
 from skelact.io.video_frames import frame_times, read_frames
 
@@ -140,6 +141,7 @@ class ClipTask:
         clip: start, end, boxes.
         shares: ``[views, n_parts]`` for `ClipSampling.moments`.
         sampling, framing: what to read.
+        flow: file of the video's flow, to read instead of its pictures.
     """
 
     row: int
@@ -148,6 +150,7 @@ class ClipTask:
     shares: np.ndarray
     sampling: ClipSampling
     framing: Framing
+    flow: str | None = None
 
 
 @dataclass(frozen=True)
@@ -191,7 +194,11 @@ def _read(task: ClipTask) -> np.ndarray:
         box = follow_boxes(clip.boxes, times, framing.margin, framing.smooth)
     elif framing.aspect == "cut":
         box = _middle(task.path, framing.size)
-    frames = read_frames(task.path, times, size=framing.size, box=box)
+    if task.flow is None:
+        frames = read_frames(task.path, times, size=framing.size, box=box)
+    else:
+        fields, _ = read_cached_flow(task.flow, times, size=framing.size, box=box)
+        frames = np.ascontiguousarray(fields.transpose(0, 2, 3, 1))
     return frames.reshape(*task.shares.shape[:-1], task.sampling.length, *frames.shape[1:])
 
 

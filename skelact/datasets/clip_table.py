@@ -14,7 +14,7 @@ import numpy as np
 from skelact.errors import DataError
 from skelact.io.files import write_text
 from skelact.io.tables import Table
-from skelact.io.video import VIDEO_SUFFIXES
+from skelact.io.video_open import videos_in
 
 
 @dataclass(frozen=True)
@@ -102,10 +102,7 @@ class ClipTable:
             DataError: if there is none.
         """
         root = Path(folder)
-        files = sorted(p for p in root.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
-        if not files:
-            raise DataError(f"the folder {root} holds no video ({', '.join(VIDEO_SUFFIXES)})")
-        inner = [file.relative_to(root) for file in files]
+        inner = [file.relative_to(root) for file in videos_in(root)]
         return cls(
             root, [Clip(p.as_posix(), label=p.parent.name if len(p.parts) > 1 else None) for p in inner]
         )

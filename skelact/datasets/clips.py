@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from skelact.datasets.clip_reading import ClipResult, ClipSampling, ClipTask, Fr
 from skelact.datasets.clip_table import ClipTable
 from skelact.datasets.prefetch import Prefetcher
 from skelact.errors import ConfigError, DataError
+from skelact.io.flow_cache import flow_path
 from skelact.io.workers import WorkerPool
 
 logger = logging.getLogger(__name__)
@@ -55,6 +57,9 @@ class VideoClips:
         table: the clips.
         sampling: which moments.
         framing: which part of the picture, at what size.
+        flow: folder of the videos' flow, as ``skelact extract --flow`` made it: it is read instead of the pictures,
+            C = 2 and 128 is 0 (`skelact.transforms.video.flow_to_float`). With equal generators, pictures and flow
+            are of the same moments.
         workers: processes that decode; 0: none, it is done when a batch is asked for.
         ahead: batches that are ready or in the making, at most, before they are asked for.
 
@@ -69,6 +74,7 @@ class VideoClips:
         sampling: ClipSampling | None = None,
         framing: Framing | None = None,
         *,
+        flow: str | Path | None = None,
         workers: int = 2,
         ahead: int = 2,
     ) -> None:
@@ -79,6 +85,7 @@ class VideoClips:
         self.failed: dict[int, str] = {}
         self.waited = 0.0
         self._ahead = ahead
+        self._flow = None if flow is None else Path(flow)
         self._pool = WorkerPool[ClipTask, ClipResult](read_clip, workers, _failed) if workers else None
 
     def __len__(self) -> int:
@@ -148,7 +155,9 @@ class VideoClips:
         else:
             shares = self.sampling.test_shares()
         path = str(self.table.path(row))
-        return ClipTask(row, path, self.table[row], shares, self.sampling, self.framing)
+        clip = self.table[row]
+        flow = None if self._flow is None else str(flow_path(self._flow, clip.video))
+        return ClipTask(row, path, clip, shares, self.sampling, self.framing, flow)
 
     def _collect(self, results: Sequence[ClipResult]) -> ClipBatch | None:
         good: list[tuple[int, np.ndarray]] = []

@@ -59,6 +59,11 @@ class FlowInfo:
     version: int = _VERSION
 
 
+def flow_path(folder: str | Path, video: str | Path) -> Path:
+    """Where in a folder the flow of a video lies, by the video's path relative to its set."""
+    return Path(folder) / f"{video}{SUFFIX}"
+
+
 def write_flow(
     video: Source,
     out: Source,
@@ -250,7 +255,7 @@ def _decode(path: Path) -> Iterator[tuple[float, np.ndarray]]:
 def _grey(frame: av.VideoFrame) -> np.ndarray:
     """The luma of a frame as it is stored, ``[H, W]`` with what pads its rows; no range is converted."""
     plane = frame.planes[0]
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
 
 
 def _read_tag(tags: dict[str, str], name: str) -> FlowInfo:

@@ -15,18 +15,13 @@ from av.error import FFmpegError
 
 from skelact.errors import DataError
 from skelact.io.addresses import is_address, public_name
+from skelact.io.video_open import VIDEO_SUFFIXES, pick_stream
 from skelact.io.video_open import open_container as _open_container
-from skelact.io.video_open import pick_stream
 from skelact.io.video_write import VideoWriter, write_video
 
 __all__ = ["VIDEO_SUFFIXES", "Frame", "Video", "VideoWriter", "is_live", "open_video", "write_video"]
 
 logger = logging.getLogger(__name__)
-
-VIDEO_SUFFIXES = (
-    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts",
-    ".m2ts", ".3gp", ".ogv",
-)  # fmt: skip
 
 _MAX_WARNINGS = 20
 _MAX_FPS = 1000.0

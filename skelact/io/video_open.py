@@ -14,9 +14,25 @@ from av.stream import Disposition
 from skelact.errors import DataError
 from skelact.io.addresses import public_name
 
+VIDEO_SUFFIXES = (
+    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts",
+    ".m2ts", ".3gp", ".ogv",
+)  # fmt: skip
 # FFmpeg draws any text file as a picture of a terminal; such "videos" are refused.
 _TEXT_CODECS = ("ansi", "bintext", "xbin", "idf")
 _CAMERA_FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
+
+
+def videos_in(folder: Path) -> list[Path]:
+    """Every video file under a folder, by suffix, in a fixed order.
+
+    Raises:
+        DataError: if there is none.
+    """
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
+    if not files:
+        raise DataError(f"the folder {folder} holds no video ({', '.join(VIDEO_SUFFIXES)})")
+    return files
 
 
 def open_container(source: str | PathLike[str] | int, live: bool = False, timeout: float = 15.0) -> Any:

@@ -21,6 +21,16 @@ def to_float(frames: Tensor) -> Tensor:
     return frames.permute(0, 4, 1, 2, 3).float().div_(255)
 
 
+def flow_to_float(fields: Tensor, bound: float = 20.0) -> Tensor:
+    """Flow of 8 bits ``uint8 [N, T, H, W, 2]`` to float32 pixels per frame ``[N, 2, T, H, W]``.
+
+    Args:
+        fields: as read from files of flow; 128 is 0.
+        bound: what 1 and 255 stand for.
+    """
+    return fields.permute(0, 4, 1, 2, 3).float().sub_(128).mul_(bound / 127)
+
+
 def normalise(
     x: Tensor, mean: Sequence[float] = KINETICS_MEAN, std: Sequence[float] = KINETICS_STD
 ) -> Tensor:
