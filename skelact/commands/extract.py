@@ -1,4 +1,4 @@
-"""``skelact extract VIDEO… --out FILE.h5``."""
+"""``skelact extract VIDEO… --out FILE.h5``, and ``--flow KIND --out FOLDER`` for optical flow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from skelact.errors import ConfigError
 HELP = """Turn videos into skeletons with MediaPipe: files, folders, a camera (0) or a stream address.
 
   skelact extract clips/ --out mine.h5 --split 0.7 0.1 0.2     (a folder label/...mp4 gives the labels)
-  skelact extract video.mp4 --out video.h5 --parts pose+hands"""
+  skelact extract video.mp4 --out video.h5 --parts pose+hands
+  skelact extract clips/ --flow dis                             (optical flow instead, into clips_flow/)"""
 
 
 @dataclass
@@ -43,6 +44,10 @@ class Options:
         overwrite: replace the file if it exists.
         dask: address of a Dask scheduler that does the work.
         estimator: pose estimator.
+        flow: find optical flow instead of skeletons: dis, farneback, tvl1, raft or motion (the codec's own vectors);
+            --out is then a folder, FOLDER_flow beside the videos' folder if it is not given.
+        flow_size: shorter side of the fields of flow, in pixels.
+        flow_bound: pixels per frame, at that size, beyond which flow is cut off.
     """
 
     sources: Annotated[tuple[str, ...], tyro.conf.Positional, named("VIDEO|FOLDER")] = ()
@@ -63,16 +68,42 @@ class Options:
     overwrite: bool = False
     dask: Annotated[str | None, named("ADDRESS")] = None
     estimator: Annotated[str, named("NAME")] = "mediapipe"
+    flow: Annotated[str | None, named("KIND")] = None
+    flow_size: Annotated[int, named("PIXELS")] = 128
+    flow_bound: Annotated[float, named("PIXELS")] = 20.0
 
 
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     options = parse(Options, arguments, "extract", HELP)
+    if options.flow is not None and options.sources:
+        found = flow(options, ui)
+        ui.result(found.to_dict())
+        return PARTLY if found.failed else 0
     if not options.sources or not options.out:
         raise ConfigError("name the videos and the file to write: skelact extract VIDEO --out set.h5")
     report = extract(options, ui)
     ui.result(report.to_dict())
     return PARTLY if report.failed or report.empty else 0
+
+
+def flow(options: Options, ui: UI) -> Any:
+    """Find the optical flow of videos with progress; returns the report."""
+    from skelact.io.flow_many import extract_flow
+
+    with ui.progress("finding flow") as update:
+        report = extract_flow(
+            options.sources, options.out or None, kind=options.flow or "", size=options.flow_size,
+            bound=options.flow_bound, workers=options.workers, resume=options.resume and not options.overwrite,
+            progress=update,
+        )  # fmt: skip
+    n = len(report.stored) + len(report.already_there)
+    share = f", {percent(report.n_bytes / report.video_bytes)} of their bytes" if report.video_bytes else ""
+    ui.done(f"{report.kind} flow of {n} videos in {report.out}{share}")
+    if report.already_there:
+        ui.say(f"  {len(report.already_there)} of them were there")
+    show_reasons(ui, "videos could not be used", list(report.failed.items()))
+    return report
 
 
 def extract(options: Options, ui: UI) -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from skelact.errors import DataError, choices
 from skelact.layouts import SkeletonLayout
 
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ class SkeletonBatch:
         label: ``[N]`` class per clip, -1 = unknown.
         layout: of the joints.
         origin: of the positions, see `Skeleton`.
-        rgb, flow: optional ``[N, C, T, H, W]`` video of the same clips.
+        pictures: further streams of the same clips by name (``rgb``, ``flow``, ``depth``), ``[N, C, T, H, W]``; clips
+            that lack a stream hold any numbers there.
+        there: by the name of a stream, ``[N]`` bool: which clips have it; a stream without an entry is there in all.
     """
 
     x: Tensor
@@ -34,8 +37,16 @@ class SkeletonBatch:
     label: Tensor
     layout: SkeletonLayout
     origin: str = "camera"
-    rgb: Tensor | None = None
-    flow: Tensor | None = None
+    pictures: dict[str, Tensor] = field(default_factory=dict)
+    there: dict[str, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in self.there:
+            if name not in self.pictures:
+                raise DataError(choices(name, self.pictures, "stream that is said to be there"))
+        for name, value in [*self.pictures.items(), *self.there.items()]:
+            if len(value) != len(self.label):
+                raise DataError(f"stream '{name}' has {len(value)} clips, and the batch {len(self.label)}")
 
     @property
     def n_clips(self) -> int:
@@ -95,9 +106,21 @@ class SkeletonBatch:
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> SkeletonBatch:
         """The batch on another device."""
-        moved = {
-            name: value.to(device, non_blocking=non_blocking)
-            for name, value in vars(self).items()
-            if isinstance(value, Tensor)
-        }
-        return self.replace(**moved)
+
+        def move(value: Any) -> Any:
+            if isinstance(value, dict):
+                return {name: move(inner) for name, inner in value.items()}
+            return value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
+
+        return self.replace(**{name: move(value) for name, value in vars(self).items()})
+
+    def tensors(self) -> list[Tensor]:
+        """Everything that lies on the batch's device."""
+        inner = [*self.pictures.values(), *self.there.values()]
+        return [v for v in [*vars(self).values(), *inner] if isinstance(v, Tensor)]
+
+    def has(self, name: str) -> Tensor:
+        """``[N]`` bool: which clips have a stream."""
+        if name in self.there:
+            return self.there[name]
+        return torch.full((self.n_clips,), name in self.pictures, device=self.label.device)

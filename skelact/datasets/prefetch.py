@@ -6,21 +6,22 @@ import contextlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
+from typing import Generic, TypeVar
 
 import torch
 
-from skelact.datasets.batch import SkeletonBatch
+B = TypeVar("B")
 
 
-class Prefetcher:
+class Prefetcher(Generic[B]):
     """Makes batches in order in a background thread.
 
     One thread makes them in order, so random numbers are the same as without prefetching. On a GPU the thread
     has its own stream, and batches are made while the network computes.
 
     Args:
-        make: batch number → batch.
+        make: batch number → batch, whose method ``tensors`` lists what lies on the device.
         n_batches: how many.
         ahead: maximal number of prefetched batches; 0: every batch is made on demand.
         device: where ``make`` computes.
@@ -32,7 +33,7 @@ class Prefetcher:
 
     def __init__(
         self,
-        make: Callable[[int], SkeletonBatch],
+        make: Callable[[int], B],
         n_batches: int,
         ahead: int = 2,
         device: torch.device | str = "cpu",
@@ -44,7 +45,7 @@ class Prefetcher:
     def __len__(self) -> int:
         return self.n_batches
 
-    def __iter__(self) -> Iterator[SkeletonBatch]:
+    def __iter__(self) -> Generator[B, None, None]:
         with contextlib.closing(self._from_thread() if self.ahead > 0 else self._one_by_one()) as batches:
             for _ in range(self.n_batches):
                 begin = time.perf_counter()
@@ -52,15 +53,15 @@ class Prefetcher:
                 self.waited += time.perf_counter() - begin
                 yield batch
 
-    def _one_by_one(self) -> Generator[SkeletonBatch, None, None]:
+    def _one_by_one(self) -> Generator[B, None, None]:
         for i in range(self.n_batches):
             yield self.make(i)
 
-    def _from_thread(self) -> Generator[SkeletonBatch, None, None]:
-        ready: queue.Queue[SkeletonBatch | BaseException] = queue.Queue(self.ahead)
+    def _from_thread(self) -> Generator[B, None, None]:
+        ready: queue.Queue[B | BaseException] = queue.Queue(self.ahead)
         stopped = threading.Event()
 
-        def hand_over(result: SkeletonBatch | BaseException) -> bool:
+        def hand_over(result: B | BaseException) -> bool:
             while not stopped.is_set():
                 try:
                     ready.put(result, timeout=0.1)
@@ -93,9 +94,8 @@ class Prefetcher:
                     raise result
                 if self.device.type == "cuda":
                     current = torch.cuda.current_stream(self.device)
-                    for tensor in vars(result).values():
-                        if isinstance(tensor, torch.Tensor):
-                            tensor.record_stream(current)  # its memory is in use until that stream is done
+                    for tensor in getattr(result, "tensors", list)():
+                        tensor.record_stream(current)  # its memory is in use until that stream is done
                 yield result
         finally:
             stopped.set()

@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 import logging
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
 from av.error import EOFError as AVEOFError
 from av.error import FFmpegError
-from av.stream import Disposition
 
 from skelact.errors import DataError
 from skelact.io.addresses import is_address, public_name
+from skelact.io.video_open import VIDEO_SUFFIXES, pick_stream
+from skelact.io.video_open import open_container as _open_container
 from skelact.io.video_write import VideoWriter, write_video
 
 __all__ = ["VIDEO_SUFFIXES", "Frame", "Video", "VideoWriter", "is_live", "open_video", "write_video"]
 
 logger = logging.getLogger(__name__)
 
-VIDEO_SUFFIXES = (
-    ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ts", ".mts",
-    ".m2ts", ".3gp", ".ogv",
-)  # fmt: skip
-
-# FFmpeg draws any text file as a picture of a terminal; such "videos" are refused.
-_TEXT_CODECS = ("ansi", "bintext", "xbin", "idf")
-_CAMERA_FORMATS = {"linux": "v4l2", "darwin": "avfoundation", "win32": "dshow"}
 _MAX_WARNINGS = 20
 _MAX_FPS = 1000.0
+# Containers with the time of every frame. Others (MPEG program streams, bare codec streams) are decoded from the
+# beginning, as the times of their frames are only known by those before.
+_SEEKABLE = ("mov", "mp4", "matroska", "webm", "avi", "mpegts", "flv")
+_SEEK_FROM = 0.25  # seconds; nearer frames are reached sooner by decoding on
+_SEEK_BLINDLY = 2.0  # seconds; a usual distance of key frames
 
 
 @dataclass(frozen=True)
@@ -91,8 +86,14 @@ def is_live(source: str | PathLike[str] | int) -> bool:
 class Video:
     """An open video. Made by `open_video`; iterate it once, and close it (or use ``with``).
 
+    Args:
+        source, start, end, fps, threads, timeout: as for `open_video`.
+        options: options of the decoder.
+        each_packet: called with every packet before it is decoded.
+
     Attributes:
         name: what was opened, for messages.
+        codec: FFmpeg's name of the decoder.
         fps: average frames per second.
         width: of the upright pictures, in pixels.
         height: of the upright pictures, in pixels.
@@ -112,50 +113,44 @@ class Video:
         fps: float | None = None,
         threads: int = 0,
         timeout: float = 15.0,
+        options: Mapping[str, str] | None = None,
+        each_packet: Callable[[av.Packet], None] | None = None,
     ) -> None:
         self.name = public_name(source)
         self._source = str(source)
         self.live = is_live(source)
         self.warnings: list[str] = []
         self._start, self._end, self._given_fps = start, end, fps
+        self._timeout, self._threads, self._options = timeout, threads, options
+        self._each_packet = each_packet
         self._container = _open_container(source, self.live, timeout)
         try:
-            self._prepare(threads)
+            self._prepare()
         except BaseException:
             self.close()
             raise
 
-    def _prepare(self, threads: int) -> None:
-        container = self._container
-        streams = [
-            s
-            for s in container.streams.video
-            if s.codec_context is not None
-            and s.codec_context.name not in _TEXT_CODECS
-            and not s.disposition & Disposition.attached_pic
-        ]
-        if not streams:
-            kinds = sorted({s.type for s in container.streams})
-            if container.streams.video:  # a text file drawn as a terminal, or the cover of a song
-                kinds = [k for k in kinds if k != "video"] or ["text"]
-            has = ", ".join(kinds) or "nothing"
-            raise DataError(f"{self.name} has no video stream (it has: {has}); give a video")
-        stream = self._stream = streams[0]
-        with suppress(ValueError, RuntimeError):
-            stream.codec_context.thread_count = threads
-            stream.codec_context.thread_type = "AUTO" if threads != 1 else "NONE"
-        self._origin = float((stream.start_time or 0) * (stream.time_base or 0))
+    def _prepare(self) -> None:
+        self._set_up()
+        stream, container = self._stream, self._container
         # AVI stores no presentation times: those of reordered frames are muddled, the decoding times are not.
-        self._by_decoding = "avi" in container.format.name.split(",")
-        if self.live or (self._by_decoding and not self._start):
+        formats = container.format.name.split(",")
+        self._by_decoding = "avi" in formats
+        self._origin = float((stream.start_time or 0) * (stream.time_base or 0))
+        self._seekable = not self.live and any(name in _SEEKABLE for name in formats)
+        if self._by_decoding and stream.codec_context.has_b_frames:
+            self._seekable = False  # these times lag by a delay that only the first frame tells
+        if self.live or (self._by_decoding and not (self._start and self._seekable)):
             self._origin = None  # a camera's clock starts anywhere: the first frame becomes 0
+        self._decoder, self._ahead = self._decode(), []
         if self._start:
-            self._seek(self._start)
-        self._decoder = self._decode()
-        self._ahead = [frame for frame in [next(self._decoder, None)] if frame is not None]
+            self.seek(self._start)
+        if not self._ahead:
+            self._ahead = [frame for frame in [next(self._decoder, None)] if frame is not None]
         if not self._ahead:
             self._complain_no_frames()
         first = self._ahead[0]
+        self.codec: str = stream.codec_context.name
         self.rotation = round(getattr(first, "rotation", 0) / 90) * 90 % 360
         turned = self.rotation in (90, 270)
         self._size = (first.width, first.height)
@@ -180,15 +175,64 @@ class Video:
             f"{self.name} has a video stream, but not one frame of it decodes{why}; it is damaged"
         )
 
-    def _seek(self, start: float) -> None:
+    def _set_up(self) -> None:
+        """Choose the stream and set its decoder up, before anything is decoded."""
+        stream = self._stream = pick_stream(self._container, self.name)
+        with suppress(ValueError, RuntimeError):
+            stream.codec_context.thread_count = self._threads
+            stream.codec_context.thread_type = "AUTO" if self._threads != 1 else "NONE"
+        if self._options:
+            stream.codec_context.options = dict(self._options)
+
+    def seek(self, time: float) -> None:
+        """Let `frames` go on at the last key frame at or before a time, or at the beginning.
+
+        Every frame from the time on then decodes as it does from the beginning.
+
+        Args:
+            time: seconds from the start of the video.
+
+        Raises:
+            DataError: for a live source.
+        """
         if self.live:
-            raise DataError(f"{self.name} is live and cannot start at {start} s; leave the start out")
-        try:
-            assert self._origin is not None
-            target = int((self._origin + start) / self._stream.time_base)
-            self._container.seek(target, stream=self._stream, backward=True)
-        except FFmpegError:
-            logger.debug("%s: seeking failed, frames are skipped one by one", self.name)
+            raise DataError(f"{self.name} is live and cannot start at {time} s; leave the start out")
+        if self._origin is None and self._ahead:
+            self._origin = self._stamp(self._ahead[0])
+        back = 0.0
+        while self._seekable and self._origin is not None and time - back > 0:
+            target = int((self._origin + time - back) / self._stream.time_base)
+            try:
+                self._container.seek(target, stream=self._stream, backward=True)
+            except FFmpegError:
+                logger.debug("%s: seeking failed, frames are skipped one by one", self.name)
+                break
+            self._decoder = self._decode()
+            first = next((frame for frame in self._decoder if frame.key_frame), None)
+            stamp = None if first is None else self._stamp(first)
+            if first is not None and stamp is None:
+                break  # without timestamps only counting from the beginning tells the time
+            if first is not None and stamp is not None and stamp - self._origin <= time + 1e-6:
+                self._ahead = [first]
+                return
+            back = max(1.0, 2 * back)  # containers search by decoding time, or only roughly
+        self._container.close()
+        self._container = _open_container(self._source, timeout=self._timeout)
+        self._set_up()
+        self._decoder, self._ahead = self._decode(), []
+
+    def seek_helps(self, now: float, time: float) -> bool:
+        """Whether a key frame lies between ``now`` and ``time`` (seconds), so that seeking saves decoding."""
+        if not self._seekable or self._origin is None or time - now < _SEEK_FROM:
+            return False
+        blindly = time - now > _SEEK_BLINDLY
+        entries = getattr(self._stream, "index_entries", None)
+        if not entries:  # the container has no index, or this PyAV does not show it
+            return blindly
+        found = entries.search_timestamp(int((self._origin + time) / self._stream.time_base), backward=True)
+        if found < 0 or found == len(entries) - 1:  # Matroska's index grows as it is read
+            return blindly
+        return entries[found].timestamp * self._stream.time_base - self._origin > now
 
     def _warn(self, text: str) -> None:
         if len(self.warnings) < _MAX_WARNINGS:
@@ -206,6 +250,8 @@ class Video:
             except FFmpegError as error:
                 self._warn(f"reading stops early: {error}")
                 break
+            if self._each_packet is not None:
+                self._each_packet(packet)
             try:
                 yield from packet.decode()
             except AVEOFError:
@@ -241,13 +287,11 @@ class Video:
             "or rewrite it, for instance: ffmpeg -r 30 -i IN OUT.mp4"
         )
 
-    def __iter__(self) -> Iterator[Frame]:
+    def frames(self) -> Iterator[tuple[float, av.VideoFrame]]:
+        """(seconds, decoded frame) from where the video is, before any conversion; see `seek`."""
         last = -np.inf
         shift = 0.0
-        index = n_seen = n_corrupt = 0
         for frame in self._frames():
-            n_seen += 1
-            n_corrupt += bool(frame.is_corrupt)
             stamp = self._stamp(frame)
             if stamp is not None:
                 if self._origin is None:
@@ -262,6 +306,13 @@ class Video:
                 else:
                     time = last + min(1e-3, 0.5 / self.fps)
             last = time
+            yield time, frame
+
+    def __iter__(self) -> Iterator[Frame]:
+        index = n_seen = n_corrupt = 0
+        for time, frame in self.frames():
+            n_seen += 1
+            n_corrupt += bool(frame.is_corrupt)
             if self._start is not None and time < self._start - 1e-6:
                 continue
             if self._end is not None and time >= self._end:
@@ -311,42 +362,3 @@ class Video:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _open_container(source: str | PathLike[str] | int, live: bool, timeout: float) -> Any:
-    text = str(source)
-    file, format_name, options = text, None, {}
-    if isinstance(source, int) or text.isdigit() or text.startswith("/dev/video"):
-        format_name = _CAMERA_FORMATS.get(sys.platform, "v4l2")
-        if text.isdigit():
-            file = f"/dev/video{text}" if format_name == "v4l2" else text
-        if format_name == "v4l2" and not Path(file).exists():
-            raise DataError(f"there is no camera {file}; list the cameras with: ls /dev/video*")
-    elif live:
-        if text.startswith("rtsp://"):
-            options = {"rtsp_transport": "tcp"}  # UDP loses packets and smears the picture
-    else:
-        path = Path(text)
-        if not path.exists():
-            raise DataError(f"there is no file {path}")
-        if path.is_dir():
-            raise DataError(f"{path} is a folder; give a video file")
-        if path.stat().st_size == 0:
-            raise DataError(f"{path} is empty (0 bytes)")
-    try:
-        return av.open(file, format=format_name, options=options, timeout=timeout if live else None)
-    except FFmpegError as error:
-        if live:
-            # the error's own text repeats the address, with its password
-            why = error.strerror or type(error).__name__
-            raise DataError(
-                f"cannot open {public_name(text)}: {why}; check the address and that the device is on"
-            ) from None
-        raise DataError(
-            f"{text} cannot be read as a video: {error.strerror or error}; "
-            "it is not a video, or is cut off before its index"
-        ) from error
-    except ValueError as error:
-        raise DataError(
-            f"cannot open {public_name(text)}: {str(error).replace(file, public_name(file))}"
-        ) from None

@@ -12,7 +12,8 @@ from typing import Any
 
 from skelact.errors import ConfigError, DataError, DependencyError, SkelactError
 from skelact.io.addresses import is_address, public_name, short_name, without_secrets
-from skelact.io.video import VIDEO_SUFFIXES, is_live
+from skelact.io.video import is_live
+from skelact.io.video_open import videos_in
 from skelact.pose.extract import extract_video
 from skelact.skeleton import Skeleton
 
@@ -90,10 +91,7 @@ def find_tasks(
         if not path.is_dir():
             found.append((text, path.stem, None))
             continue
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file())
-        if not files:
-            raise DataError(f"the folder {path} holds no video ({', '.join(VIDEO_SUFFIXES)})")
-        for file in files:
+        for file in videos_in(path):
             inner = file.relative_to(path)
             label = file.parent.name if labels_from_folders and len(inner.parts) > 1 else None
             found.append((str(file), inner.with_suffix("").as_posix(), label))

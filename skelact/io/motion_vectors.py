@@ -1,0 +1,198 @@
+"""The codec's own motion vectors as a dense field: motion for the price of decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import av
+import numpy as np
+from av.video.frame import PictureType
+
+from skelact.errors import ConfigError, DataError, choices
+from skelact.io.video import Video
+from skelact.io.video_frames import Frames, Moments, Source, find_moments, nearest_frames
+
+# FFmpeg's decoders that export motion vectors.
+MOTION_CODECS = ("h264", "mpeg4", "mpeg2video", "mpeg1video", "h263", "flv", "msmpeg4v2", "msmpeg4v3")
+CELLS = (8, 16)
+_EMPTY_B = ("mpeg4",)  # the vectors that its decoder gives of B frames are all 0
+_REFERENCES = (PictureType.I, PictureType.P, PictureType.S)
+
+# A decoded frame, and how many frames before and after it the nearest ones lie that others refer to.
+Placed = tuple[av.VideoFrame, int, int]
+
+
+def read_motion(
+    path: Source,
+    times: Moments | None = None,
+    *,
+    indices: Sequence[int] | np.ndarray | None = None,
+    cell: int = 16,
+    threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read the codec's motion vectors of the frames nearest to given moments.
+
+    A field says how far what is seen in a cell has moved since the frame before. The codec says it of the frame that
+    it predicts from, which may be further away: the vector is divided by the distance to that frame, taken to be the
+    nearest that fits the kind of frame. H.264 may choose an older one block by block, which FFmpeg does not tell: such
+    vectors are a whole multiple too long. Vectors to later frames are turned round.
+
+    Args:
+        path: the video file.
+        times: ``[T]`` seconds from its start.
+        indices: ``[T]`` numbers of frames instead of times.
+        cell: side of a cell in pixels, 16 (a macroblock) or 8.
+        threads: decoder threads; 0: as many as help.
+
+    Returns:
+        ``[T, 2, h, w]`` float32, (right, down) in pixels of the upright video per frame, and ``[T, h, w]`` bool,
+        where there is a vector: not on key frames, not in blocks that are coded without prediction, and not in B frames
+        of MPEG-4 part 2 (Xvid, DivX); the field is 0 there. ``h``, ``w``: the picture's sides in cells, rounded up.
+
+    Raises:
+        DataError: as `skelact.io.video_frames.read_frames`, and for a codec whose decoder gives no vectors.
+        ConfigError: for another cell.
+    """
+    with MotionReader(path, cell, threads) as reader:
+        wanted = find_moments(reader.video, path, times, indices)
+        fields = np.empty((len(wanted), 2, *reader.shape), np.float32)
+        known = np.empty((len(wanted), *reader.shape), np.bool_)
+        for k, placed in nearest_frames(reader.video, wanted, reader.place):
+            fields[k], known[k] = reader.field(placed)
+    return fields, known
+
+
+class MotionReader:
+    """An open video whose motion vectors are read.
+
+    Args:
+        path, cell, threads: as for `read_motion`.
+
+    Attributes:
+        video: the open video.
+        shape: ``(h, w)`` of a field.
+
+    Raises:
+        DataError, ConfigError: as `read_motion`.
+    """
+
+    def __init__(self, path: Source, cell: int = 16, threads: int = 1) -> None:
+        if cell not in CELLS:
+            raise ConfigError(choices(cell, CELLS, "cell of motion vectors, in pixels"))
+        self._cell = cell
+        self._unused: dict[int, bool] = {}  # presentation stamp → whether no other frame refers to it
+        options = {"flags2": "+export_mvs"}
+        self.video = Video(path, threads=threads, options=options, each_packet=self._note)
+        if self.video.codec not in MOTION_CODECS:
+            self.video.close()
+            raise DataError(
+                f"{self.video.name} is coded as {self.video.codec}, whose decoder gives no motion vectors; these do: "
+                f"{', '.join(MOTION_CODECS)}. Take another kind of flow, or: ffmpeg -i IN -c:v libx264 OUT.mp4"
+            )
+        self.shape = (-(-self.video.height // cell), -(-self.video.width // cell))
+
+    def __iter__(self) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
+        """(seconds, field, mask) of every frame, as of `read_motion`."""
+        for time, placed in self.place(self.video.frames()):
+            yield time, *self.field(placed)
+
+    def __enter__(self) -> MotionReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.video.close()
+
+    def place(self, frames: Frames) -> Iterator[tuple[float, Placed]]:
+        """(seconds, `Placed`) of every frame."""
+        group: list[tuple[float, av.VideoFrame]] = []  # the frames after one of these kinds, up to the next
+        for item in frames:
+            group.append(item)
+            if item[1].pict_type in _REFERENCES:
+                yield from self._place_group(group)
+                group = []
+        yield from self._place_group(group)
+
+    def _place_group(self, group: list[tuple[float, av.VideoFrame]]) -> Iterator[tuple[float, Placed]]:
+        used = [-1, *(k for k, (_, frame) in enumerate(group) if self._is_reference(frame))]
+        for k, (time, frame) in enumerate(group):
+            # P frames are predicted from the last P or I frame, B frames from whatever is used and near.
+            past = k + 1 if frame.pict_type in _REFERENCES else k - max(r for r in used if r < k)
+            yield time, (frame, past, min((r - k for r in used if r > k), default=1))
+
+    def field(self, placed: Placed) -> tuple[np.ndarray, np.ndarray]:
+        """Field ``[2, h, w]`` and mask ``[h, w]`` of a frame."""
+        frame, past, future = placed
+        data = frame.side_data.get("MOTION_VECTORS")
+        empty = self.video.codec in _EMPTY_B and frame.pict_type not in _REFERENCES
+        if data is None or empty:
+            return np.zeros((2, *self.shape), np.float32), np.zeros(self.shape, np.bool_)
+        v = data.to_ndarray()
+        per_frame = np.where(v["source"] < 0, -1 / past, 1 / future) / np.maximum(v["motion_scale"], 1)
+        h, w = self.shape
+        shape = (w, h) if self.video.rotation in (90, 270) else (h, w)
+        field, known = _into_cells(v, per_frame, shape, self._cell)
+        if self.video.rotation:
+            field, known = _turn(field, known, self.video.rotation // 90)
+        return field, known
+
+    def _is_reference(self, frame: av.VideoFrame) -> bool:
+        unused = self._unused.pop(frame.pts, None) if frame.pts is not None else None
+        return frame.pict_type in _REFERENCES if unused is None else not unused
+
+    def _note(self, packet: av.Packet) -> None:
+        """Remember of an H.264 packet whether other frames refer to it; other codecs' B frames are never used."""
+        if packet.pts is not None and packet.stream.codec_context.name == "h264":
+            unused = _is_unused(packet)
+            if unused is not None:
+                self._unused[packet.pts] = unused
+
+
+def _into_cells(
+    vectors: np.ndarray, scale: np.ndarray, shape: tuple[int, int], cell: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Means of the blocks' vectors by cell, weighted by their area in it."""
+    h, w = shape
+    sums = np.zeros((3, h * w))
+    width, height = vectors["w"], vectors["h"]
+    left, top = vectors["dst_x"] - (width >> 1), vectors["dst_y"] - (height >> 1)
+    for dy in range(0, 16, cell):
+        for dx in range(0, 16, cell):
+            x, y = (left + dx) // cell, (top + dy) // cell
+            there = (x >= 0) & (x < w) & (y >= 0) & (y < h)
+            if dx or dy:
+                there &= (width > dx) & (height > dy)
+            area = there * np.minimum(width, cell).astype(np.float64) * np.minimum(height, cell)
+            at = np.where(there, y.astype(np.int64) * w + x, 0)
+            weight = area * scale
+            sums[0] += np.bincount(at, weight * vectors["motion_x"], h * w)
+            sums[1] += np.bincount(at, weight * vectors["motion_y"], h * w)
+            sums[2] += np.bincount(at, area, h * w)
+    known = sums[2] > 0
+    field = sums[:2] / np.maximum(sums[2], 1)
+    return field.reshape(2, h, w).astype(np.float32), known.reshape(h, w)
+
+
+def _turn(field: np.ndarray, known: np.ndarray, quarters: int) -> tuple[np.ndarray, np.ndarray]:
+    """Turn a field anticlockwise by quarters of a circle, positions and vectors."""
+    for _ in range(quarters):  # what pointed right points up, and what pointed down points right
+        u, v = np.rot90(field, axes=(1, 2))
+        field = np.stack([v, -u])
+    return field, np.ascontiguousarray(np.rot90(known, quarters))
+
+
+def _is_unused(packet: av.Packet) -> bool | None:
+    """Whether an H.264 packet's picture has ``nal_ref_idc`` 0; None if no slice is found."""
+    data = memoryview(packet)
+    if bytes(data[:3]) == b"\0\0\1" or bytes(data[:4]) == b"\0\0\0\1":
+        text, at = bytes(data[:4096]), 0
+        while (at := text.find(b"\0\0\1", at)) >= 0 and at + 3 < len(text):
+            at += 3
+            if 1 <= text[at] & 31 <= 5:
+                return text[at] >> 5 & 3 == 0
+        return None
+    at = 0  # units after their length, as in MP4 and Matroska
+    while at + 4 < len(data):
+        if 1 <= data[at + 4] & 31 <= 5:
+            return data[at + 4] >> 5 & 3 == 0
+        at += 4 + int.from_bytes(data[at : at + 4], "big")
+    return None

@@ -1,0 +1,224 @@
+"""Batched augmentation of video clips ``[N, C, T, H, W]`` on their device; a draw per clip holds for all its frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from skelact.errors import ConfigError, choices
+
+KINETICS_MEAN, KINETICS_STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CORNERS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5))  # down, right; as shares of the room
+CROPS = ("centre", "three", "ten")
+
+
+def to_float(frames: Tensor) -> Tensor:
+    """``uint8 [N, T, H, W, C]`` as decoded to float32 ``[N, C, T, H, W]`` in 0..1."""
+    return frames.permute(0, 4, 1, 2, 3).float().div_(255)
+
+
+def flow_to_float(fields: Tensor, bound: float = 20.0) -> Tensor:
+    """Flow of 8 bits ``uint8 [N, T, H, W, 2]`` to float32 pixels per frame ``[N, 2, T, H, W]``.
+
+    Args:
+        fields: as read from files of flow; 128 is 0.
+        bound: what 1 and 255 stand for.
+    """
+    return fields.permute(0, 4, 1, 2, 3).float().sub_(128).mul_(bound / 127)
+
+
+def normalise(
+    x: Tensor, mean: Sequence[float] = KINETICS_MEAN, std: Sequence[float] = KINETICS_STD
+) -> Tensor:
+    """Subtract a mean and divide by a deviation per channel."""
+    shape = (1, -1, 1, 1, 1)
+    return (x - x.new_tensor(mean).view(shape)) / x.new_tensor(std).view(shape)
+
+
+def crop_resize(x: Tensor, boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Cut one box out of each clip and scale it, linearly between pixels.
+
+    Args:
+        x: ``[N, C, T, H, W]`` floats.
+        boxes: ``[N, 4]`` top, left, height, width in pixels, whole or not.
+        size: (height, width) of the result. It should not be much smaller than the boxes: pixels are not averaged.
+    """
+    n, c, t, height, width = x.shape
+    boxes = boxes.to(x)
+    rows = (torch.arange(size[0], device=x.device, dtype=x.dtype) + 0.5) / size[0]
+    columns = (torch.arange(size[1], device=x.device, dtype=x.dtype) + 0.5) / size[1]
+    y = (boxes[:, :1] + rows * boxes[:, 2:3]) * (2 / height) - 1
+    x_at = (boxes[:, 1:2] + columns * boxes[:, 3:]) * (2 / width) - 1
+    grid = torch.stack(
+        [x_at[:, None, :].expand(n, *size), y[:, :, None].expand(n, *size)], -1
+    )  # across, then down
+    cut = functional.grid_sample(
+        x.reshape(n, c * t, height, width), grid, padding_mode="border", align_corners=False
+    )
+    return cut.view(n, c, t, *size)
+
+
+def _draw(n: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
+    return torch.rand(n, generator=generator, device=like.device)
+
+
+def multi_scale_crop(
+    x: Tensor,
+    size: tuple[int, int],
+    generator: torch.Generator | None = None,
+    scales: Sequence[float] = (1.0, 0.875, 0.75, 0.66),
+    *,
+    square: bool = False,
+) -> Tensor:
+    """Cut a corner or the middle out of each clip, with sides that are random shares of its shorter side.
+
+    Args:
+        x: ``[N, C, T, H, W]``.
+        size: (height, width) of the result.
+        generator: where random numbers come from.
+        scales: shares of the shorter side. Height and width draw theirs apart, at most one step from each other, as in
+            Wang et al., Temporal Segment Networks, ECCV 2016.
+        square: one share for both, as in Hara et al., 2017, with scales 1, 2^-1/4, ..., 1/2.
+    """
+    n, height, width = len(x), x.shape[3], x.shape[4]
+    shares = torch.tensor(sorted(scales, reverse=True), device=x.device)
+    first = (_draw(n, x, generator) * len(scales)).long()
+    step = torch.zeros_like(first) if square else (_draw(n, x, generator) * 3).long() - 1
+    second = (first + step).clamp(0, len(scales) - 1)
+    side = min(height, width)
+    sides = torch.stack([shares[first], shares[second]], 1).mul(side).round().clamp(min=1)
+    at = torch.tensor(CORNERS, device=x.device)[(_draw(n, x, generator) * len(CORNERS)).long()]
+    room = torch.tensor([height, width], device=x.device) - sides
+    return crop_resize(x, torch.cat([(room * at).round(), sides], 1), size)
+
+
+def random_resized_crop(
+    x: Tensor,
+    size: tuple[int, int],
+    generator: torch.Generator | None = None,
+    area: tuple[float, float] = (0.25, 1.0),
+    ratio: tuple[float, float] = (3 / 4, 4 / 3),
+) -> Tensor:
+    """Cut a random part out of each clip and scale it.
+
+    Args:
+        x: ``[N, C, T, H, W]``.
+        size: (height, width) of the result.
+        generator: where random numbers come from.
+        area: share of the picture, uniformly; a part that does not fit is made smaller.
+        ratio: width by height, uniformly in its logarithm.
+    """
+    n, height, width = len(x), x.shape[3], x.shape[4]
+    wanted = (area[0] + _draw(n, x, generator) * (area[1] - area[0])) * height * width
+    low, high = torch.tensor(ratio).log().tolist()
+    shape = (low + _draw(n, x, generator) * (high - low)).exp()
+    h = (wanted / shape).sqrt().clamp(1, height)
+    w = (wanted * shape).sqrt().clamp(1, width)
+    top, left = _draw(n, x, generator) * (height - h), _draw(n, x, generator) * (width - w)
+    return crop_resize(x, torch.stack([top, left, h, w], 1), size)
+
+
+def flip(
+    x: Tensor, probability: float = 0.5, generator: torch.Generator | None = None, *, flow: bool = False
+) -> Tensor:
+    """Mirror clips left to right, each with this probability; of flow (channels u, v, u, v, ...) u is negated."""
+    chosen = (_draw(len(x), x, generator) < probability).view(-1, 1, 1, 1, 1)
+    mirrored = x.flip(4)
+    if flow:
+        mirrored[:, ::2] = -mirrored[:, ::2]
+    return torch.where(chosen, mirrored, x)
+
+
+def colour_jitter(
+    x: Tensor,
+    generator: torch.Generator | None = None,
+    brightness: float = 0.4,
+    contrast: float = 0.4,
+    saturation: float = 0.4,
+    hue: float = 0.0,
+) -> Tensor:
+    """Change each clip's brightness, contrast and saturation by factors within 1 ± amount, and its hue.
+
+    Args:
+        x: ``[N, 3, T, H, W]`` RGB in 0..1, not normalised yet.
+        generator: where random numbers come from.
+        brightness, contrast, saturation: the amounts.
+        hue: the largest turn of the colours, as a share of the whole circle.
+
+    Raises:
+        ConfigError: if there are not three channels.
+    """
+    if x.shape[1] != 3:
+        raise ConfigError(f"colours can be changed of 3 channels (RGB), not of {x.shape[1]}")
+
+    def factor(amount: float) -> Tensor:
+        return (1 + amount * (2 * _draw(len(x), x, generator) - 1)).to(x).view(-1, 1, 1, 1, 1)
+
+    weights = x.new_tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1, 1)
+    x = (x * factor(brightness)).clamp(0, 1)
+    mean = (x * weights).sum(1, keepdim=True).mean((2, 3, 4), keepdim=True)
+    x = (mean + (x - mean) * factor(contrast)).clamp(0, 1)
+    grey = (x * weights).sum(1, keepdim=True)
+    x = grey + (x - grey) * factor(saturation)
+    if hue:
+        angle = (factor(hue) - 1).flatten() * (2 * torch.pi)
+        x = torch.einsum("nij,njthw->nithw", _turn_colours(angle), x)
+    return x.clamp(0, 1)
+
+
+def _turn_colours(angle: Tensor) -> Tensor:
+    """``[N, 3, 3]`` that turn RGB about grey by these radians, in the plane of I and Q (NTSC's)."""
+    to_yiq = angle.new_tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
+    cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
+    turn = torch.stack([one, zero, zero, zero, cos, -sin, zero, sin, cos], 1).view(-1, 3, 3)
+    return torch.linalg.inv(to_yiq) @ turn @ to_yiq
+
+
+def crop_views(x: Tensor, size: tuple[int, int], crops: str = "centre") -> Tensor:
+    """The crops that a network sees when it is tested: ``[N, C, T, H, W]`` to ``[N, K, C, T, h, w]``.
+
+    Args:
+        x: clips, at least as large as ``size``.
+        size: (height, width) of a crop; nothing is scaled.
+        crops: ``centre`` (K = 1); ``three`` along the longer side (Feichtenhofer et al., SlowFast, ICCV 2019); ``ten``:
+            the corners and the middle, and their mirror images (K = 10: of flow, negate u of the last five; see
+            `flip`).
+
+    Raises:
+        ConfigError: for another name, or clips smaller than the crop.
+    """
+    height, width = x.shape[3:]
+    if crops not in CROPS:
+        raise ConfigError(choices(crops, CROPS, "kind of test crops"))
+    if height < size[0] or width < size[1]:
+        raise ConfigError(f"clips of {height} × {width} pixels cannot be cut to {size[0]} × {size[1]}")
+    along = [(0.5, s) if width >= height else (s, 0.5) for s in (0.0, 0.5, 1.0)]
+    places = {"centre": [(0.5, 0.5)], "three": along, "ten": list(CORNERS)}[crops]
+    views = []
+    for down, right in places:
+        top, left = round(down * (height - size[0])), round(right * (width - size[1]))
+        views.append(x[..., top : top + size[0], left : left + size[1]])
+    if crops == "ten":
+        views += [view.flip(-1) for view in views]
+    return torch.stack(views, 1)
+
+
+def fovea_and_context(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The middle of the picture at full size, and the whole at half of it, both ``[N, C, T, H / 2, W / 2]``.
+
+    Source: Karpathy et al., CVPR 2014 (178 × 178 pixels become two of 89 × 89).
+
+    Raises:
+        ConfigError: if a side is odd.
+    """
+    n, c, t, height, width = x.shape
+    if height % 2 or width % 2:
+        raise ConfigError(f"fovea and context need sides that can be halved, got {height} × {width}")
+    h, w = height // 2, width // 2
+    top, left = (height - h) // 2, (width - w) // 2
+    context = functional.avg_pool2d(x.reshape(n, c * t, height, width), 2).view(n, c, t, h, w)
+    return x[..., top : top + h, left : left + w], context
