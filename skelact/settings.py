@@ -69,10 +69,21 @@ def _check(kind: Any, values: Mapping, path: tuple[str, ...], problems: list[str
             problems.append(f"{'.'.join([*path, 'name'])}: {error}")
             return None
     for name, hint in get_type_hints(kind, include_extras=True).items():
-        if _mark(hint) and isinstance(values.get(name), Mapping):
+        given, inner = values.get(name), get_args(hint)[1:] if get_origin(hint) is dict else ()
+        if not isinstance(given, Mapping):
+            continue
+        if _mark(hint):
             made = _check(hint, values.pop(name), (*path, name), problems)
             if made is not None:
                 values[name] = made
+        elif inner and _mark(inner[0]):
+            made = {
+                key: _check(inner[0], value, (*path, name, str(key)), problems)
+                if isinstance(value, Mapping)
+                else value
+                for key, value in given.items()
+            }
+            values[name] = {key: value for key, value in made.items() if value is not None}
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:

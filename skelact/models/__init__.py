@@ -13,6 +13,7 @@ from skelact.models.agcn import AGCN, AAGCNSettings, AGCNSettings
 from skelact.models.base import SkeletonModel
 from skelact.models.ctrgcn import CTRGCN, CTRGCNSettings
 from skelact.models.dgstgcn import DGSTGCN, DGSTGCNSettings
+from skelact.models.fusion import FusionNet, FusionSettings
 from skelact.models.gat import STGAT, STGATSettings
 from skelact.models.interactionnet import InteractionNet, InteractionNetSettings
 from skelact.models.msg3d import MSG3D, MSG3DSettings
@@ -22,13 +23,14 @@ from skelact.models.protogcn import ProtoGCN, ProtoGCNSettings
 from skelact.models.published import from_published
 from skelact.models.pyg import PyGGCN, PyGGCNSettings
 from skelact.models.sequence import TCN, GRUSettings, LSTMSettings, RecurrentNet, TCNSettings
-from skelact.models.settings import NetworkSettings
+from skelact.models.settings import LayoutSettings, NetworkSettings
 from skelact.models.shiftgcn import ShiftGCN, ShiftGCNSettings
 from skelact.models.skateformer import SkateFormer, SkateFormerSettings
 from skelact.models.skelactnet import SkelactNet, SkelactNetSettings
 from skelact.models.stalstm import STALSTM, STALSTMSettings
 from skelact.models.stgcn import STGCN, STGCNSettings
 from skelact.models.stgcnpp import STGCNPlusPlus, STGCNPlusPlusSettings
+from skelact.models.video import VIDEO_MODELS
 from skelact.settings import Chosen
 
 MODELS: dict[str, type[NetworkSettings]] = {
@@ -54,25 +56,30 @@ MODELS: dict[str, type[NetworkSettings]] = {
 }
 
 
-def find_settings(values: Mapping) -> type[NetworkSettings]:
+def find_settings(values: Mapping) -> type[LayoutSettings]:
     """The settings class of the network that plain values name; without a name ST-GCN's.
 
     Raises:
         ConfigError: for a network that is neither in `MODELS` nor in use (see `use_model`).
     """
     name = str(values.get("name", "stgcn"))
-    known = {**MODELS, **OWN}
+    known: dict[str, type[LayoutSettings]] = {**MODELS, "fusion": FusionSettings, **OWN}
     if name not in known and ":" in name:
         raise ConfigError(
             f"'{name}' is a class of its user's own, and its code is run only if it is asked for by name: give "
             f"--model {name} (in Python: skelact.models.use_model('{name}'))"
+        )
+    if name in VIDEO_MODELS:
+        raise ConfigError(
+            f"'{name}' sees pictures, and is named as a stream: model: {{name: fusion, streams: {{rgb: {{name: {name}}}}}}} "
+            "and pipeline: {pictures: {rgb: {}}}"
         )
     if name not in known:
         raise ConfigError(choices(name, known, "model") + " A class of your own is written module:Class.")
     return known[name]
 
 
-ModelSettings = Annotated[NetworkSettings, Chosen(find_settings)]
+ModelSettings = Annotated[LayoutSettings, Chosen(find_settings)]
 
 __all__ = [
     "AGCN",
@@ -88,11 +95,14 @@ __all__ = [
     "AGCNSettings",
     "CTRGCNSettings",
     "DGSTGCNSettings",
+    "FusionNet",
+    "FusionSettings",
     "GRUSettings",
     "InteractionNet",
     "InteractionNetSettings",
     "LSTMSettings",
     "MSG3DSettings",
+    "LayoutSettings",
     "ModelSettings",
     "NetworkSettings",
     "PoseC3D",

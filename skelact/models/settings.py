@@ -1,4 +1,4 @@
-"""`FamilySettings` and `NetworkSettings`: base classes of the families' settings."""
+"""`FamilySettings`, `LayoutSettings` and `NetworkSettings`: base classes of the families' settings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
 from pydantic import model_validator
+from torch import nn
 
 from skelact.layouts import SkeletonLayout
 from skelact.models.base import SkeletonModel
@@ -33,7 +34,16 @@ class FamilySettings:
 
 
 @dataclass
-class NetworkSettings(FamilySettings):
+class LayoutSettings(FamilySettings):
+    """Settings of whatever is trained as a whole: networks over skeletons, and those of several streams."""
+
+    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> nn.Module:
+        """Make the network for a layout, a number of classes and of input channels."""
+        raise NotImplementedError
+
+
+@dataclass
+class NetworkSettings(LayoutSettings):
     """Settings of a network over skeletons; see `FamilySettings`."""
 
     network: ClassVar[type[SkeletonModel]]
@@ -51,5 +61,4 @@ class NetworkSettings(FamilySettings):
         return {new.get(key, key): value for key, value in values.items()}
 
     def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> SkeletonModel:
-        """Make the network for a layout, a number of classes and of input channels."""
         return self.network(layout, n_classes, channels_in, **self.arguments())

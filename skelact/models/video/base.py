@@ -101,7 +101,12 @@ class VideoModel(nn.Module):
         Raises:
             ConfigError: if channels, frames or picture size do not fit.
         """
-        return self.head(self.dropout(self.forward_features(x)))
+        return self.features_and_logits(x)[1]
+
+    def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Features ``[N, D]`` and logits ``[N, n_classes]`` of clips, computed once."""
+        features = self.forward_features(x)
+        return features, self.head(self.dropout(features))
 
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
         """Named stages from input to output, for freezing and layer-wise learning rates."""
@@ -132,8 +137,10 @@ class StepModel(VideoModel):
         self.check_input(x)
         return self.head(self.dropout(self.step_features(x)))
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.combine(self.step_logits(x))
+    def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        self.check_input(x)
+        steps = self.step_features(x)
+        return steps.mean(1), self.combine(self.head(self.dropout(steps)))
 
 
 def scale(channels: int, width: float, multiple: int = 4) -> int:
