@@ -28,6 +28,7 @@ class Options:
         checkpoint: checkpoint file or run folder.
         data: skelact file; the one it was trained on if not given.
         split: which part; the configuration's test split (or all) if not given.
+        videos: folder of the clips' videos, for networks that see pictures; the one of the training if not given.
         views: samples per clip, averaged; the configuration's if not given.
         out: folder of the report; RUN/evaluation-SPLIT if not given.
         batch_size: clips at once.
@@ -39,6 +40,7 @@ class Options:
     checkpoint: Annotated[str, tyro.conf.Positional, named("CHECKPOINT")] = ""
     data: Annotated[str, tyro.conf.Positional, named("DATA.h5")] = ""
     split: str = ""
+    videos: str = ""
     views: int = 0
     out: str = ""
     batch_size: int = 64
@@ -151,6 +153,9 @@ def _evaluate(
     n_clips = len(clips)
     clips, left_out = ensemble.readable(data, clips)
     show_reasons(ui, f"of {n_clips} clips cannot be read and are left out", list(left_out.items()))
+    with ui.progress("reading pictures") as update:
+        videos = options.videos or config.get("data", {}).get("videos", "")
+        ensemble.attach_pictures(data, clips, videos, progress=update)
     with ui.progress("evaluating") as update:
         each = ensemble.member_logits(data, clips, options.batch_size, views, update)
     logits = ensemble.combine(each).numpy()

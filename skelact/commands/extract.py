@@ -28,7 +28,9 @@ class Options:
         sources: videos, folders of videos, a camera number or a stream address.
         out: the skelact file to write.
         workers: processes; -1 for one per core.
-        people: how many people to look for: one, many or auto.
+        people: how many people to look for: one, many or auto; none: only list the videos, for networks that see
+            pictures.
+        keep_empty: keep videos that show nobody, for networks that see pictures.
         parts: pose, or pose+hands.
         coordinates: camera (metres from the camera, with the trajectory), world (metres around each person's own
             hips) or image (fractions of the picture).
@@ -53,7 +55,8 @@ class Options:
     sources: Annotated[tuple[str, ...], tyro.conf.Positional, named("VIDEO|FOLDER")] = ()
     out: Annotated[str, named("FILE.h5")] = ""
     workers: int = -1
-    people: Literal["auto", "one", "many"] = "auto"
+    people: Literal["auto", "one", "many", "none"] = "auto"
+    keep_empty: bool = False
     parts: Literal["pose", "pose+hands"] = "pose"
     coordinates: Literal["camera", "world", "image"] = "camera"
     fov: Annotated[float | None, named("DEGREES")] = None
@@ -130,7 +133,7 @@ def extract(options: Options, ui: UI) -> Any:
             smooth=options.smooth, labels_from_folders=options.labels,
             subject_pattern=options.subject, seconds=options.seconds, resume=options.resume,
             overwrite=options.overwrite, splits=divide if options.split else None, progress=update, dask=options.dask,
-            estimator=options.estimator,
+            estimator=options.estimator, keep_empty=options.keep_empty,
         )  # fmt: skip
     stored = len(report.stored) + len(report.already_there)
     rate = report.n_frames / report.seconds if report.seconds else 0

@@ -35,6 +35,8 @@ class Options:
         checkpoints: checkpoint files or run folders.
         out: folder of the fused checkpoint.
         data: skelact file; the one the first was trained on if not given.
+        videos: folder of the clips' videos, for networks that see pictures; the one the first was trained with if not
+            given.
         equal: give all the same weight instead of fitting.
         batch_size: clips at once.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.
@@ -44,6 +46,7 @@ class Options:
     checkpoints: Annotated[tuple[str, ...], tyro.conf.Positional, named("CHECKPOINT")] = ()
     out: str = "runs/fused"
     data: str = ""
+    videos: str = ""
     equal: bool = False
     batch_size: int = 64
     device: str = "auto"
@@ -73,7 +76,7 @@ def fuse(options: Options, ui: UI) -> dict:
 
 
 def _fuse(options: Options, ui: UI) -> dict:
-    from skelact.recognition.ensemble import join_checkpoints, save_ensemble
+    from skelact.recognition.ensemble import join_checkpoints, save_ensemble, streams_of
 
     ensemble = join_checkpoints(options.checkpoints, device=options.device)
     figures: dict[str, Any] = {}
@@ -85,7 +88,7 @@ def _fuse(options: Options, ui: UI) -> dict:
         figures = fit_on_validation(ensemble, options, ui)
     path = save_ensemble(Path(options.out) / "best.safetensors", ensemble)
     rows = [
-        [m.name, m.card.model["name"], ", ".join(m.pipeline.streams), f"{w:.2f}", *shown]
+        [m.name, m.card.model["name"], ", ".join(streams_of(m)), f"{w:.2f}", *shown]
         for m, w, shown in zip(
             ensemble.members,
             ensemble.weights,
@@ -116,6 +119,11 @@ def open_set(ensemble: Any, options: Options) -> Any:
             "the checkpoints name no data; name a skelact file with --data DATA.h5, or use --equal"
         )
     return SkeletonSet.open(path)
+
+
+def videos_of(ensemble: Any, options: Options) -> str:
+    """The folder of the set's videos."""
+    return options.videos or ensemble.card.config.get("data", {}).get("videos", "")
 
 
 def fold_of_member(member: Any) -> str:
@@ -176,6 +184,7 @@ def fit_out_of_fold(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:
                 assert val is not None  # a fold always leaves clips out
                 val = val[data.labels[val] >= 0]
                 one = replace(ensemble, members=[folds[i]], weights=[1.0])
+                one.attach_pictures(data, val, videos_of(ensemble, options))
                 clips.append(val)
                 outputs.append(one.member_logits(data, val, options.batch_size, progress=update)[0][:, 0])
         order = torch.cat(clips).argsort()
@@ -216,6 +225,8 @@ def fit_on_validation(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]
     data = open_set(ensemble, options)
     clips = common_validation(ensemble, data)
     labels = data.labels[clips]
+    with ui.progress("reading pictures") as update:
+        ensemble.attach_pictures(data, clips, videos_of(ensemble, options), progress=update)
     with ui.progress("validating") as update:
         logits = ensemble.member_logits(data, clips, options.batch_size, progress=update)
     scores = torch.cat(logits, 1).transpose(0, 1)

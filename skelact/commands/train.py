@@ -117,6 +117,7 @@ def build_network(experiment: Any, data: Any) -> Any:
     from skelact.errors import ConfigError
 
     model, streams = experiment.model, experiment.pipeline.streams
+    check_streams_of(experiment)
     n_dims = getattr(model, "n_dims", None)  # of a network that takes positions out of its input
     if n_dims is not None and n_dims != data.dims:
         raise ConfigError(
@@ -129,6 +130,41 @@ def build_network(experiment: Any, data: Any) -> Any:
             f"first: --pipeline.streams {' '.join(dict.fromkeys(['joint', *streams]))}"
         )
     return model.build(data.layout, len(data.label_names), experiment.pipeline.channels(data.dims))
+
+
+def check_streams_of(experiment: Any) -> None:
+    """Give every stream of pictures of a network its input, by default the usual one.
+
+    Raises:
+        ConfigError: for an input that no stream of the network has.
+    """
+    from skelact.datasets.pictures import PictureInput
+    from skelact.errors import ConfigError, choices
+    from skelact.models.fusion import SKELETON
+
+    of_network = [name for name in getattr(experiment.model, "streams", {}) if name != SKELETON]
+    for name in experiment.pipeline.pictures:
+        if name not in of_network:
+            raise ConfigError(choices(name, of_network, "stream of pictures of the network (model.streams)"))
+    for name in of_network:
+        experiment.pipeline.pictures.setdefault(name, PictureInput())
+
+
+def read_pictures(experiment: Any, data: Any, clips: Any, ui: UI) -> None:
+    """Read the pictures that a network sees of a set's clips, with progress."""
+    if not experiment.pipeline.pictures:
+        return
+    from skelact.datasets.picture_files import attach_pictures
+
+    with ui.progress("reading pictures") as update:
+        attach_pictures(
+            data, experiment.pipeline.pictures, experiment.data.videos, clips, workers=2, progress=update
+        )
+    for seen in data.pictures.values():
+        if seen.missing:
+            ui.warn(
+                f"{len(seen.missing)} clips lack the stream {seen.name}: {next(iter(seen.missing.values()))}"
+            )
 
 
 def train(
@@ -162,6 +198,7 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
 
     torch.manual_seed(experiment.train.seed)
     model = build_network(experiment, data)
+    read_pictures(experiment, data, part if val is None else torch.cat([part, val]), ui)
     start = None
     if experiment.train.init_from:
         from skelact.training.transfer import load_pretrained
@@ -257,6 +294,7 @@ def _overfit(experiment: Any, options: Extra, ui: UI) -> int:
 
     torch.manual_seed(experiment.train.seed)
     model = build_network(experiment, data)
+    read_pictures(experiment, data, part, ui)
     with ui.progress("overfitting") as update:
         learned, steps, loss = check_overfit(
             model, data, part, experiment.pipeline, experiment.train, n_clips,

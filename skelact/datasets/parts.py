@@ -29,6 +29,7 @@ class DataSettings:
         val_seed: of the choice of a held-out share; the same whatever the training's seed is.
         fold: ``i/k``: instead of ``val``, leave out the i-th of k equal parts of the training part (by
             ``val_by``), so that k trainings together leave out every clip once; see ``skelact fuse``.
+        videos: folder of the clips' videos, for streams of pictures; empty: the set names them itself.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -40,6 +41,7 @@ class DataSettings:
     test: str = "auto"
     val_seed: int = 0
     fold: str = ""
+    videos: str = ""
 
     def __post_init__(self) -> None:
         if self.fold:

@@ -10,6 +10,7 @@ from torch import Tensor
 from skelact.datasets.augment import Augment
 from skelact.datasets.batch import SkeletonBatch
 from skelact.datasets.gather import Sampling, gather, sample_positions
+from skelact.datasets.pictures import PictureInput, check_pictures
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, choices
 from skelact.transforms import device, normalise
@@ -52,6 +53,7 @@ class Pipeline:
         normalise: centre, scale, view.
         augment: random changes in training.
         streams: the network's input; several are concatenated along the channels.
+        pictures: streams of pictures beside it (``rgb``, ``flow``, ``depth``, ...), by name.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -60,9 +62,11 @@ class Pipeline:
     normalise: Normalise = field(default_factory=Normalise)
     augment: Augment = field(default_factory=Augment)
     streams: list[str] = field(default_factory=lambda: ["joint"])
+    pictures: dict[str, PictureInput] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_streams(self.streams)
+        check_pictures(self.pictures)
 
     def channels(self, dims: int) -> int:
         """The network's input channels for positions of ``dims`` coordinates."""
@@ -78,22 +82,39 @@ class Pipeline:
         view: tuple[int, int] = (0, 1),
     ) -> SkeletonBatch:
         """Make a batch of the network's input; arguments as for `gather`."""
-        frames = moments = None
+        where, moments = clips.to(data.device, non_blocking=True), None
+        length, fps = data.n_frames[where], data.fps[where]
+        frames = seen = sample_positions(self.sampling, length, fps, training, generator, view)
         if self.sampling.kind == "choice":  # made comparable as a whole clip, then sampled
-            where, sampling = clips.to(data.device, non_blocking=True), self.sampling
-            length, fps = data.n_frames[where], data.fps[where]
-            moments = sample_positions(sampling, length, fps, training, generator, view).long()
+            moments = seen.long()
             longest = int(length.max()) if device.may_look(data.device) else data.longest
             frames = torch.arange(longest, dtype=torch.float32, device=data.device).expand(len(clips), -1)
         batch = gather(
             data, clips, self.sampling, training=training, generator=generator, view=view, positions=frames
         )
-        start = (
-            data.first_centres()[clips.to(data.device, non_blocking=True)]
-            if self.normalise.centre == "first_frame"
-            else None
-        )
-        return self.prepare(batch, training=training, generator=generator, start=start, moments=moments)
+        start = data.first_centres()[where] if self.normalise.centre == "first_frame" else None
+        batch = self.prepare(batch, training=training, generator=generator, start=start, moments=moments)
+        if not self.pictures:
+            return batch
+        window = torch.stack([seen[:, 0], seen[:, -1]], 1) / (length - 1).clamp_min(1)[:, None]
+        return self._see_pictures(batch, data, where, window.clamp(0, 1), training, generator, view)
+
+    def _see_pictures(
+        self, batch: SkeletonBatch, data: SkeletonSet, clips: Tensor, window: Tensor, training: bool,
+        generator: torch.Generator | None, view: tuple[int, int],
+    ) -> SkeletonBatch:  # fmt: skip
+        pictures, there = {}, {}
+        for name, seen in self.pictures.items():
+            kept = data.pictures.get(seen.kept_as(name))
+            if kept is None:
+                raise ConfigError(
+                    f"the pictures of the stream '{name}' have not been read; use "
+                    "skelact.datasets.picture_files.attach_pictures(data, pipeline.pictures, FOLDER)"
+                )
+            pictures[name], there[name] = kept.sample(
+                clips, seen, window, training=training, generator=generator, view=view
+            )
+        return batch.replace(pictures=pictures, there=there)
 
     def prepare(
         self,

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from skelact.errors import DataError, choices
 from skelact.io.original import split_info, stored_info
-from skelact.io.store import Store
+from skelact.io.store import PICTURES, Store
 from skelact.layouts import SkeletonLayout
 from skelact.skeleton import Skeleton
 from skelact.transforms.normalise import centre_joints
 
 if TYPE_CHECKING:
     from skelact.datasets.graphs import SkeletonGraphs
+    from skelact.datasets.pictures import PictureSet
     from skelact.datasets.pipeline import Pipeline
 
 RESIDENT_LIMIT = 4 << 30  # larger sets are mapped rather than read, unless told otherwise
@@ -170,6 +171,7 @@ class SkeletonSet:
         if timeline is not None and (timeline[0] >= 0).any():
             self._index_times(*timeline)
         self._first_centres: Tensor | None = None
+        self.pictures: dict[str, PictureSet] = {}  # see `skelact.datasets.picture_files.attach_pictures`
         self.all_there, self.all_seen = self._scan_scores()
 
     def _index_times(self, first: np.ndarray, times: np.ndarray) -> None:
@@ -272,6 +274,12 @@ class SkeletonSet:
                 row += length
                 xyz.append(s.xyz[m, start : start + length])
                 score.append(s.score[m, start : start + length])
+            if (not tracks["clip"] or tracks["clip"][-1] != clip) and PICTURES & set(s.info):
+                for name, value in zip(tracks, (clip, row, 1, 0), strict=True):  # somebody who is never there
+                    tracks[name].append(value)
+                row += 1
+                xyz.append(np.zeros((1, *s.xyz.shape[2:]), np.float32))
+                score.append(np.zeros((1, s.xyz.shape[2]), np.float32))
         if not xyz:
             raise DataError("no recording shows a person")
         return cls(
@@ -299,14 +307,16 @@ class SkeletonSet:
 
     @property
     def n_bytes(self) -> int:
-        """Size of positions and scores on a device, as float32."""
-        return 4 * (self.xyz.shape.numel() + self.score.shape.numel())
+        """Size on a device: positions and scores as float32, and pictures."""
+        pictures = sum(stream.frames.numel() for stream in self.pictures.values())
+        return 4 * (self.xyz.shape.numel() + self.score.shape.numel()) + pictures
 
     def to(self, device: torch.device | str) -> SkeletonSet:
         """The set resident in the memory of ``device``."""
         moved = object.__new__(SkeletonSet)
         moved.__dict__.update(self.__dict__)
         moved.xyz, moved.score = self.xyz.to(device), self.score.to(device)
+        moved.pictures = {name: stream.to(device) for name, stream in self.pictures.items()}
         moved.tracks = {name: column.to(device) for name, column in self.tracks.items()}
         for name in ("labels", "fps", "n_frames", "n_tracks", "first_track", "timeline", "time_key",
                      "_first_centres"):  # fmt: skip

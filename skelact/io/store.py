@@ -41,6 +41,8 @@ from skelact.io.store_schema import CLIP_COLUMNS, SCHEMA, TRACK_COLUMNS, VERSION
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.skeleton import ORIGINS, Skeleton
 
+PICTURES = {"video", "depth_video"}  # keys of a recording's info that name its videos
+
 
 class StoreWriter:
     """Write recordings into one skelact file, atomically.
@@ -146,7 +148,7 @@ class StoreWriter:
                 raise DataError(f"recording {skeleton.id!r}: its {what} {text!r} {why}; rename it")
         if skeleton.id in self.done_ids:
             raise DataError(f"{where} is in {self.path.name} already; ids must differ")
-        if not (skeleton.score > 0).any():
+        if not (skeleton.score > 0).any() and not PICTURES & set(skeleton.info):
             raise DataError(f"{where} has no person in any frame; there is nothing to store")
         if (
             self.label_names is not None
@@ -159,7 +161,8 @@ class StoreWriter:
         """Add one recording.
 
         Args:
-            skeleton: at least one joint must be there in some frame; its id must be new.
+            skeleton: at least one joint must be there in some frame, unless its info names its video; its id must
+                be new.
             checksum: of the source file, kept beside the recording.
 
         Raises:

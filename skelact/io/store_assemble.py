@@ -174,6 +174,12 @@ def _write(
             for name, blocks in waiting.items():
                 blocks.append(getattr(skeleton, name)[m, start:end])
             waiting_bytes += skeleton.xyz[m, start:end].nbytes
+        if len(tracks["clip"]) == first_track:  # a clip of pictures alone: one person who is never there
+            for name, value in zip(TRACK_COLUMNS, (len(clips["id"]), rows, 1, 0, 0), strict=True):
+                tracks[name].append(value)
+            rows += 1
+            for name, blocks in waiting.items():
+                blocks.append(np.zeros((1, *shape[name]), dtype))
         place = -1
         if skeleton.time is not None or skeleton.frame_labels is not None:
             place = n_timeline

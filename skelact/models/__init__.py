@@ -71,8 +71,8 @@ def find_settings(values: Mapping) -> type[LayoutSettings]:
         )
     if name in VIDEO_MODELS:
         raise ConfigError(
-            f"'{name}' sees pictures, and is named as a stream: model: {{name: fusion, streams: {{rgb: {{name: {name}}}}}}} "
-            "and pipeline: {pictures: {rgb: {}}}"
+            f"'{name}' sees pictures, and is named as the network of a stream: "
+            f"model: {{name: fusion, streams: {{rgb: {{name: {name}}}}}}}"
         )
     if name not in known:
         raise ConfigError(choices(name, known, "model") + " A class of your own is written module:Class.")

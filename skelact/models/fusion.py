@@ -133,9 +133,7 @@ class FusionNet(nn.Module):
         self._last = (logits, torch.stack(present, 1)) if self.training else None
         return fused, weight, logits
 
-    def _of_pictures(
-        self, name: str, x: Tensor | None, seen: Tensor, n_clips: int
-    ) -> tuple[Tensor, Tensor]:
+    def _of_pictures(self, name: str, x: Tensor | None, seen: Tensor, n_clips: int) -> tuple[Tensor, Tensor]:
         """Features and logits of a stream, 0 for the clips that lack it, which the encoder never sees."""
         encoder = self.encoders[name]
         like = self.fuse.score_weight
@@ -215,7 +213,9 @@ class FusionSettings(LayoutSettings):
                 encoders[name] = settings.build(n_classes, CHANNELS[name])
             elif name == SKELETON or name in CHANNELS:
                 of = "skeletons" if name == SKELETON else "pictures"
-                raise ConfigError(f"model.streams.{name} must name a network over {of}, got '{settings.name}'")
+                raise ConfigError(
+                    f"model.streams.{name} must name a network over {of}, got '{settings.name}'"
+                )
             else:
                 raise ConfigError(choices(name, (SKELETON, *CHANNELS), "stream of a fusion network"))
         return FusionNet(

@@ -11,7 +11,9 @@ import numpy as np
 
 from skelact.errors import ConfigError, DataError, choices
 from skelact.io.addresses import public_name, short_name
-from skelact.io.video import Video, open_video
+from skelact.io.video import Video, is_live, open_video
+from skelact.io.video_frames import frame_times
+from skelact.layouts import get_layout
 from skelact.pose.camera import ASSUMED_FOV, check_fov, place_in_camera
 from skelact.pose.estimator import Detection, PoseEstimator
 from skelact.pose.estimators import find_estimator
@@ -20,7 +22,7 @@ from skelact.skeleton import Skeleton
 
 Progress = Callable[[int, int, str], None]
 MIN_VISIBILITY = 0.1  # MediaPipe places joints that it does not see, too: outside the picture, behind others
-PEOPLE = ("one", "many", "auto")
+PEOPLE = ("one", "many", "auto", "none")
 _MIN_SECONDS = 0.3  # somebody seen for a shorter time is taken for an error
 _BRIDGE_SECONDS = 0.2
 _SMALL = 0.35  # a person below this share of the picture's height needs a window of their own
@@ -68,8 +70,9 @@ def extract_video(
 
     Args:
         source: a path, a camera number or a stream address.
-        people: ``one`` (the most prominent person, fast), ``many`` (each with an identity), or ``auto``:
-            a few frames are searched first; live sources are taken for one person.
+        people: ``one`` (the most prominent person, fast), ``many`` (each with an identity), ``auto``:
+            a few frames are searched first; live sources are taken for one person; or ``none``: nobody is
+            looked for, the recording says how long the video is.
         parts: ``pose`` (layout ``pose33``) or ``pose+hands`` (``pose_hands75``).
         coordinates: ``camera`` (metres from the camera, so that the trajectory is in them), ``world``
             (metres, origin between each person's hips) or ``image`` (x, y as fractions of width and height,
@@ -100,6 +103,8 @@ def extract_video(
     if named == "mediapipe" and people == "auto":
         people = choose_people(source, start, **reading, **options)
     end = None if seconds is None else (start or 0.0) + seconds
+    if people == "none":
+        return _without_people(source, named or "mediapipe", parts, coordinates, start or 0.0, end, reading)
     with open_video(source, start=start, end=end, **reading) as video:
         finder = estimator
         if isinstance(finder, str):
@@ -143,6 +148,29 @@ def extract_video(
     return Skeleton(
         xyz, score, finder.layout, fps, finder.unit, id=name, info=info, track_ids=sorted(tracks), time=times,
         origin="camera" if place else origin, picture=xy if metres else None,
+    )  # fmt: skip
+
+
+def _without_people(
+    source: str | PathLike[str] | int, estimator: str, parts: str, coordinates: str, start: float, end: float | None,
+    reading: dict[str, Any],
+) -> Skeleton:  # fmt: skip
+    """A recording of a video's length that shows nobody, in the layout and unit of an estimator."""
+    if is_live(source):
+        raise ConfigError("people 'none' needs a video file, not a camera or an address")
+    with open_video(source, **reading) as video:
+        info = {"source": public_name(source), "width": video.width, "height": video.height, "people": "none"}
+        fps = video.fps
+    times = frame_times(str(source))
+    times = times[(times >= start) & (times < (np.inf if end is None else end))]
+    if not len(times):
+        raise DataError(f"{public_name(source)} has no frame from {start} s on; choose an earlier start")
+    layout = get_layout(find_estimator(estimator).layouts[parts])
+    xyz, picture = np.zeros((0, len(times), len(layout), 3)), np.zeros((0, len(times), len(layout), 2))
+    metres = coordinates != "image"
+    return Skeleton(
+        xyz, None, layout, fps, "m" if metres else "image", id=short_name(source), info=info, time=times,
+        origin="hips" if coordinates == "world" else "camera", picture=picture if metres else None,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time as clock
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ def extract_many(
     progress: Progress | None = None,
     dask: str | None = None,
     estimator: str = "mediapipe",
+    keep_empty: bool = False,
     **options: Any,
 ) -> ExtractionReport:
     """Turn videos into one skelact file.
@@ -101,6 +102,7 @@ def extract_many(
         progress: called with (done, total, what): videos, or frames if there is only one video.
         dask: address of a Dask scheduler whose workers see the same files under the same names.
         estimator: a name of `skelact.pose.estimators.ESTIMATORS`.
+        keep_empty: keep videos that show nobody, for networks that see pictures; so it is with people ``none``.
         options: further ones for `skelact.pose.extract.extract_video`.
 
     Returns:
@@ -130,7 +132,7 @@ def extract_many(
     for name, value in (("seconds", seconds), ("fps", options.get("fps"))):
         if value is not None and not value > 0:
             raise ConfigError(f"{name} must be above 0, got {value}")
-    if not dask:  # once, before many processes ask for it at the same time
+    if not dask and people != "none":  # once, before many processes ask for it at the same time
         kind.fetch(parts, **options)
     report = ExtractionReport(str(out))
     layout = kind.layouts[parts]
@@ -146,6 +148,7 @@ def extract_many(
             progress(n_done, len(tasks), "videos")
         frames = progress if len(tasks) == 1 else None
         for result in _results(todo, workers, dask, frames):
+            result = _named(result, Path(out), keep_empty or people == "none")
             _record(result, report)
             if result.skeleton is not None:
                 try:
@@ -163,6 +166,20 @@ def extract_many(
         if splits is not None:
             writer.set_splits(splits([t for t in tasks if t.id in writer.done_ids]))
     return report
+
+
+def _named(result: VideoResult, out: Path, keep_empty: bool) -> VideoResult:
+    """The result with the path of its video in the recording, or without a recording if that shows nobody."""
+    skeleton = result.skeleton
+    if skeleton is None or not (keep_empty or (skeleton.score > 0).any()):
+        return replace(result, skeleton=None)
+    if is_live(result.source):
+        return result
+    video = os.path.relpath(Path(result.source).resolve(), out.resolve().parent)
+    info = {**skeleton.info, "video": Path(video).as_posix()}
+    if skeleton.time is not None and skeleton.time[0] > 0:
+        info["video_start"] = float(skeleton.time[0])
+    return replace(result, skeleton=skeleton.with_(info=info))
 
 
 def _record(result: VideoResult, report: ExtractionReport) -> None:

@@ -134,8 +134,6 @@ def extract_task(task: VideoTask, progress: Progress | None = None) -> VideoResu
         if task.subject is not None:
             info["subject"] = task.subject
         n_frames = skeleton.n_frames
-        if not (skeleton.score > 0).any():
-            return VideoResult(task.id, task.source, n_frames=n_frames)
         return VideoResult(
             task.id,
             task.source,

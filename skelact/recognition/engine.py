@@ -23,7 +23,8 @@ def call_model(model: Callable[..., Tensor], batch: SkeletonBatch) -> Tensor:
     Raises:
         ConfigError: if the network gives anything but one row for each clip.
     """
-    logits = model(batch.x, batch.owner, batch.score, batch.n_clips)
+    more = (batch.pictures, batch.there) if batch.pictures else ()
+    logits = model(batch.x, batch.owner, batch.score, batch.n_clips, *more)
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != batch.n_clips:
         got = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ConfigError(

@@ -14,11 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from skelact.datasets.picture_files import attach_pictures
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.device import find_device
 from skelact.errors import CheckpointError, DataError
 from skelact.models import ModelSettings
+from skelact.models.fusion import SKELETON
 from skelact.nn.fast import inference_form
 from skelact.recognition.checkpoint import (
     Card,
@@ -53,6 +55,14 @@ class Member:
     pipeline: Pipeline
     network: Callable[..., Tensor]
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+def streams_of(member: Member) -> list[str]:
+    """What a member sees: the skeletons' streams, and those of pictures."""
+    model = member.card.model
+    skeletons = model.get("name") != "fusion" or SKELETON in model.get("streams", {})
+    pictures = list(getattr(member.pipeline, "pictures", {}))
+    return [*(member.pipeline.streams if skeletons else []), *pictures]
 
 
 @dataclass
@@ -119,10 +129,18 @@ class Ensemble:
         told = {data.ids[clip]: reason for clip, reason in reasons.items()}
         return clips[torch.tensor(kept, dtype=torch.bool, device=clips.device)], told
 
+    def attach_pictures(
+        self, data: SkeletonSet, clips: Tensor, folder: str = "", progress: Progress | None = None
+    ) -> None:
+        """Read the pictures that the members see of clips; arguments as for `picture_files.attach_pictures`."""
+        for member in self.members:
+            if not isinstance(member.pipeline, ReleasedPipeline):
+                attach_pictures(data, member.pipeline.pictures, folder, clips, progress=progress)
+
     @property
     def streams(self) -> str:
         """The members' streams, in words."""
-        return " | ".join(", ".join(m.pipeline.streams) for m in self.members)
+        return " | ".join(", ".join(streams_of(m)) for m in self.members)
 
 
 def load_model(path: str | Path) -> tuple[Any, Card, Pipeline]:

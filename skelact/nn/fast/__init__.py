@@ -7,6 +7,7 @@ forms, `gate` decides where they apply. Modules without a form run unchanged.
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -42,11 +43,26 @@ class InferenceForm(nn.Module):
         return super().train(False)
 
     def forward(
-        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
+        self,
+        x: Tensor,
+        owner: Tensor | None = None,
+        score: Tensor | None = None,
+        n_clips: int | None = None,
+        pictures: Mapping[str, Tensor] | None = None,
+        there: Mapping[str, Tensor] | None = None,
     ) -> Tensor:
         """Logits ``[N, n_classes]`` in float32 at least; arguments as for the network."""
-        out = self.graphs(self.model, x, owner, score, n_clips)
+        if sees_pictures(self.model):
+            with torch.autocast(x.device.type, self.dtype, enabled=self.dtype not in FULL_PRECISION):
+                out = self.model(x, owner, score, n_clips, pictures, there)
+        else:
+            out = self.graphs(self.model, x, owner, score, n_clips)
         return out if out.dtype in FULL_PRECISION else out.float()
+
+
+def sees_pictures(model: nn.Module) -> bool:
+    """Whether a network takes streams of pictures beside skeletons."""
+    return bool(getattr(model, "takes_pictures", False))
 
 
 def inference_form(model: nn.Module, dtype: torch.dtype = torch.float32) -> InferenceForm:
@@ -61,9 +77,12 @@ def inference_form(model: nn.Module, dtype: torch.dtype = torch.float32) -> Infe
         a module with the network's arguments.
     """
     model = frozen(plain_form(copy.deepcopy(model)))
-    if dtype in FULL_PRECISION or not any(isinstance(module, Blocks) for module in model.modules()):
-        model = model.to(dtype)
-    _fold_inside(model, dtype)
+    inside = dtype
+    if sees_pictures(model):  # half precision by autocast: its encoders are of many kinds
+        inside = dtype if dtype in FULL_PRECISION else torch.float32
+    if inside in FULL_PRECISION or not any(isinstance(module, Blocks) for module in model.modules()):
+        model = model.to(inside)
+    _fold_inside(model, inside)
     return InferenceForm(model.requires_grad_(False), dtype)
 
 

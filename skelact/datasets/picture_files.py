@@ -1,0 +1,179 @@
+"""Where the pictures of a set's clips are: their videos, the flow of these, and the people in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from os.path import commonpath
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from skelact.datasets.pictures import KINDS, PictureInput, PictureTask, load_pictures
+from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.errors import DataError
+from skelact.io.flow_cache import flow_info, flow_path
+from skelact.io.flow_many import extract_flow
+from skelact.io.store import Store
+from skelact.io.video_open import videos_in
+
+Progress = Callable[[int, int, str], None]
+# How files of a clip's video are named beyond the clip's name, when a folder is searched for them.
+ENDINGS = {"video": ("", "_rgb", "_color", "_colour", "_video"), "depth_video": ("_depth", "")}
+
+
+def attach_pictures(
+    data: SkeletonSet,
+    inputs: Mapping[str, PictureInput],
+    folder: str = "",
+    clips: Tensor | None = None,
+    *,
+    workers: int = 0,
+    progress: Progress | None = None,
+) -> None:
+    """Decode streams of pictures of a set's clips into memory: ``data.pictures``.
+
+    Args:
+        data: a set that was opened from a file.
+        inputs: what is seen of each stream.
+        folder: of the videos, for clips that do not name theirs.
+        clips: numbers of those that are needed; None: all.
+        workers: processes that decode.
+        progress: called with (done, total, what).
+
+    Raises:
+        DataError: if no clip has a stream, naming reasons.
+    """
+    needed = set(range(len(data)) if clips is None else clips.tolist())
+    for name, seen in inputs.items():
+        if seen.kept_as(name) in data.pictures:
+            continue
+        kind, root = KINDS[name], Path(data.source)
+        videos, reasons = find_videos(data.ids, data.infos, kind.video, root.parent, folder)
+        videos = {clip: video for clip, video in videos.items() if clip in needed}
+        reasons = {clip: why for clip, why in reasons.items() if clip in needed}
+        if not videos:
+            why = next(iter(reasons.values()))
+            raise DataError(f"no clip of {data.source} has the stream {name}: {why}")
+        flow: Mapping[Path, Path] = {}
+        if kind.flow:
+            out = root.with_name(f"{root.stem}_{name}")
+            flow = prepare_flow(videos.values(), kind.flow, out, progress)
+        boxes = person_boxes(data, videos) if seen.framing.region == "person" else {}
+        tasks = []
+        for clip, video in videos.items():
+            info = data.infos[clip]
+            start, end = float(info.get("video_start", 0.0)), info.get("video_end")
+            tasks.append(
+                PictureTask(
+                    clip, name, str(video), str(flow[video]) if kind.flow else None, start,
+                    None if end is None else float(end), boxes.get(clip), seen.framing, seen.fps,
+                )
+            )  # fmt: skip
+        data.pictures[seen.kept_as(name)] = load_pictures(
+            tasks, name, len(data), reasons, workers=workers, progress=progress
+        )
+
+
+def find_videos(
+    ids: Sequence[str], infos: Sequence[Mapping], which: str, root: Path, folder: str = ""
+) -> tuple[dict[int, Path], dict[int, str]]:
+    """The video of each clip.
+
+    A clip's info names it (by a path relative to the set's folder), or it lies in ``folder`` under the clip's name.
+
+    Args:
+        ids: clip names.
+        infos: what is known of each clip.
+        which: ``video`` or ``depth_video``.
+        root: where the set's file is.
+        folder: searched, with the folders inside it; empty: not.
+
+    Returns:
+        files by clip number, and why other clips have none.
+
+    Raises:
+        DataError: if the folder is not there or holds no video.
+    """
+    files: dict[str, Path] = {}
+    if folder:
+        if not Path(folder).is_dir():
+            raise DataError(f"there is no folder {folder} of videos; name one with --data.videos FOLDER")
+        files = {path.stem: path for path in videos_in(Path(folder))}
+    found, reasons = {}, {}
+    hint = f"{folder} holds no video of that name" if folder else "--data.videos FOLDER says where it is"
+    for clip, (name, info) in enumerate(zip(ids, infos, strict=True)):
+        named = root / str(info[which]) if which in info else None
+        path = next((files[name + end] for end in ENDINGS[which] if name + end in files), named)
+        if path is not None and path.is_file():
+            found[clip] = path
+        elif path is not None:
+            reasons[clip] = f"there is no file {path}; --data.videos FOLDER says where the videos are"
+        else:
+            reasons[clip] = f"the set does not name the {which.replace('_', ' ')} of '{name}', and {hint}"
+    return found, reasons
+
+
+def prepare_flow(
+    videos: Iterable[Path], kind: str, out: Path, progress: Progress | None = None
+) -> dict[Path, Path]:
+    """The files of videos' optical flow: those beside the videos' folder, or in ``out``, where missing ones are made.
+
+    Args:
+        videos: the files.
+        kind: a name of `skelact.io.flow.FLOWS`.
+        out: folder for what is not there yet.
+        progress: called with (done, total, video).
+
+    Raises:
+        DataError: if the flow of none can be found.
+    """
+    resolved = {video: video.resolve() for video in videos}
+    common = Path(commonpath([path.parent for path in resolved.values()]))
+    inner = {video: path.relative_to(common) for video, path in resolved.items()}
+    beside = common.with_name(common.name + "_flow")
+    if all(_is_flow(flow_path(beside, path), kind) for path in inner.values()):
+        return {video: flow_path(beside, path) for video, path in inner.items()}
+    if not all(_is_flow(flow_path(out, path), kind) for path in inner.values()):
+        extract_flow([common], out, kind=kind, progress=progress)
+    return {video: flow_path(out, path) for video, path in inner.items()}
+
+
+def _is_flow(path: Path, kind: str) -> bool:
+    try:
+        return path.exists() and flow_info(path).kind == kind
+    except DataError:
+        return False
+
+
+def person_boxes(data: SkeletonSet, videos: Mapping[int, Path]) -> dict[int, np.ndarray]:
+    """Around the joints of all people of a clip, ``[n, 5]`` of (seconds, x1, y1, x2, y2) in pixels.
+
+    Clips whose joints' places in the picture are not known have none.
+    """
+    boxes: dict[int, np.ndarray] = {}
+    with Store(data.source) as store:
+        if store.picture is None:
+            return boxes
+        for clip in videos:
+            info = data.infos[clip]
+            if "width" not in info or "height" not in info:
+                continue
+            skeleton = store.read(clip)
+            if skeleton.picture is None:
+                continue
+            there = (skeleton.score > 0)[..., None]
+            frames = there.any((0, 2, 3))
+            if not frames.any():
+                continue
+            low = np.where(there, skeleton.picture, np.inf).min((0, 2))[frames]
+            high = np.where(there, skeleton.picture, -np.inf).max((0, 2))[frames]
+            times = (
+                skeleton.time if skeleton.time is not None else np.arange(skeleton.n_frames) / skeleton.fps
+            )
+            size = np.array([info["width"], info["height"]], np.float64)
+            wide = (high - low) * size
+            keep = (wide > 1).all(1)
+            if keep.any():
+                boxes[clip] = np.column_stack([times[frames][keep], (low * size)[keep], (high * size)[keep]])
+    return boxes
