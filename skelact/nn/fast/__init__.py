@@ -20,6 +20,7 @@ from skelact.nn.fast.cuda_graph import ShapeGraphs
 from skelact.nn.fast.form import frozen
 from skelact.nn.fast.gate import FULL_PRECISION
 from skelact.nn.fast.table import TRAINING, fold_block
+from skelact.nn.fast.video import VideoForm
 
 
 class InferenceForm(nn.Module):
@@ -53,8 +54,7 @@ class InferenceForm(nn.Module):
     ) -> Tensor:
         """Logits ``[N, n_classes]`` in float32 at least; arguments as for the network."""
         if sees_pictures(self.model):
-            with torch.autocast(x.device.type, self.dtype, enabled=self.dtype not in FULL_PRECISION):
-                out = self.model(x, owner, score, n_clips, pictures, there)
+            out = self.model(x, owner, score, n_clips, pictures, there)
         else:
             out = self.graphs(self.model, x, owner, score, n_clips)
         return out if out.dtype in FULL_PRECISION else out.float()
@@ -77,12 +77,14 @@ def inference_form(model: nn.Module, dtype: torch.dtype = torch.float32) -> Infe
         a module with the network's arguments.
     """
     model = frozen(plain_form(copy.deepcopy(model)))
-    inside = dtype
-    if sees_pictures(model):  # half precision by autocast: its encoders are of many kinds
-        inside = dtype if dtype in FULL_PRECISION else torch.float32
-    if inside in FULL_PRECISION or not any(isinstance(module, Blocks) for module in model.modules()):
-        model = model.to(inside)
-    _fold_inside(model, inside)
+    blocks = any(isinstance(module, Blocks) for module in model.modules())
+    if dtype in FULL_PRECISION or not (blocks or sees_pictures(model)):
+        model = model.to(dtype)
+    _fold_inside(model, dtype)
+    if sees_pictures(model):
+        for name, encoder in model.encoders.items():  # type: ignore[operator]
+            if hasattr(encoder, "features_and_logits"):
+                model.encoders[name] = VideoForm(encoder, dtype)  # type: ignore[index]
     return InferenceForm(model.requires_grad_(False), dtype)
 
 
