@@ -137,7 +137,7 @@ def _predict(options: Options, ui: UI) -> dict:
     results: list[tuple[Skeleton, Any]] = []
     failed: list[tuple[str, str]] = []
     if video:
-        found, drawn = pose_of_video(options, recogniser.card, ui)
+        found, drawn = pose_of_video(options, recogniser, ui)
         skeletons: Iterable[Skeleton] = [found]
     else:
         skeletons = read_skeletons(options, failed)
@@ -145,8 +145,9 @@ def _predict(options: Options, ui: UI) -> dict:
         try:
             fitted, notes = fit_input(skeleton, recogniser.card, recogniser.pipeline)
             recognition = recogniser.recognise(
-                fitted, window=options.window, stride=options.stride, mode=options.mode
-            )
+                fitted, window=options.window, stride=options.stride, mode=options.mode,
+                video=options.source if video else None,
+            )  # fmt: skip
         except (DataError, LayoutError) as error:
             failed.append((skeleton.id, str(error)))
             continue
@@ -169,10 +170,11 @@ def _predict(options: Options, ui: UI) -> dict:
     return output
 
 
-def pose_of_video(options: Options, card: Any, ui: UI) -> tuple[Skeleton, Skeleton]:
+def pose_of_video(options: Options, recogniser: Any, ui: UI) -> tuple[Skeleton, Skeleton]:
     """(skeleton for the network, skeleton in the picture for drawing)."""
     from skelact.pose.extract import extract_video
 
+    card = recogniser.card
     hands = any(j.endswith(("_tip", "_mcp")) for j in card.layout["joints"])
     world = card.unit in ("m", "unknown") and card.dims == 3
     with ui.progress("finding people") as update:
@@ -184,6 +186,9 @@ def pose_of_video(options: Options, card: Any, ui: UI) -> tuple[Skeleton, Skelet
             fov=options.fov,
             progress=update,
         )
+    if recogniser.pictures and not (found.score > 0).any():
+        ui.warn("no person was found; the answer rests on the pictures alone")
+        return found, found.in_picture()
     if found.n_people == 0 or not (found.score > 0).any():
         raise DataError(
             f"no person was found in {public_name(options.source)}; look at it, or try --people many"

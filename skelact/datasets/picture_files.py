@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from os.path import commonpath
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 from torch import Tensor
 
-from skelact.datasets.pictures import KINDS, PictureInput, PictureTask, load_pictures
+from skelact.datasets.pictures import KINDS, PictureInput, PictureSet, PictureTask, load_pictures
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import DataError
 from skelact.io.flow_cache import flow_info, flow_path
 from skelact.io.flow_many import extract_flow
 from skelact.io.store import Store
 from skelact.io.video_open import videos_in
+from skelact.skeleton import Skeleton
 
 Progress = Callable[[int, int, str], None]
 # How files of a clip's video are named beyond the clip's name, when a folder is searched for them.
@@ -64,15 +66,47 @@ def attach_pictures(
         for clip, video in videos.items():
             info = data.infos[clip]
             start, end = float(info.get("video_start", 0.0)), info.get("video_end")
-            tasks.append(
-                PictureTask(
-                    clip, name, str(video), str(flow[video]) if kind.flow else None, start,
-                    None if end is None else float(end), boxes.get(clip), seen.framing, seen.fps,
-                )
-            )  # fmt: skip
+            end = None if end is None else float(end)
+            tasks.append(_task(clip, name, seen, video, flow.get(video), start, end, boxes.get(clip)))
         data.pictures[seen.kept_as(name)] = load_pictures(
             tasks, name, len(data), reasons, workers=workers, progress=progress
         )
+
+
+def _task(
+    clip: int, name: str, seen: PictureInput, video: Path, flow: Path | None, start: float, end: float | None,
+    boxes: np.ndarray | None,
+) -> PictureTask:  # fmt: skip
+    file = None if flow is None else str(flow)
+    return PictureTask(clip, name, str(video), file, start, end, boxes, seen.framing, seen.fps)
+
+
+def pictures_of_video(
+    video: Path, skeleton: Skeleton, inputs: Mapping[str, PictureInput], progress: Progress | None = None
+) -> dict[str, PictureSet]:
+    """Streams of pictures of one video, as a set of one clip has them in ``SkeletonSet.pictures``.
+
+    Args:
+        video: the file; it serves as depth video too.
+        skeleton: its recording, with the people's places in the picture if the network looks at persons.
+        inputs: what is seen of each stream.
+        progress: called with (done, total, what).
+
+    Raises:
+        DataError: if the video cannot be read.
+    """
+    begin = float(skeleton.time[0]) if skeleton.time is not None else 0.0
+    end = float(skeleton.time[-1]) if skeleton.time is not None else None
+    found = {}
+    with TemporaryDirectory() as folder:
+        for name, seen in inputs.items():
+            flow = None
+            if KINDS[name].flow:
+                flow = prepare_flow([video], KINDS[name].flow, Path(folder) / name, progress)[video]
+            boxes = boxes_of(skeleton) if seen.framing.region == "person" else None
+            task = _task(0, name, seen, video, flow, begin, end, boxes)
+            found[seen.kept_as(name)] = load_pictures([task], name, 1)
+    return found
 
 
 def find_videos(
@@ -134,8 +168,12 @@ def prepare_flow(
     beside = common.with_name(common.name + "_flow")
     if all(_is_flow(flow_path(beside, path), kind) for path in inner.values()):
         return {video: flow_path(beside, path) for video, path in inner.items()}
-    if not all(_is_flow(flow_path(out, path), kind) for path in inner.values()):
-        extract_flow([common], out, kind=kind, progress=progress)
+    lacking: dict[Path, list[Path]] = {}
+    for video, path in inner.items():
+        if not _is_flow(flow_path(out, path), kind):
+            lacking.setdefault(path.parent, []).append(video)
+    for place, files in lacking.items():
+        extract_flow(files, out / place, kind=kind, progress=progress)
     return {video: flow_path(out, path) for video, path in inner.items()}
 
 
@@ -156,24 +194,22 @@ def person_boxes(data: SkeletonSet, videos: Mapping[int, Path]) -> dict[int, np.
         if store.picture is None:
             return boxes
         for clip in videos:
-            info = data.infos[clip]
-            if "width" not in info or "height" not in info:
-                continue
-            skeleton = store.read(clip)
-            if skeleton.picture is None:
-                continue
-            there = (skeleton.score > 0)[..., None]
-            frames = there.any((0, 2, 3))
-            if not frames.any():
-                continue
-            low = np.where(there, skeleton.picture, np.inf).min((0, 2))[frames]
-            high = np.where(there, skeleton.picture, -np.inf).max((0, 2))[frames]
-            times = (
-                skeleton.time if skeleton.time is not None else np.arange(skeleton.n_frames) / skeleton.fps
-            )
-            size = np.array([info["width"], info["height"]], np.float64)
-            wide = (high - low) * size
-            keep = (wide > 1).all(1)
-            if keep.any():
-                boxes[clip] = np.column_stack([times[frames][keep], (low * size)[keep], (high * size)[keep]])
+            found = boxes_of(store.read(clip))
+            if found is not None:
+                boxes[clip] = found
     return boxes
+
+
+def boxes_of(skeleton: Skeleton) -> np.ndarray | None:
+    """As `person_boxes`, of one recording; None if it does not say where its people are in the picture."""
+    info = skeleton.info
+    if skeleton.picture is None or "width" not in info or "height" not in info or not skeleton.score.any():
+        return None
+    there = (skeleton.score > 0)[..., None]
+    frames = there.any((0, 2, 3))
+    size = np.array([float(info["width"]), float(info["height"])])
+    low = np.where(there, skeleton.picture, np.inf).min((0, 2))[frames] * size
+    high = np.where(there, skeleton.picture, -np.inf).max((0, 2))[frames] * size
+    times = skeleton.time if skeleton.time is not None else np.arange(skeleton.n_frames) / skeleton.fps
+    wide = (high - low > 1).all(1)
+    return np.column_stack([times[frames], low, high])[wide] if wide.any() else None

@@ -97,12 +97,26 @@ class Pipeline:
         if not self.pictures:
             return batch
         window = torch.stack([seen[:, 0], seen[:, -1]], 1) / (length - 1).clamp_min(1)[:, None]
-        return self._see_pictures(batch, data, where, window.clamp(0, 1), training, generator, view)
+        return self.see_pictures(
+            batch, data, where, window.clamp(0, 1), training=training, generator=generator, view=view
+        )
 
-    def _see_pictures(
-        self, batch: SkeletonBatch, data: SkeletonSet, clips: Tensor, window: Tensor, training: bool,
-        generator: torch.Generator | None, view: tuple[int, int],
-    ) -> SkeletonBatch:  # fmt: skip
+    def see_pictures(
+        self,
+        batch: SkeletonBatch,
+        data: SkeletonSet,
+        clips: Tensor,
+        window: Tensor,
+        *,
+        training: bool = False,
+        generator: torch.Generator | None = None,
+        view: tuple[int, int] = (0, 1),
+    ) -> SkeletonBatch:
+        """The batch with its streams of pictures; arguments as for `PictureSet.sample`.
+
+        Raises:
+            ConfigError: if the set's pictures have not been read.
+        """
         pictures, there = {}, {}
         for name, seen in self.pictures.items():
             kept = data.pictures.get(seen.kept_as(name))

@@ -121,6 +121,10 @@ def window_logits(
     def make_batch(some: slice, _: tuple[int, int]) -> SkeletonBatch:
         part = positions[some]
         clips = torch.zeros(len(part), dtype=torch.int64)
-        return pipeline.prepare(gather(data, clips, sampling, positions=part))
+        batch = pipeline.prepare(gather(data, clips, sampling, positions=part))
+        if not pipeline.pictures:
+            return batch
+        window = torch.stack([part[:, 0], part[:, -1]], 1) / max(1, int(data.n_frames[0]) - 1)
+        return pipeline.see_pictures(batch, data, clips, window.clamp(0, 1))
 
     return compute_logits(model, make_batch, n, batch_size, 1, progress, "recognising")[:, 0]

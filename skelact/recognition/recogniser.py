@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from skelact.datasets.picture_files import pictures_of_video
+from skelact.datasets.pictures import PictureSet
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, DataError
 from skelact.recognition.engine import Progress, window_logits
@@ -78,6 +80,11 @@ class Recogniser:
         self.ensemble = load_ensemble(path, device=device)
         self.card, self.pipeline = self.ensemble.card, self.ensemble.members[0].pipeline
 
+    @property
+    def pictures(self) -> list[str]:
+        """The streams of pictures that the networks see."""
+        return sorted({name for m in self.ensemble.members for name in getattr(m.pipeline, "pictures", {})})
+
     def recognise(
         self,
         skeleton: Skeleton,
@@ -87,6 +94,7 @@ class Recogniser:
         mode: str = "auto",
         batch_size: int = 32,
         progress: Progress | None = None,
+        video: str | Path | None = None,
     ) -> Recognition:
         """Slide a window over a recording.
 
@@ -99,10 +107,12 @@ class Recogniser:
                 trained on clips of as many people, as the card says.
             batch_size: windows at once.
             progress: called with (windows done, windows, what).
+            video: of the recording, for networks that see pictures; they look at all people as a group.
 
         Raises:
-            DataError: if the recording shows nobody, or an option is out of range.
-            ConfigError: for a window of an imported network, which looks at whole recordings.
+            DataError: if the recording shows nobody (and no pictures are seen), or an option is out of range.
+            ConfigError: for a window of an imported network, which looks at whole recordings, or without the
+                video for a network that sees it.
         """
         if mode not in ("auto", "each", "group"):
             raise DataError(f"mode '{mode}' is not one of auto, each, group")
@@ -120,8 +130,21 @@ class Recogniser:
         if mode == "auto":
             usual = self.card.trained.get("people", 1)
             mode = "group" if skeleton.n_people <= max(1, usual) else "each"
-        if not (skeleton.score > 0).any():
+        inputs = self.pictures
+        if inputs and mode == "each":
+            mode = "group"  # whose pictures are they?
+        if inputs and video is None:
+            raise ConfigError(
+                f"this network sees pictures ({', '.join(inputs)}), and '{skeleton.id}' is a recording of joints "
+                "alone; name its video"
+            )
+        if not (skeleton.score > 0).any() and not inputs:
             raise DataError(f"recording '{skeleton.id}' shows nobody; there is nothing to recognise")
+        pictures: dict[str, PictureSet] = {}
+        for member in self.ensemble.members if video is not None else ():
+            own = getattr(member.pipeline, "pictures", {})
+            needed = {name: seen for name, seen in own.items() if seen.kept_as(name) not in pictures}
+            pictures |= pictures_of_video(Path(str(video)), skeleton, needed, progress)
         parts = [(-1, skeleton)]
         if mode == "each":
             parts = [
@@ -131,7 +154,7 @@ class Recogniser:
             ]
         people, times, probabilities, segments = [], [], [], []
         for track, part in parts:
-            middle, values, length = self._slide(part, window, stride, batch_size, progress)
+            middle, values, length = self._slide(part, window, stride, batch_size, progress, pictures)
             people.append(track)
             times.append(middle)
             probabilities.append(values)
@@ -151,11 +174,17 @@ class Recogniser:
         return Recognition(self.card.label_names, [-1], [times], [probabilities], segments, length, "group")
 
     def _slide(
-        self, skeleton: Skeleton, window: float, stride: float, batch_size: int, progress: Progress | None
-    ) -> tuple[np.ndarray, np.ndarray, float]:
+        self, skeleton: Skeleton, window: float, stride: float, batch_size: int, progress: Progress | None,
+        pictures: dict[str, PictureSet],
+    ) -> tuple[np.ndarray, np.ndarray, float]:  # fmt: skip
+        if pictures:  # a video is looked at from its beginning to its end, whoever is in it
+            skeleton = skeleton.with_(info={**skeleton.info, "video": ""})
         data = SkeletonSet.from_skeletons([skeleton])
+        data.pictures = pictures
         fps = skeleton.fps
         seen = np.flatnonzero((skeleton.score > 0).any((0, 2)))
+        if pictures:
+            seen = np.arange(skeleton.n_frames)
         first, last = float(seen[0]), float(seen[-1]) + 1
         time = skeleton.time
         if time is not None and len(time) > 1:
