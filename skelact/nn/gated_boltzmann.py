@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.checkpoint import checkpoint
 
 from skelact.errors import ConfigError, choices
 
@@ -44,15 +45,24 @@ class ConvGRBM(nn.Module):
         self.hidden_bias = nn.Parameter(torch.zeros(n_maps))
         self.visible_bias = nn.Parameter(torch.zeros(channels))
 
-    def gate(self, x: Tensor) -> Tensor:
-        """``g(x) [N, K, C·r·s, places]`` of ``x [N, C, H, W]``, for every place of the hidden maps."""
-        kernels = self.weight.view(-1, self.channels, self.kernel, self.kernel)
-        return functional.conv2d(x, kernels).flatten(2).unflatten(1, (self.n_maps, -1))
+    def windows(self, frames: Tensor) -> Tensor:
+        """The windows ``[N, C·kernel², places]`` of ``frames [N, C, H, W]``, one for each place of the hidden maps."""
+        return functional.unfold(frames, self.kernel)
 
     def hidden_input(self, x: Tensor, y: Tensor) -> Tensor:
-        """What the hidden units add up, ``[N, K, H', W']`` with ``H' = H - kernel + 1``."""
-        windows = functional.unfold(y, self.kernel)  # [N, C r s, places]
-        total = (self.gate(x) * windows.unsqueeze(1)).sum(2) + self.hidden_bias[:, None]
+        """What the hidden units add up, ``[N, K, H', W']`` with ``H' = H - kernel + 1``.
+
+        ``g(x)`` is made map by map, and once more for the gradient: of all maps it takes 100 MB for two frames.
+        """
+        from_x, from_y = self.windows(x), self.windows(y)
+        recompute = torch.is_grad_enabled() and not torch.compiler.is_compiling()
+        maps = [
+            checkpoint(_one_map, weight, from_x, from_y, use_reentrant=False)
+            if recompute
+            else _one_map(weight, from_x, from_y)
+            for weight in self.weight
+        ]
+        total = torch.stack(maps, 1) + self.hidden_bias[:, None]
         return total.unflatten(2, (y.shape[2] - self.kernel + 1, -1))
 
     def hidden_probability(self, x: Tensor, y: Tensor) -> Tensor:
@@ -61,7 +71,10 @@ class ConvGRBM(nn.Module):
 
     def visible_input(self, x: Tensor, z: Tensor) -> Tensor:
         """``c + sum z g(x)``, ``[N, C, H, W]``: the mean of Gaussian y given x and ``z [N, K, H', W']``."""
-        windows = (self.gate(x) * z.flatten(2).unsqueeze(2)).sum(1)
+        from_x = self.windows(x)
+        windows = torch.zeros_like(from_x)
+        for weight, states in zip(self.weight, z.flatten(2).unbind(1), strict=True):
+            windows = windows + (weight @ from_x) * states.unsqueeze(1)
         summed = functional.fold(windows, x.shape[2:], self.kernel)
         return summed + self.visible_bias[:, None, None]
 
@@ -107,6 +120,11 @@ class ConvGRBM(nn.Module):
             z_other = self.hidden_probability(x, other)
             error = (mean - y).square().mean()
         return (self.energy(x, y, z) - self.energy(x, other, z_other)).mean(), error
+
+
+def _one_map(weight: Tensor, from_x: Tensor, from_y: Tensor) -> Tensor:
+    """``sum_rs g(x)_rs y_rs`` at every place: ``[N, places]`` for windows of x and y and a map's weights."""
+    return ((weight @ from_x) * from_y).sum(1)
 
 
 def probabilistic_max_pool(total: Tensor, size: int) -> tuple[Tensor, Tensor]:

@@ -24,6 +24,7 @@ from skelact.models.video.karpathy import (
     SlowFusionSettings,
 )
 from skelact.models.video.lrcn import LRCN, LRCNSettings
+from skelact.models.video.picture_weights import start_from_pictures
 from skelact.models.video.r2plus1d import R2Plus1d, R2Plus1dSettings
 from skelact.models.video.resnet3d import ResNet3d, ResNet3dSettings
 from skelact.models.video.slowfast import SlowFast, SlowFastSettings
@@ -156,5 +157,6 @@ __all__ = [
     "from_torchvision",
     "inflate_kernel",
     "list_video_models",
+    "start_from_pictures",
     "video_settings",
 ]
