@@ -169,10 +169,12 @@ def _evaluate(
         right = np.flatnonzero(probability.argmax(1) == target)
         wrong = np.flatnonzero(probability.argmax(1) != target)
         for i in [*wrong[: examples // 2], *right[:: max(1, len(right) // examples)]][:examples]:
-            best = int(probability[i].argmax())
+            best, skeleton = int(probability[i].argmax()), store.read(int(clips[i]))
+            if not skeleton.score.any():
+                continue
             shown.append(
                 Example(
-                    store.read(int(clips[i])),
+                    skeleton,
                     card.label_names[best],
                     float(probability[i, best]),
                     card.label_names[int(target[i])],
@@ -251,6 +253,8 @@ def find_copies(store: Any, clips: list[int], train: str) -> Any:
 
     def mark(clip: int) -> bytes:
         skeleton = store.read(clip)
+        if not skeleton.score.any():  # a clip of pictures alone
+            return str(store.infos[clip].get("video", clip)).encode()
         return hashlib.sha256(skeleton.xyz.tobytes() + skeleton.score.tobytes()).digest()
 
     trained = {mark(int(clip)) for clip in store.splits[train]}

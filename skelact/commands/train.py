@@ -132,6 +132,30 @@ def build_network(experiment: Any, data: Any) -> Any:
     return model.build(data.layout, len(data.label_names), experiment.pipeline.channels(data.dims))
 
 
+def load_streams(experiment: Any, model: Any, label_names: list[str]) -> None:
+    """Give encoders of a fusion network the weights that they had alone (``train.init_streams``).
+
+    Raises:
+        ConfigError: for a stream that the network does not have.
+        CheckpointError: if a checkpoint is of another network or other classes.
+    """
+    from skelact.errors import CheckpointError, ConfigError, choices
+    from skelact.recognition.checkpoint import load_checkpoint, load_weights
+
+    for name, path in experiment.train.init_streams.items():
+        streams = getattr(model, "streams", [])
+        if name not in streams:
+            raise ConfigError(choices(name, streams, "stream of the network (train.init_streams)"))
+        state, card = load_checkpoint(path)
+        prefix = f"encoders.{name}." if card.model["name"] == "fusion" else ""
+        state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        if card.label_names != label_names:
+            raise CheckpointError(
+                f"{path} was trained on other classes: {', '.join(card.label_names[:8])}, ..."
+            )
+        load_weights(model.encoders[name], state, str(path))
+
+
 def check_streams_of(experiment: Any) -> None:
     """Give every stream of pictures of a network its input, by default the usual one.
 
@@ -212,6 +236,7 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
             experiment.model.name,
             data.label_names,
         )
+    load_streams(experiment, model, data.label_names)
     if leading:
         n_weights = sum(p.numel() for p in model.parameters())
         ui.say(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from skelact.device import check_device
@@ -42,6 +42,8 @@ class TrainSettings:
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; under torchrun every process takes one of its own.
         sync_norm: in a training of several processes, take batch statistics over all of them.
         init_from: checkpoint to start from; layout, classes and input channels may differ.
+        init_streams: checkpoints of networks that were trained alone, by the stream of the fusion network that begins
+            with their weights.
         freeze: stages from the input on that keep their weights; -1: all but the classifier.
         layer_decay: learning rate of a stage relative to the next one; 1: the same everywhere.
     """
@@ -73,6 +75,7 @@ class TrainSettings:
     device: str = "auto"
     sync_norm: bool = False
     init_from: str = ""
+    init_streams: dict[str, str] = field(default_factory=dict)
     freeze: int = 0
     layer_decay: float = 1.0
 
