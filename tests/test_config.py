@@ -35,7 +35,7 @@ def written(values: dict, path: str = "") -> set[str]:
     """Names of all keys of a YAML file, nested ones with dots."""
     names: set[str] = set()
     for key, value in values.items():
-        names |= written(value, f"{path}{key}.") if isinstance(value, dict) else {f"{path}{key}"}
+        names |= written(value, f"{path}{key}.") if isinstance(value, dict) and value else {f"{path}{key}"}
     return names
 
 

@@ -222,6 +222,7 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
 
     torch.manual_seed(experiment.train.seed)
     model = build_network(experiment, data)
+    load_streams(experiment, model, data.label_names)
     read_pictures(experiment, data, part if val is None else torch.cat([part, val]), ui)
     start = None
     if experiment.train.init_from:
@@ -236,7 +237,6 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
             experiment.model.name,
             data.label_names,
         )
-    load_streams(experiment, model, data.label_names)
     if leading:
         n_weights = sum(p.numel() for p in model.parameters())
         ui.say(
