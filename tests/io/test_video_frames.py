@@ -111,6 +111,15 @@ def test_late_frames_cost_a_group_of_pictures(
     assert decoded <= 4 + 20 + 2
 
 
+def test_times_are_known_without_decoding(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from skelact.io import video_frames
+
+    monkeypatch.setattr(video_frames, "Video", None)
+    for name in ("b_frames.mp4", "b_frames.mkv", "transport.ts"):
+        times = video_frames._find_times(str(make(videos, name)))
+        np.testing.assert_allclose(times, np.arange(len(PICTURES)) / 25, atol=1e-3)
+
+
 def test_resizing_and_cutting(videos: Path) -> None:
     path = make(videos, "b_frames.mp4")
     whole = read_frames(path, indices=[30, 31])
