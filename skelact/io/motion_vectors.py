@@ -81,6 +81,7 @@ class MotionReader:
             raise ConfigError(choices(cell, CELLS, "cell of motion vectors, in pixels"))
         self._cell = cell
         self._unused: dict[int, bool] = {}  # presentation stamp → whether no other frame refers to it
+        self._tells = True  # whether stamps tell which packet a frame is of
         options = {"flags2": "+export_mvs"}
         self.video = Video(path, threads=threads, options=options, each_packet=self._note)
         if self.video.codec not in MOTION_CODECS:
@@ -136,14 +137,16 @@ class MotionReader:
         return field, known
 
     def _is_reference(self, frame: av.VideoFrame) -> bool:
-        unused = self._unused.pop(frame.pts, None) if frame.pts is not None else None
+        unused = self._unused.pop(frame.pts, None) if frame.pts is not None and self._tells else None
         return frame.pict_type in _REFERENCES if unused is None else not unused
 
     def _note(self, packet: av.Packet) -> None:
         """Remember of an H.264 packet whether other frames refer to it; other codecs' B frames are never used."""
         if packet.pts is not None and packet.stream.codec_context.name == "h264":
             unused = _is_unused(packet)
-            if unused is not None:
+            if packet.pts in self._unused:  # stamps that stand still tell nothing
+                self._tells = False
+            if unused is not None and self._tells:
                 self._unused[packet.pts] = unused
 
 

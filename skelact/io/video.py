@@ -136,8 +136,14 @@ class Video:
         # AVI stores no presentation times: those of reordered frames are muddled, the decoding times are not.
         formats = container.format.name.split(",")
         self._by_decoding = "avi" in formats
+        # Some writers stamp all frames with the same time, so that the whole video lasts as long as one of them.
+        length = float((stream.duration or 0) * (stream.time_base or 0) * (stream.guessed_rate or 0))
+        self._stands_still = not self.live and stream.frames > 2 and 0 < length < 1.5
         self._origin = float((stream.start_time or 0) * (stream.time_base or 0))
         self._seekable = not self.live and any(name in _SEEKABLE for name in formats)
+        if self._stands_still:
+            self._seekable = False
+            self._warn("its timestamps stand still; its frames are taken to be evenly spaced")
         if self._by_decoding and stream.codec_context.has_b_frames:
             self._seekable = False  # these times lag by a delay that only the first frame tells
         if self.live or (self._by_decoding and not (self._start and self._seekable)):
@@ -145,6 +151,7 @@ class Video:
         self._decoder, self._ahead = self._decode(), []
         if self._start:
             self.seek(self._start)
+            stream, container = self._stream, self._container  # which it may have opened anew
         if not self._ahead:
             self._ahead = [frame for frame in [next(self._decoder, None)] if frame is not None]
         if not self._ahead:
@@ -268,7 +275,8 @@ class Video:
             if not 0 < self._given_fps <= _MAX_FPS:
                 raise DataError(f"{self.name}: fps must lie in 0..{_MAX_FPS:g}, got {self._given_fps}")
             return float(self._given_fps)
-        for rate in (self._stream.average_rate, self._stream.guessed_rate):
+        rates = (self._stream.average_rate, self._stream.guessed_rate)
+        for rate in rates[1:] if self._stands_still else rates:
             if rate and 0 < rate <= _MAX_FPS:
                 return float(rate)
         for frame in self._decoder:  # the header names no rate: measure it on the first frames
@@ -337,6 +345,8 @@ class Video:
 
     def _stamp(self, frame: av.VideoFrame) -> float | None:
         """Seconds by the video's own clock, or None."""
+        if self._stands_still:
+            return None
         if self._by_decoding:
             return None if frame.dts is None else float(frame.dts * self._stream.time_base)
         return frame.time

@@ -68,6 +68,18 @@ def test_reading_from_a_video(video: Path, kind: str) -> None:
     np.testing.assert_allclose(np.median(back[:, :, 16:-16, 16:-16], axis=(2, 3)), [(-3, 2)] * 2, atol=0.25)
 
 
+def test_which_pair_of_frames(tmp_path: Path) -> None:
+    moving = pan(8, (3, 0), 64, 64)
+    path = encode(tmp_path / "a.mp4", [moving[0]] * 6 + moving, options={"preset": "veryfast", "crf": "16"})
+
+    def across(backward: bool) -> np.ndarray:
+        fields = read_flow(path, indices=[4, 5, 6, 7], backward=backward)
+        return np.median(fields[:, 0, 12:-12, 12:-12], axis=(1, 2))
+
+    np.testing.assert_allclose(across(False), [0, 0, 3, 3], atol=0.25)  # the first step is from frame 6 to 7
+    np.testing.assert_allclose(across(True), [0, 0, 0, -3], atol=0.25)
+
+
 @pytest.mark.parametrize("kind", ["dis", "motion"])
 def test_all_flow_is_what_reading_gives(video: Path, kind: str) -> None:
     every = list(all_flow(video, kind, size=48))

@@ -11,6 +11,7 @@ from motion_pictures import encode, pan
 from skelact.errors import DataError
 from skelact.io.flow import all_flow, from_bytes
 from skelact.io.flow_cache import SHARE, flow_info, read_cached_flow, write_flow
+from skelact.io.video_frames import frame_times
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +45,7 @@ def test_times_are_the_videos(tmp_path: Path) -> None:
     back, info = read_cached_flow(tmp_path / "a.flow", [0.36, 0.1])
     np.testing.assert_array_equal(back, read_cached_flow(tmp_path / "a.flow", indices=[4, 3])[0])
     assert info.kind == "motion"
+    np.testing.assert_allclose(frame_times(tmp_path / "a.flow"), np.array(stamps) / 1000, atol=1e-3)
 
 
 def test_a_video_of_few_bytes_gets_coarser_flow(tmp_path: Path) -> None:

@@ -111,6 +111,15 @@ def test_late_frames_cost_a_group_of_pictures(
     assert decoded <= 4 + 20 + 2
 
 
+def test_times_are_known_without_decoding(videos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from skelact.io import video_frames
+
+    monkeypatch.setattr(video_frames, "Video", None)
+    for name in ("b_frames.mp4", "b_frames.mkv", "transport.ts"):
+        times = video_frames._find_times(str(make(videos, name)))
+        np.testing.assert_allclose(times, np.arange(len(PICTURES)) / 25, atol=1e-3)
+
+
 def test_resizing_and_cutting(videos: Path) -> None:
     path = make(videos, "b_frames.mp4")
     whole = read_frames(path, indices=[30, 31])
@@ -166,6 +175,27 @@ def test_a_file_that_is_no_video(tmp_path: Path) -> None:
             function(tmp_path / "a.mp4")
         with pytest.raises(DataError, match=r"none\.mp4"):
             function(tmp_path / "none.mp4")
+
+
+def test_stamps_that_stand_still(tmp_path: Path) -> None:
+    path = encode(tmp_path / "still.mp4", PICTURES[:30], options={**X264, "bf": "0"})
+    content = bytearray(path.read_bytes())
+    at = content.index(b"stts")
+    assert content[at + 8 : at + 16] == (1).to_bytes(4, "big") + (30).to_bytes(4, "big")
+    # 29 frames that last no time and one that does, instead of 30 that do
+    content[at + 8 : at + 16] = b"".join(n.to_bytes(4, "big") for n in (2, 29, 0, 1))
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"):
+        size = content.rindex(box, 0, at + 4) - 4
+        content[size : size + 4] = (int.from_bytes(content[size : size + 4], "big") + 8).to_bytes(4, "big")
+    at = content.index(b"mdhd") + 20
+    content[at : at + 4] = (512).to_bytes(4, "big")  # the duration of one frame
+    path.write_bytes(content)
+    times, pictures = everything(path)
+    np.testing.assert_allclose(times, np.arange(30) / 25)
+    np.testing.assert_allclose(frame_times(path), times)
+    np.testing.assert_array_equal(read_frames(path, [0.44, 1.12]), pictures[[11, 28]])
+    with open_video(path) as video:
+        assert video.fps == 25 and any("stand still" in w for w in video.warnings)
 
 
 def test_real_videos(shared_data: Path) -> None:
