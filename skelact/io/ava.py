@@ -94,7 +94,7 @@ def _first_problem(time: np.ndarray, box: np.ndarray, score: np.ndarray) -> tupl
     """The first row that cannot be and what is wrong with it, or None."""
     finite = np.isfinite(np.column_stack([time, score, box])).all(1)
     outside = (box.min(1, initial=0) < -_OUTSIDE) | (box.max(1, initial=0) > 1 + _OUTSIDE)
-    empty = (box[:, :2] >= box[:, 2:]).any(1)
+    empty = np.any(box[:, :2] >= box[:, 2:], axis=1)
     bad = np.flatnonzero(~finite | outside | empty)
     if not len(bad):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -57,8 +58,10 @@ class RegionProposal(nn.Module):
         self.objectness, self.offsets = nn.Conv2d(channels, n, 1), nn.Conv2d(channels, 4 * n, 1)
         for part in (self.conv, self.objectness, self.offsets):
             nn.init.normal_(part.weight, std=0.01)
-            nn.init.zeros_(part.bias)
-        nn.init.constant_(self.objectness.bias, -torch.tensor((1 - _PRIOR) / _PRIOR).log().item())
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+        if self.objectness.bias is not None:
+            nn.init.constant_(self.objectness.bias, math.log(_PRIOR / (1 - _PRIOR)))
 
     def anchors(self, height: int, width: int, like: Tensor) -> Tensor:
         """The anchors ``[H·W·A, 4]`` of a map, in fractions 0..1 of the picture, around the centres of its places."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor
@@ -54,8 +56,6 @@ def test_offsets_turn_anchors_into_boxes() -> None:
     assert torch.allclose(decode_boxes(encode_boxes(boxes, anchors), anchors), boxes)
     # centre half a width to the right, twice as high
     offsets = encode_boxes(torch.tensor([[1.0, -0.5, 2.0, 1.5]]), torch.tensor([[0.5, 0.0, 1.5, 1.0]]))
-    assert torch.allclose(
-        offsets, torch.tensor([[0.5, 0.0, 0.0, 2.0]]).where(torch.arange(4) < 3, torch.log(torch.tensor(2.0)))
-    )
+    assert offsets[0].tolist() == pytest.approx([0.5, 0.0, 0.0, math.log(2)])
     wild = decode_boxes(torch.full((1, 4), 100.0), anchors[:1])
     assert torch.isfinite(wild).all()

@@ -124,7 +124,7 @@ class SlowFast(VideoModel):
     def maps(self, x: Tensor) -> Tensor:
         """Both pathways' last maps ``[N, D, T', H', W']`` at the slow one's rate, the fast one averaged over time."""
         slow, fast = self.pathways(x)
-        return torch.cat([slow, functional.adaptive_avg_pool3d(fast, slow.shape[2:])], 1)
+        return torch.cat([slow, functional.avg_pool3d(fast, (self.alpha, 1, 1), ceil_mode=True)], 1)
 
     def features(self, x: Tensor) -> Tensor:
         return torch.cat([path.mean((2, 3, 4)) for path in self.pathways(x)], 1)
