@@ -68,7 +68,7 @@ def tracks_of_skeleton(skeleton: Skeleton, margin: float = MARGIN) -> list[Perso
         seen = picture.score[m] > 0
         low = np.where(seen[..., None], picture.xyz[m], np.inf).min(1)
         high = np.where(seen[..., None], picture.xyz[m], -np.inf).max(1)
-        there = seen.sum(1) > 1
+        there = seen.any(1)
         low, high = low[there].astype(float), high[there].astype(float)
         longer = ((high - low) * size).max(1, keepdims=True) / size
         boxes = np.concatenate([low - margin * longer, high + margin * longer], 1).clip(0, 1)

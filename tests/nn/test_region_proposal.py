@@ -95,6 +95,7 @@ def test_proposals_are_the_decoded_best() -> None:
         assert torch.allclose(boxes[clip == i][0], decode_boxes(offsets[i, best], anchors[best]).clamp(0, 1))
     assert ((boxes >= 0) & (boxes <= 1)).all()
     assert len(head.propose(x, least_score=1.0)[1]) == 0
+    assert head.propose(x, most=2, least_score=0.0)[0].tolist() == [0, 0, 1, 1]
 
 
 def test_settings_that_cannot_be() -> None:

@@ -74,12 +74,10 @@ def test_what_is_no_region_checkpoint(tmp_path: Path) -> None:
 def test_clips_lie_around_their_moments() -> None:
     card = RegionCard(["a"], MODEL, n_frames=4, fps=10, size=(6, 8), mean=(0.0,), std=(1.0,))
     numbered = [Frame(i, i / 30, np.full((12, 16, 3), i, np.uint8)) for i in range(30)]
-    taken = {
-        t: (255 * clip[0, :, 3, 4]).round().int().tolist()
-        for t, clip in clips_at(iter(numbered), [0.0, 0.5, 0.9], card)
-    }
+    clips = clips_at(iter(numbered), [0.0, 0.5, 0.6, 0.9], card)
+    taken = [(255 * clip[0, :, 3, 4]).round().int().tolist() for _, clip in clips]
     # 0.2 and 0.1 s before, at and 0.1 s after: three frames of the video apart; the ends repeat
-    assert taken == {0.0: [0, 0, 0, 3], 0.5: [9, 12, 15, 18], 0.9: [21, 24, 27, 29]}
+    assert taken == [[0, 0, 0, 3], [9, 12, 15, 18], [12, 15, 18, 21], [21, 24, 27, 29]]
     colour = RegionCard(["a"], MODEL, n_frames=1, size=(6, 8), mean=(0.5, 0.25, 0.0), std=(0.5, 0.25, 2.0))
     ((_, clip),) = clips_at([Frame(0, 0.0, np.full((12, 16, 3), 255, np.uint8))], [0.0], colour)
     assert clip.shape == (3, 1, 6, 8) and clip[:, 0, 0, 0].tolist() == pytest.approx([1, 3, 0.5])
@@ -111,3 +109,6 @@ def test_successive_moments_are_one_action() -> None:
     found = join_key_frames({2: [(t, np.array(p)) for t, p in rows]}, ["walk", "wave"], 0.5, 0.5)
     said = [(s.person, s.label, s.start, s.end, round(s.score, 6)) for s in found]
     assert said == [(2, "walk", 0.25, 1.25, 0.8), (2, "wave", 0.75, 1.75, 0.7), (2, "walk", 2.75, 3.25, 0.8)]
+    # a person who is not seen in between begins anew
+    apart = join_key_frames({0: [(t, np.array([0.9])) for t in (0.5, 1.0, 3.0)]}, ["walk"], 0.5, 0.5)
+    assert [(s.start, s.end) for s in apart] == [(0.25, 1.25), (2.75, 3.25)]
