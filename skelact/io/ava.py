@@ -92,9 +92,9 @@ class ActionBoxes:
 
 def _first_problem(time: np.ndarray, box: np.ndarray, score: np.ndarray) -> tuple[int, str] | None:
     """The first row that cannot be and what is wrong with it, or None."""
-    finite = np.isfinite(np.column_stack([time, score, box])).all(1)
-    outside = (box.min(1, initial=0) < -_OUTSIDE) | (box.max(1, initial=0) > 1 + _OUTSIDE)
-    empty = np.any(box[:, :2] >= box[:, 2:], axis=1)
+    finite = np.isfinite(time) & np.isfinite(score) & np.isfinite(box.sum(1))
+    outside = np.any((box < -_OUTSIDE) | (box > 1 + _OUTSIDE), axis=1)
+    empty = (box[:, 0] >= box[:, 2]) | (box[:, 1] >= box[:, 3])
     bad = np.flatnonzero(~finite | outside | empty)
     if not len(bad):
         return None
