@@ -147,7 +147,7 @@ def test_people_of_a_clip_are_scaled_by_their_mean() -> None:
     size = normalise.body_size(x, score, NTU)
     factor = normalise.scale_to_body(x, score, OWNER, 3, NTU)[:, 0, 0, 0] / x[:, 0, 0, 0]
     for clip in range(3):
-        mine = OWNER == clip
+        mine = clip == OWNER
         assert torch.allclose(factor[mine], 1 / (5 * size[mine].mean()), rtol=1e-4), clip
 
 
