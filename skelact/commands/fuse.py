@@ -272,8 +272,8 @@ def svm_of(logits: list[Any], labels: Any, n_members: int) -> Any:
 
     if n_members != len(logits):
         raise ConfigError(
-            f"--mode svm needs one network of each kind without a fold, got {n_members} networks of {len(logits)} kinds; "
-            "name also those trained with --data.val 0"
+            f"--mode svm needs one network of each kind without a fold, got {n_members} networks of {len(logits)} "
+            "kinds; name also those trained with --data.val 0"
         )
     return fit_score_svm(torch.stack(logits).numpy(), labels.numpy())
 

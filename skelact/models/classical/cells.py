@@ -22,8 +22,8 @@ def orientation_maps(dx: np.ndarray, dy: np.ndarray, n_bins: int = BINS) -> np.n
 
 def hog_maps(frames: np.ndarray) -> np.ndarray:
     """Gradients of grey frames ``[T, H, W]`` by direction, ``[8, T, H, W]``."""
-    dy, dx = np.gradient(np.asarray(frames, np.float64), axis=(1, 2))
-    return orientation_maps(dx, dy)
+    slopes = np.asarray(np.gradient(np.asarray(frames, np.float64), axis=(1, 2)))
+    return orientation_maps(slopes[1], slopes[0])
 
 
 def hof_maps(flow: np.ndarray) -> np.ndarray:

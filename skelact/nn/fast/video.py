@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from skelact.nn.conv3d import Bottleneck3d
-from skelact.nn.fast.conv import ConvForm, ResidualForm, flatten, fold_convs, is_plain, is_sequence
+from skelact.nn.fast.conv import ResidualForm, flatten, fold_convs, is_plain, is_sequence, make_form
 from skelact.nn.fast.gate import FULL_PRECISION
 from skelact.nn.residual3d import ResidualBlock3d
 
@@ -18,7 +18,7 @@ def fold_pictures(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     if is_sequence(module):
         module = fold_convs(module, dtype)  # type: ignore[arg-type]
     elif is_plain(module):
-        return ConvForm(module, False, dtype)  # type: ignore[arg-type]
+        return make_form(module, False, dtype)  # type: ignore[arg-type]
     for name, child in module.named_children():
         setattr(module, name, fold_pictures(child, dtype))
     if type(module) is ResidualBlock3d:

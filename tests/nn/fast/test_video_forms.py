@@ -12,7 +12,15 @@ from torch import Tensor, nn
 
 from skelact.models.video import VIDEO_MODELS, VideoModel
 from skelact.nn.fast import inference_form
-from skelact.nn.fast.conv import ConvForm, ResidualForm, fold_convs, has_onednn, is_unsafe
+from skelact.nn.fast.conv import (
+    ConvForm,
+    MinimalConvForm,
+    ResidualForm,
+    fold_convs,
+    has_onednn,
+    is_unsafe,
+    make_form,
+)
 
 CLIP = (11, 44)  # frames and pixels that every small network takes
 
@@ -139,8 +147,33 @@ def test_convolution_norm_sum_and_relu(conv: nn.Module) -> None:
         assert torch.allclose(plain(x, added), expected + added, atol=1e-5)
         assert torch.allclose(active(x), expected.relu(), atol=1e-5)
         assert torch.allclose(active(x, added), (expected + added).relu(), atol=1e-5)
-        assert (active.reordered is not None) == has_onednn()
+        assert bool(active.reordered) == has_onednn()
         assert (expected + added).min() < -0.1
+
+
+@pytest.mark.parametrize("frames", [3, 4, 7, 9])
+def test_minimal_filtering_along_time(frames: int) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv3d(64, 72, 3, padding=1)
+    form = make_form(conv, True, torch.float32)
+    assert type(form) is MinimalConvForm
+    x = torch.randn(2, 64, frames, 5, 6)
+    with torch.inference_mode():
+        expected = conv(x)
+        added = torch.randn_like(expected)
+        assert (form(x) - expected.relu()).abs().max() < 1e-5 * expected.abs().max()
+        assert torch.allclose(form(x, added), (expected + added).relu(), atol=1e-4)
+        assert (("filters" in form.reordered) == (frames >= 4)) or not has_onednn()
+        again = copy.deepcopy(form)
+        assert not again.reordered and torch.equal(again(x), form(x))
+    for other, dtype in (
+        (nn.Conv3d(64, 64, 3, 2, 1), torch.float32),
+        (nn.Conv3d(32, 64, 3, 1, 1), torch.float32),
+        (nn.Conv3d(64, 64, 3, 1, 0), torch.float32),
+        (nn.Conv3d(64, 64, (1, 3, 3), 1, 1), torch.float32),
+        (conv, torch.bfloat16),
+    ):
+        assert type(make_form(other, True, dtype)) is ConvForm
 
 
 def test_pooling_between_convolution_and_norm_keeps_the_norm() -> None:
