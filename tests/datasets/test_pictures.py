@@ -32,7 +32,7 @@ def recording(name: str, n_people: int = 1, n_frames: int = 25, **info) -> Skele
 
 
 def a_set(folder: Path, *skeletons: Skeleton) -> SkeletonSet:
-    with StoreWriter(folder / "set.h5", layout=skeletons[0].layout, pictured=True) as writer:
+    with StoreWriter(folder / "set.h5", layout=skeletons[0].layout) as writer:
         for skeleton in skeletons:
             writer.append(skeleton)
     return SkeletonSet.open(folder / "set.h5")
