@@ -95,7 +95,8 @@ class Skeleton:
         if np.isnan(score).any() or (score.size and not (score.min() >= 0 and score.max() <= 1)):
             bad = "NaN" if np.isnan(score).any() else f"{score.min()}..{score.max()}"
             raise DataError(f"{where}: scores must lie in 0..1, got {bad}; use 0 for missing joints")
-        xyz[score == 0] = 0
+        missing = score == 0
+        xyz[missing] = 0
         if not np.isfinite(xyz).all():
             m, t, v, _ = np.argwhere(~np.isfinite(xyz))[0]
             raise DataError(
@@ -115,7 +116,7 @@ class Skeleton:
                 raise DataError(
                     f"{where}: picture must be {[*xyz.shape[:3], 2]} like xyz, got {list(picture.shape)}"
                 )
-            picture[score == 0] = 0
+            picture[missing] = 0
             if not np.isfinite(picture).all():
                 raise DataError(f"{where}: a place in the picture is not finite; give its joint score 0")
             picture.flags.writeable = False

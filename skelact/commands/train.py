@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -129,7 +130,10 @@ def build_network(experiment: Any, data: Any) -> Any:
             f"{model.name} takes joints' positions out of the first stream, which is '{streams[0]}'; put joint "
             f"first: --pipeline.streams {' '.join(dict.fromkeys(['joint', *streams]))}"
         )
-    return model.build(data.layout, len(data.label_names), experiment.pipeline.channels(data.dims))
+    pipeline = experiment.pipeline
+    return model.build(
+        data.layout, len(data.label_names), pipeline.channels(data.dims), pipeline.picture_channels()
+    )
 
 
 def load_streams(experiment: Any, model: Any, label_names: list[str]) -> None:
@@ -230,7 +234,7 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
 
         start = load_pretrained(
             model,
-            experiment.model.build,
+            partial(experiment.model.build, pictures=experiment.pipeline.picture_channels()),
             data.layout,
             experiment.pipeline.channels(data.dims),
             experiment.train.init_from,

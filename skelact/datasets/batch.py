@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,8 @@ from skelact.layouts import SkeletonLayout
 
 if TYPE_CHECKING:
     from torch_geometric.data import Batch, Data
+
+    from skelact.datasets.places import Places
 
 
 @dataclass
@@ -29,6 +32,8 @@ class SkeletonBatch:
         pictures: further streams of the same clips by name (``rgb``, ``flow``, ``depth``), ``[N, C, T, H, W]``; clips
             that lack a stream hold any numbers there.
         there: by the name of a stream, ``[N]`` bool: which clips have it; a stream without an entry is there in all.
+        places: by the name of a stream, where the joints are in its pictures, if that was asked for.
+        track: ``[P]`` row of each person in the set's table of tracks; None: not from a set.
     """
 
     x: Tensor
@@ -39,6 +44,8 @@ class SkeletonBatch:
     origin: str = "camera"
     pictures: dict[str, Tensor] = field(default_factory=dict)
     there: dict[str, Tensor] = field(default_factory=dict)
+    places: dict[str, Places] = field(default_factory=dict)
+    track: Tensor | None = None
 
     def __post_init__(self) -> None:
         for name in self.there:
@@ -110,13 +117,15 @@ class SkeletonBatch:
         def move(value: Any) -> Any:
             if isinstance(value, dict):
                 return {name: move(inner) for name, inner in value.items()}
+            if isinstance(value, tuple):
+                return type(value)(*(move(inner) for inner in value))
             return value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
 
         return self.replace(**{name: move(value) for name, value in vars(self).items()})
 
     def tensors(self) -> list[Tensor]:
         """Everything that lies on the batch's device."""
-        inner = [*self.pictures.values(), *self.there.values()]
+        inner = [*self.pictures.values(), *self.there.values(), *chain(*self.places.values())]
         return [v for v in [*vars(self).values(), *inner] if isinstance(v, Tensor)]
 
     def has(self, name: str) -> Tensor:

@@ -173,7 +173,7 @@ def gather(
         some = there.any(1)
         keep = some | ((nth == 0) & (torch.zeros_like(clips).index_add(0, owner, some.long()) == 0)[owner])
         if not bool(keep.all()):
-            owner, at, there = owner[keep], at[keep], there[keep]
+            owner, at, there, track = owner[keep], at[keep], there[keep], track[keep]
             length, first = length[keep], first[keep]
 
     low = at.floor()
@@ -205,7 +205,31 @@ def gather(
         score = score * there[..., None]
     if not look or not bool(there.all()):
         x = x * there[..., None, None]
-    return SkeletonBatch(x, score, owner, data.labels[clips], data.layout, data.origin)
+    return SkeletonBatch(x, score, owner, data.labels[clips], data.layout, data.origin, track=track)
+
+
+def rows_at(
+    data: SkeletonSet, owner: Tensor, track: Tensor, clips: Tensor, positions: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """The rows of people at other moments than those at which they were gathered.
+
+    Args:
+        data: the set.
+        owner, track: ``[P]``, see `SkeletonBatch`.
+        clips: ``[N]``.
+        positions: ``[N, T]`` fractional frame numbers.
+
+    Returns:
+        ``[P, T]`` each: the row before, the row after, the latter's weight, and whether the person is there.
+    """
+    if data.timeline is not None:
+        positions = _by_time(data, clips, positions)
+    start, length, first = (data.tracks[name][track][:, None] for name in ("start", "length", "first"))
+    at = positions[owner] - start
+    low = at.floor()
+    weight, low = (at - low).clamp(0.0, 1.0), low.long()
+    lower, upper = (first + torch.minimum(row.clamp_min(0), length - 1) for row in (low, low + 1))
+    return lower, upper, weight, (at > -0.5) & (at < length - 0.5)
 
 
 def _by_time(data: SkeletonSet, clips: Tensor, positions: Tensor) -> Tensor:

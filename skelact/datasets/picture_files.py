@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from torch import Tensor
 
-from skelact.datasets.pictures import KINDS, PictureInput, PictureSet, PictureTask, load_pictures
+from skelact.datasets.picture_reading import PictureTask, load_pictures
+from skelact.datasets.pictures import KINDS, PictureInput, PictureSet
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import DataError
 from skelact.io.flow_cache import flow_info, flow_path
@@ -20,6 +21,7 @@ from skelact.io.video_open import videos_in
 from skelact.skeleton import Skeleton
 
 Progress = Callable[[int, int, str], None]
+SMALLEST_BOX = 1 / 1000  # of the picture; who is smaller is nowhere
 # How files of a clip's video are named beyond the clip's name, when a folder is searched for them.
 ENDINGS = {"video": ("", "_rgb", "_color", "_colour", "_video"), "depth_video": ("_depth", "")}
 
@@ -33,7 +35,9 @@ def attach_pictures(
     workers: int = 0,
     progress: Progress | None = None,
 ) -> None:
-    """Decode streams of pictures of a set's clips into memory: ``data.pictures``.
+    """Make streams of pictures of a set's clips ready: ``data.pictures``, see `picture_reading.load_pictures`.
+
+    With ``places`` asked for, the joints' places in the picture are read too (`SkeletonSet.read_places`).
 
     Args:
         data: a set that was opened from a file.
@@ -46,6 +50,8 @@ def attach_pictures(
     Raises:
         DataError: if no clip has a stream, naming reasons.
     """
+    if any(seen.places for seen in inputs.values()):
+        data.read_places()
     needed = set(range(len(data)) if clips is None else clips.tolist())
     for name, seen in inputs.items():
         if seen.kept_as(name) in data.pictures:
@@ -78,7 +84,8 @@ def _task(
     boxes: np.ndarray | None,
 ) -> PictureTask:  # fmt: skip
     file = None if flow is None else str(flow)
-    return PictureTask(clip, name, str(video), file, start, end, boxes, seen.framing, seen.fps)
+    fps = 0.0 if seen.stack > 1 else seen.fps
+    return PictureTask(clip, name, str(video), file, start, end, boxes, seen.framing, fps)
 
 
 def pictures_of_video(
@@ -185,7 +192,8 @@ def _is_flow(path: Path, kind: str) -> bool:
 
 
 def person_boxes(data: SkeletonSet, videos: Mapping[int, Path]) -> dict[int, np.ndarray]:
-    """Around the joints of all people of a clip, ``[n, 5]`` of (seconds, x1, y1, x2, y2) in pixels.
+    """Around the joints of all people of a clip, ``[n, 5]``: seconds, and left, top, right, bottom as shares of
+    the picture.
 
     Clips whose joints' places in the picture are not known have none.
     """
@@ -202,14 +210,12 @@ def person_boxes(data: SkeletonSet, videos: Mapping[int, Path]) -> dict[int, np.
 
 def boxes_of(skeleton: Skeleton) -> np.ndarray | None:
     """As `person_boxes`, of one recording; None if it does not say where its people are in the picture."""
-    info = skeleton.info
-    if skeleton.picture is None or "width" not in info or "height" not in info or not skeleton.score.any():
+    if skeleton.picture is None or not skeleton.score.any():
         return None
     there = (skeleton.score > 0)[..., None]
     frames = there.any((0, 2, 3))
-    size = np.array([float(info["width"]), float(info["height"])])
-    low = np.where(there, skeleton.picture, np.inf).min((0, 2))[frames] * size
-    high = np.where(there, skeleton.picture, -np.inf).max((0, 2))[frames] * size
+    low = np.where(there, skeleton.picture, np.inf).min((0, 2))[frames]
+    high = np.where(there, skeleton.picture, -np.inf).max((0, 2))[frames]
     times = skeleton.time if skeleton.time is not None else np.arange(skeleton.n_frames) / skeleton.fps
-    wide = (high - low > 1).all(1)
+    wide = (high - low > SMALLEST_BOX).all(1)
     return np.column_stack([times[frames], low, high])[wide] if wide.any() else None

@@ -2,29 +2,22 @@
 
 A stream of pictures is a table like the skeletons' own: all frames of all clips end to end, 8 bits a channel, and
 where each clip begins. Samples are taken from it in a few tensor operations, in step with the skeletons' window.
+`skelact.datasets.picture_reading` fills it from files.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from skelact.datasets.clip_reading import ClipSampling, Framing, follow_boxes
-from skelact.errors import ConfigError, DataError, SkelactError, choices
-from skelact.io.flow_cache import read_cached_flow
-from skelact.io.video_frames import frame_times, read_frames
-from skelact.io.workers import WorkerPool
+from skelact.datasets.clip_reading import ClipSampling, Framing
+from skelact.errors import ConfigError, choices
 from skelact.transforms import video as transforms
-
-log = logging.getLogger(__name__)
-
-LIMIT = 8 << 30  # bytes of decoded pictures in memory
-MISSING_LISTED = 5
+from skelact.transforms.flow import remove_camera, stack_flow
 
 
 @dataclass(frozen=True)
@@ -64,6 +57,11 @@ class PictureInput:
         scales: sides of the random squares, as shares of the kept picture's shorter side.
         flip: probability of mirroring in training.
         jitter: amount of change of brightness and contrast (and of colours) in training, see `colour_jitter`.
+        stack: L, of flow: every moment becomes the 2L channels of L successive fields (Simonyan and Zisserman, NIPS
+            2014). With more than 1, every field of the flow is kept, whatever ``fps`` says.
+        stacking: a name of `skelact.transforms.flow.STACKS`: fields at the same place, or along trajectories.
+        camera: ``median`` subtracts each field's common motion, which is the camera's; ``none``.
+        places: find the joints' places in these pictures too, see `skelact.datasets.places.Places`.
 
     Raises:
         ConfigError: for values out of range.
@@ -78,6 +76,10 @@ class PictureInput:
     scales: tuple[float, ...] = (1.0, 0.875)
     flip: float = 0.0
     jitter: float = 0.0
+    stack: int = 1
+    stacking: Literal["stacked", "trajectory"] = "stacked"
+    camera: Literal["none", "median"] = "none"
+    places: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.fps <= 1000 or not 1 <= self.crop <= min(self.framing.size):
@@ -89,17 +91,50 @@ class PictureInput:
             raise ConfigError(f"flip and jitter must lie in 0..1, got {self.flip} and {self.jitter}")
         if not self.scales or not all(0 < s <= 1 for s in self.scales):
             raise ConfigError(f"scales must be shares in 0..1, got {list(self.scales)}")
+        if self.stack < 1:
+            raise ConfigError(f"stack must be at least 1 field of flow, got {self.stack}")
+        if self.stacking == "trajectory" and self.framing.region == "person":
+            raise ConfigError(
+                "trajectories are followed in pictures that stand still: use framing.region: whole, or stacking: "
+                "stacked"
+            )
 
     def kept_as(self, name: str) -> str:
         """What a stream is known by in ``SkeletonSet.pictures``: networks may keep it differently."""
-        return f"{name} {self.framing} {self.fps:g}"
+        return f"{name} {self.framing} {'every' if self.stack > 1 else f'{self.fps:g}'}"
+
+    def channels(self, name: str) -> int:
+        """Channels of a moment of the stream ``name``."""
+        return KINDS[name].channels * self.stack
 
 
 def check_pictures(pictures: Mapping[str, PictureInput]) -> None:
-    """Raise `ConfigError` for a stream of pictures that is not known."""
-    for name in pictures:
+    """Raise `ConfigError` for a stream of pictures that is not known, or settings of flow for other streams."""
+    for name, seen in pictures.items():
         if name not in KINDS:
             raise ConfigError(choices(name, KINDS, "stream of pictures"))
+        if not KINDS[name].flow and (seen.stack > 1 or seen.camera != "none"):
+            raise ConfigError(
+                f"stack and camera are settings of flow, and the stream '{name}' is none; leave them out"
+            )
+
+
+class Look(NamedTuple):
+    """What a network sees of a stream, and where in the clips' pictures it is.
+
+    Args:
+        x: ``[N, C, T, crop, crop]`` float32, normalised.
+        there: ``[N]`` bool, which clips have the stream.
+        share: ``[N, T]`` when the moments are, as shares of the clip from its first frame to its last.
+        box: ``[N, 4]`` top, left, height and width of what is seen of the kept pictures, as shares of these.
+        mirrored: ``[N]`` bool.
+    """
+
+    x: Tensor
+    there: Tensor
+    share: Tensor
+    box: Tensor
+    mirrored: Tensor
 
 
 class PictureSet:
@@ -109,9 +144,12 @@ class PictureSet:
         name: one of `KINDS`.
         frames: ``[F, H, W, C]`` uint8, the clips end to end.
         length: ``[N]`` frames of each clip, 0 = the clip lacks the stream.
-        fps: frames a second.
+        fps: frames a second, of all clips or ``[N]`` of each.
         bound: of flow, see `flow_to_float`.
         missing: why clips lack the stream, by their number.
+        regions: ``[F, 4]`` the part of the video's picture that each frame shows (left, top, right, bottom, as shares
+            of the picture), or None: the whole.
+        unit: ``[N, 2]`` of flow: how many pixels of a kept picture (across, down) a pixel of its file is.
     """
 
     def __init__(
@@ -119,13 +157,50 @@ class PictureSet:
         name: str,
         frames: Tensor,
         length: Tensor,
-        fps: float,
+        fps: float | Tensor,
         bound: float = 20.0,
         missing: Mapping[int, str] | None = None,
+        regions: Tensor | None = None,
+        unit: Tensor | None = None,
     ) -> None:
-        self.name, self.kind, self.frames, self.fps, self.bound = name, KINDS[name], frames, fps, bound
+        self.name, self.kind, self.frames, self.bound = name, KINDS[name], frames, bound
         self.length, self.first = length, length.cumsum(0) - length
-        self.missing = dict(missing or {})
+        self.fps = torch.as_tensor(fps, dtype=torch.float32, device=length.device).expand(len(length))
+        self.missing, self.regions = dict(missing or {}), regions
+        self.unit = torch.ones(len(length), 2, device=length.device) if unit is None else unit
+
+    @property
+    def device(self) -> torch.device:
+        """Where samples are made."""
+        return self.length.device
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the kept pictures."""
+        return self.frames.shape[1], self.frames.shape[2]
+
+    @property
+    def n_bytes(self) -> int:
+        """Of the pictures in memory."""
+        return self.frames.numel()
+
+    def take(self, clips: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures ``[N, T, H, W, C]`` uint8 by their numbers ``[N, T]`` within the clips ``[N]``.
+
+        Returns:
+            the pictures, and ``[N]`` bool: which clips have them.
+        """
+        rows = (self.first[clips][:, None] + number).clamp_max(len(self.frames) - 1)
+        taken = self.frames[rows.flatten()].view(*rows.shape, *self.frames.shape[1:])
+        return taken, self.length[clips] > 0
+
+    def regions_at(self, clips: Tensor, share: Tensor) -> Tensor | None:
+        """``[N, T, 4]``, see ``regions``, of the frames nearest to shares ``[N, T]`` of the clips; None: the whole."""
+        if self.regions is None:
+            return None
+        number = (share * (self.length[clips] - 1).clamp_min(0)[:, None]).round().long()
+        rows = self.first[clips][:, None] + number
+        return self.regions[rows.clamp_max(len(self.regions) - 1)]
 
     def sample(
         self,
@@ -137,6 +212,20 @@ class PictureSet:
         generator: torch.Generator | None = None,
         view: tuple[int, int] = (0, 1),
     ) -> tuple[Tensor, Tensor]:
+        """``x`` and ``there`` of a `look`."""
+        found = self.look(clips, seen, window, training=training, generator=generator, view=view)
+        return found.x, found.there
+
+    def look(
+        self,
+        clips: Tensor,
+        seen: PictureInput,
+        window: Tensor,
+        *,
+        training: bool = False,
+        generator: torch.Generator | None = None,
+        view: tuple[int, int] = (0, 1),
+    ) -> Look:
         """What a network sees of clips.
 
         Args:
@@ -146,45 +235,75 @@ class PictureSet:
             training: draw moments, crops and colours from ``generator``.
             generator: on the device of ``window``.
             view: (i, n): the i-th of n samples in evaluation.
-
-        Returns:
-            ``[N, C, T, crop, crop]`` float32, normalised, and ``[N]`` booleans: which clips have the stream.
         """
-        place = self.frames.device
+        place = self.device
         clips, window = clips.to(place), window.to(place)
-        length, first = self.length[clips], self.first[clips]
-        span = (length - 1).clamp_min(0).to(torch.float32) / self.fps
-        sampling = seen.sampling
-        if training:
-            shares = torch.rand(
-                len(clips), sampling.n_parts, generator=generator, device=_device(generator, place)
-            )
-        else:
-            shares = torch.full((len(clips), sampling.n_parts), (view[0] + 0.5) / view[1])
-        times = spread_moments(
-            sampling, window[:, :1] * span[:, None], window[:, 1:] * span[:, None], shares.to(place)
-        )
-        number = (times * self.fps).round().long().minimum((length - 1)[:, None]).clamp_min(0)
-        rows = (first[:, None] + number).clamp_max(len(self.frames) - 1)
-        taken = self.frames[rows.flatten()].view(*rows.shape, *self.frames.shape[1:])
-        flow = bool(self.kind.flow)
+        number = self._choose(clips, seen, window, training, generator, view)
+        steps = torch.arange(seen.stack, device=place)
+        last = (self.length[clips] - 1).clamp_min(0)[:, None]
+        taken, there = self.take(clips, (number[..., None] + steps).flatten(1).minimum(last))
+        flow, n = bool(self.kind.flow), len(clips)
         x = transforms.flow_to_float(taken, self.bound) if flow else transforms.to_float(taken)
-        size = (seen.crop, seen.crop)
+        if flow and (seen.stack > 1 or seen.camera != "none"):
+            x = stack_moments(x, seen, self.unit[clips])
+        size, (height, width) = (seen.crop, seen.crop), self.size
+        mirrored = torch.zeros(n, dtype=torch.bool, device=place)
         if training:
-            x = transforms.multi_scale_crop(x, size, generator, seen.scales, square=True)
+            box = transforms.multi_scale_boxes(
+                n, (height, width), generator, seen.scales, square=True, device=place
+            )
+            x = transforms.crop_resize(x, box, size)
             if seen.flip:
-                x = transforms.flip(x, seen.flip, generator, flow=flow)
+                mirrored = transforms.draw_mirrored(n, seen.flip, generator, place)
+                x = transforms.mirror(x, mirrored, flow=flow)
             if seen.jitter and not flow:
                 x = change_light(x, seen.jitter, generator)
         else:
             x = transforms.crop_views(x, size)[:, 0]
-        return (x / 2 if flow else standardise(x)), length > 0
+            middle = [round(0.5 * (height - seen.crop)), round(0.5 * (width - seen.crop)), *size]
+            box = torch.tensor(middle, dtype=torch.float32, device=place).expand(n, 4)
+        whole = torch.tensor([height, width, height, width], device=place)
+        return Look(
+            x / 2 if flow else standardise(x), there, number / last.clamp_min(1), box / whole, mirrored
+        )
+
+    def _choose(
+        self, clips: Tensor, seen: PictureInput, window: Tensor, training: bool,
+        generator: torch.Generator | None, view: tuple[int, int],
+    ) -> Tensor:  # fmt: skip
+        """``[N, T]`` numbers of the frames at which the moments are, or their stacks begin."""
+        length, fps = self.length[clips][:, None], self.fps[clips][:, None]
+        span = (length - 1).clamp_min(0).to(torch.float32) / fps
+        sampling = seen.sampling
+        if training:
+            shares = torch.rand(
+                len(clips), sampling.n_parts, generator=generator, device=_device(generator, self.device)
+            )
+        else:
+            shares = torch.full((len(clips), sampling.n_parts), (view[0] + 0.5) / view[1])
+        times = spread_moments(sampling, window[:, :1] * span, window[:, 1:] * span, shares.to(self.device))
+        return (times * fps).round().long().minimum(length - seen.stack).clamp_min(0)
 
     def to(self, device: torch.device | str) -> PictureSet:
         """The stream in the memory of another device."""
+        regions = None if self.regions is None else self.regions.to(device)
         return PictureSet(
-            self.name, self.frames.to(device), self.length.to(device), self.fps, self.bound, self.missing
-        )
+            self.name, self.frames.to(device), self.length.to(device), self.fps.to(device), self.bound,
+            self.missing, regions, self.unit.to(device),
+        )  # fmt: skip
+
+
+def stack_moments(x: Tensor, seen: PictureInput, unit: Tensor) -> Tensor:
+    """Flow ``[N, 2, T·L, H, W]`` of T moments of L fields as ``[N, 2L, T, H, W]``; ``unit``: see `PictureSet`."""
+    n, length = len(x), seen.stack
+    fields = x.unflatten(2, (-1, length)).permute(0, 2, 3, 1, 4, 5).flatten(0, 1)  # [N·T, L, 2, H, W]
+    if seen.camera != "none":
+        fields = remove_camera(fields, seen.camera)
+    if seen.stacking == "trajectory":  # which leads over kept pixels
+        unit = unit.repeat_interleave(len(fields) // n, 0)[:, None, :, None, None]
+        along = stack_flow(fields * unit, "trajectory").unflatten(1, (length, 2))
+        fields = along / unit
+    return stack_flow(fields).unflatten(0, (n, -1)).transpose(1, 2)
 
 
 def _device(generator: torch.Generator | None, otherwise: torch.device) -> torch.device:
@@ -212,124 +331,3 @@ def standardise(x: Tensor) -> Tensor:
     if x.shape[1] == 3:
         return transforms.normalise(x)
     return transforms.normalise(x, transforms.KINETICS_MEAN[:1], transforms.KINETICS_STD[:1])
-
-
-@dataclass(frozen=True)
-class PictureTask:
-    """The pictures of one clip: which file (and file of flow), from when to when, and how they are kept."""
-
-    clip: int
-    name: str
-    path: str
-    flow: str | None
-    start: float
-    end: float | None
-    boxes: np.ndarray | None
-    framing: Framing
-    fps: float
-
-
-PictureResult = tuple[int, "np.ndarray | None", str]
-
-
-def read_pictures(task: PictureTask) -> PictureResult:
-    """(clip, frames ``[T, H, W, C]`` uint8 or None, why there are none)."""
-    try:
-        return task.clip, _read(task), ""
-    except ConfigError:
-        raise
-    except SkelactError as error:
-        return task.clip, None, str(error)
-    except (OSError, ValueError, RuntimeError) as error:  # one bad file never stops the rest
-        return task.clip, None, f"{task.path}: {type(error).__name__}: {error}"
-
-
-def _read(task: PictureTask) -> np.ndarray:
-    known = frame_times(task.path)
-    end = float(known[-1]) if task.end is None else min(task.end, float(known[-1]))
-    if end < task.start:
-        raise DataError(f"{task.path} ends at {end:.3f} s, before its clip begins at {task.start:.3f} s")
-    n = max(1, int((end - task.start) * task.fps + 1e-6) + 1)
-    times = np.minimum(task.start + np.arange(n) / task.fps, end)
-    box = None
-    if task.framing.region == "person":
-        if task.boxes is None:
-            raise DataError(
-                f"{task.path}: nobody's place in the picture is known, so there is no person to follow; use "
-                "framing.region: whole"
-            )
-        box = follow_boxes(task.boxes, times, task.framing.margin, task.framing.smooth)
-    if task.flow is not None:
-        fields, _ = read_cached_flow(task.flow, times, size=task.framing.size, box=box)
-        return np.ascontiguousarray(fields.transpose(0, 2, 3, 1))
-    frames = read_frames(task.path, times, size=task.framing.size, box=box)
-    if KINDS[task.name].channels == 1:
-        weights = np.array([0.299, 0.587, 0.114], np.float32)
-        return np.rint(frames @ weights)[..., None].astype(np.uint8)
-    return frames
-
-
-def load_pictures(
-    tasks: Sequence[PictureTask],
-    name: str,
-    n_clips: int,
-    reasons: Mapping[int, str] | None = None,
-    *,
-    workers: int = 0,
-    bound: float = 20.0,
-    progress: Callable[[int, int, str], None] | None = None,
-) -> PictureSet:
-    """Decode a stream of a set into memory.
-
-    Args:
-        tasks: one for each clip that has a video.
-        name: of the stream.
-        n_clips: N of the set.
-        reasons: why other clips have none.
-        workers: processes that decode; 0: this one.
-        bound: of flow.
-        progress: called with (done, total, what).
-
-    Raises:
-        DataError: if no clip has the stream, or the pictures would take more than `LIMIT`.
-    """
-    missing = dict(reasons or {})
-    found: dict[int, np.ndarray] = {}
-    n_bytes = 0
-
-    def take(results: object) -> None:
-        nonlocal n_bytes
-        for k, (clip, frames, why) in enumerate(results):  # type: ignore[arg-type]
-            if frames is None:
-                missing[clip] = why
-            else:
-                found[clip] = frames
-                n_bytes += frames.nbytes
-            if n_bytes > LIMIT:
-                raise DataError(
-                    f"the stream {name} takes more than {LIMIT >> 30} GiB after {k + 1} of {len(tasks)} clips; keep "
-                    f"fewer frames or smaller ones: pipeline.pictures.{name}.fps and framing.size"
-                )
-            if progress:
-                progress(k + 1, len(tasks), f"reading {name}")
-
-    if workers:
-        with WorkerPool[PictureTask, PictureResult](read_pictures, workers, _failed) as pool:
-            take(result for _, result in pool.run(tasks))
-    else:
-        take(map(read_pictures, tasks))
-    if not found:
-        why = "; ".join(list(dict.fromkeys(missing.values()))[:MISSING_LISTED])
-        raise DataError(f"no clip has the stream {name}: {why}")
-    for clip in list(missing)[:MISSING_LISTED]:
-        log.warning("a clip has no %s: %s", name, missing[clip])
-    if len(missing) > MISSING_LISTED:
-        log.warning("and %d more clips have no %s", len(missing) - MISSING_LISTED, name)
-    length = torch.tensor([len(found[k]) if k in found else 0 for k in range(n_clips)])
-    frames = torch.from_numpy(np.concatenate([found.pop(k) for k in sorted(found)]))
-    fps = tasks[0].fps
-    return PictureSet(name, frames, length, fps, bound, missing)
-
-
-def _failed(task: PictureTask, why: str) -> PictureResult:
-    return task.clip, None, f"{task.path}: {why}"

@@ -11,6 +11,7 @@ from skelact.datasets.augment import Augment
 from skelact.datasets.batch import SkeletonBatch
 from skelact.datasets.gather import Sampling, gather, sample_positions
 from skelact.datasets.pictures import PictureInput, check_pictures
+from skelact.datasets.places import find_places
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, choices
 from skelact.transforms import device, normalise
@@ -67,10 +68,19 @@ class Pipeline:
     def __post_init__(self) -> None:
         check_streams(self.streams)
         check_pictures(self.pictures)
+        if self.augment.mirror and any(seen.places for seen in self.pictures.values()):
+            raise ConfigError(
+                "a mirrored skeleton's joints are not where its picture shows them: set augment.mirror to 0 (pictures "
+                "may be mirrored: flip)"
+            )
 
     def channels(self, dims: int) -> int:
         """The network's input channels for positions of ``dims`` coordinates."""
         return stream_channels(self.streams, dims)
+
+    def picture_channels(self) -> dict[str, int]:
+        """Channels of a moment of each stream of pictures."""
+        return {name: seen.channels(name) for name, seen in self.pictures.items()}
 
     def __call__(
         self,
@@ -96,28 +106,35 @@ class Pipeline:
         batch = self.prepare(batch, training=training, generator=generator, start=start, moments=moments)
         if not self.pictures:
             return batch
-        window = torch.stack([seen[:, 0], seen[:, -1]], 1) / (length - 1).clamp_min(1)[:, None]
-        return self.see_pictures(
-            batch, data, where, window.clamp(0, 1), training=training, generator=generator, view=view
-        )
+        return self.see_pictures(batch, data, where, seen, training=training, generator=generator, view=view)
 
     def see_pictures(
         self,
         batch: SkeletonBatch,
         data: SkeletonSet,
         clips: Tensor,
-        window: Tensor,
+        positions: Tensor,
         *,
         training: bool = False,
         generator: torch.Generator | None = None,
         view: tuple[int, int] = (0, 1),
     ) -> SkeletonBatch:
-        """The batch with its streams of pictures; arguments as for `PictureSet.sample`.
+        """The batch with its streams of pictures.
+
+        Args:
+            batch: of skeletons.
+            data: the set.
+            clips: ``[N]`` its clips.
+            positions: ``[N, T]`` frame numbers that it holds; the pictures are seen from the first to the last.
+            training, generator, view: as for `PictureSet.look`.
 
         Raises:
             ConfigError: if the set's pictures have not been read.
+            DataError: if joints' places in the picture are needed and not known.
         """
-        pictures, there = {}, {}
+        pictures, there, places = {}, {}, {}
+        window = torch.stack([positions[:, 0], positions[:, -1]], 1)
+        window = (window / (data.n_frames[clips] - 1).clamp_min(1)[:, None]).clamp(0, 1)
         for name, seen in self.pictures.items():
             kept = data.pictures.get(seen.kept_as(name))
             if kept is None:
@@ -125,10 +142,11 @@ class Pipeline:
                     f"the pictures of the stream '{name}' have not been read; use "
                     "skelact.datasets.picture_files.attach_pictures(data, pipeline.pictures, FOLDER)"
                 )
-            pictures[name], there[name] = kept.sample(
-                clips, seen, window, training=training, generator=generator, view=view
-            )
-        return batch.replace(pictures=pictures, there=there)
+            look = kept.look(clips, seen, window, training=training, generator=generator, view=view)
+            pictures[name], there[name] = look.x, look.there
+            if seen.places:
+                places[name] = find_places(data, batch, clips, positions, kept, look)
+        return batch.replace(pictures=pictures, there=there, places=places)
 
     def prepare(
         self,

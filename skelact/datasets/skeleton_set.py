@@ -63,11 +63,23 @@ class Rows:
         taken = torch.from_numpy(windows[starts[where // chunk] + where % chunk * width])
         return taken.float().view(-1, *self.shape[1:]).to(index.device)
 
+    @property
+    def resident(self) -> bool:
+        """Whether they are in a tensor."""
+        return self._mapping is None
+
     def to(self, device: torch.device | str) -> Rows:
         """Resident rows on ``device``."""
         if self._mapping is not None:
             return Rows(self.take(torch.arange(self.shape[0])).to(device))
         return Rows(self.data.to(device))
+
+
+def _places_of(skeleton: Skeleton) -> np.ndarray:
+    """Where joints are in the picture, NaN where that is not known."""
+    if skeleton.picture is not None:
+        return skeleton.picture
+    return np.broadcast_to(np.float32(np.nan), (*skeleton.score.shape, 2))
 
 
 def _native(data: np.ndarray) -> Tensor:
@@ -172,6 +184,7 @@ class SkeletonSet:
             self._index_times(*timeline)
         self._first_centres: Tensor | None = None
         self.pictures: dict[str, PictureSet] = {}  # see `skelact.datasets.picture_files.attach_pictures`
+        self.places: Rows | None = None  # ``[F, V, 2]`` in the picture, see `read_places`; NaN: not known
         self.all_there, self.all_seen = self._scan_scores()
 
     def _index_times(self, first: np.ndarray, times: np.ndarray) -> None:
@@ -236,9 +249,14 @@ class SkeletonSet:
 
     @classmethod
     def from_skeletons(
-        cls, skeletons: Sequence[Skeleton], label_names: Sequence[str] | None = None
+        cls, skeletons: Sequence[Skeleton], label_names: Sequence[str] | None = None, *, places: bool = False
     ) -> SkeletonSet:
         """Make a set in memory.
+
+        Args:
+            skeletons: the recordings.
+            label_names: in class order; None: the sorted labels that occur.
+            places: keep where the joints are in the picture, too.
 
         Raises:
             DataError: if there is nothing, or the recordings differ in layout, unit or coordinates.
@@ -253,7 +271,7 @@ class SkeletonSet:
         )
         place = {name: k for k, name in enumerate(names)}
         xyz, score, tracks, row = [], [], {n: [] for n in ("clip", "first", "length", "start")}, 0
-        times, starts = [], []
+        times, starts, pictures = [], [], []
         for clip, s in enumerate(skeletons):
             if (s.layout, s.unit, s.origin, s.xyz.shape[3]) != (
                 first.layout, first.unit, first.origin, first.xyz.shape[3]
@@ -274,15 +292,17 @@ class SkeletonSet:
                 row += length
                 xyz.append(s.xyz[m, start : start + length])
                 score.append(s.score[m, start : start + length])
+                pictures.append(_places_of(s)[m, start : start + length])
             if (not tracks["clip"] or tracks["clip"][-1] != clip) and PICTURES & set(s.info):
                 for name, value in zip(tracks, (clip, row, 1, 0), strict=True):  # somebody who is never there
                     tracks[name].append(value)
                 row += 1
                 xyz.append(np.zeros((1, *s.xyz.shape[2:]), np.float32))
                 score.append(np.zeros((1, s.xyz.shape[2]), np.float32))
+                pictures.append(np.full((1, s.xyz.shape[2], 2), np.nan, np.float32))
         if not xyz:
             raise DataError("no recording shows a person")
-        return cls(
+        made = cls(
             Rows(torch.from_numpy(np.concatenate(xyz))), Rows(torch.from_numpy(np.concatenate(score))),
             {name: np.array(column) for name, column in tracks.items()},
             np.array([-1 if s.label is None else place[s.label] for s in skeletons]),
@@ -291,6 +311,18 @@ class SkeletonSet:
             [stored_info(s) for s in skeletons], None,
             (np.array(starts), np.concatenate(times)) if times else None, first.origin,
         )  # fmt: skip
+        if places and any(s.picture is not None for s in skeletons):
+            made.places = Rows(torch.from_numpy(np.concatenate(pictures)))
+        return made
+
+    def read_places(self) -> None:
+        """Read where the joints are in the picture, ``places``, which sets hold only if asked; it may stay None."""
+        if self.places is not None or not self.source:
+            return
+        with Store(self.source) as store:
+            if store.picture is not None:
+                mapped = None if self.xyz.resident else Rows.mapped(store.path, store.picture)
+                self.places = mapped or Rows(_native(store.picture[()]).to(self.device))
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -308,7 +340,7 @@ class SkeletonSet:
     @property
     def n_bytes(self) -> int:
         """Size on a device: positions and scores as float32, and pictures."""
-        pictures = sum(stream.frames.numel() for stream in self.pictures.values())
+        pictures = sum(stream.n_bytes for stream in self.pictures.values())
         return 4 * (self.xyz.shape.numel() + self.score.shape.numel()) + pictures
 
     def to(self, device: torch.device | str) -> SkeletonSet:
@@ -316,6 +348,7 @@ class SkeletonSet:
         moved = object.__new__(SkeletonSet)
         moved.__dict__.update(self.__dict__)
         moved.xyz, moved.score = self.xyz.to(device), self.score.to(device)
+        moved.places = None if self.places is None else self.places.to(device)
         moved.pictures = {name: stream.to(device) for name, stream in self.pictures.items()}
         moved.tracks = {name: column.to(device) for name, column in self.tracks.items()}
         for name in ("labels", "fps", "n_frames", "n_tracks", "first_track", "timeline", "time_key",

@@ -234,7 +234,6 @@ class _Journal:
             unit=skeleton.unit,
             dims=skeleton.xyz.shape[3],
             origin=skeleton.origin,
-            pictured=skeleton.picture is not None,
             label_names=self.names,
             overwrite=self.overwrite,
             resume=self.resume,

@@ -8,6 +8,7 @@ the tracking state (0 not tracked, 1 inferred, 2 tracked).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +26,14 @@ from skelact.skeleton import Skeleton
 
 NTU_FPS = 30.0
 _N_JOINTS, _N_COLUMNS, _N_HEAD = 25, 12, 10
+_COLOUR_COLUMNS = (5, 6)
 _BLOCK = _N_JOINTS * _N_COLUMNS
 _STEP = _N_HEAD + 1 + _BLOCK  # tokens of one body
 _SCORE = np.array([0.0, 0.5, 1.0], np.float32)  # by tracking state
+_PICTURE = np.array([1920.0, 1080.0])  # width and height of the colour picture
+# Kinect v2: focal length and centre of the depth and colour images, where the file's own places are not known.
+_DEPTH = (366.0, 256.0, 212.0)
+_COLOUR = (1063.0, 960.0, 540.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +46,7 @@ class RawNtu:
         body_id: ``[B]`` int64.
         xyz: ``[B, 25, 3]`` float32, metres, as written (NaN stays).
         state: ``[B, 25]`` tracking state 0, 1 or 2.
+        colour: ``[B, 25, 2]`` float64, places in the colour picture [pixels]; NaN: none that could be read.
         columns: ``[B, 25, 12]`` float64 all columns, or None if only positions were asked for.
         head: ``[B, 10]`` float64 the body's own line (id inexact here), or None.
     """
@@ -49,6 +56,7 @@ class RawNtu:
     body_id: np.ndarray
     xyz: np.ndarray
     state: np.ndarray
+    colour: np.ndarray
     columns: np.ndarray | None = None
     head: np.ndarray | None = None
 
@@ -67,8 +75,8 @@ def parse_ntu(path: str | Path, all_columns: bool = True) -> RawNtu:
 
     Args:
         path: the file.
-        all_columns: keep all 12 columns and the bodies' own lines; without, only positions, tracking
-            states and ids are turned into numbers, which is several times faster.
+        all_columns: keep all 12 columns and the bodies' own lines; without, only positions, places in the
+            colour picture, tracking states and ids are turned into numbers, which is several times faster.
 
     Raises:
         DataError: if the file is missing, empty, truncated, not of this format, or a position is infinite.
@@ -79,7 +87,7 @@ def parse_ntu(path: str | Path, all_columns: bool = True) -> RawNtu:
 def _parse(data: bytes, where: str, all_columns: bool) -> RawNtu:
     usual = None if all_columns or b"_" in data else parse_usual(data)
     if usual is not None:
-        n_frames, frame, ids, values, state = usual
+        n_frames, frame, ids, values, state, colour = usual
         try:
             body_id = np.array(ids, dtype=np.int64)
         except OverflowError:
@@ -87,7 +95,7 @@ def _parse(data: bytes, where: str, all_columns: bool) -> RawNtu:
         with np.errstate(over="ignore"):
             xyz = values.astype(np.float32)
         _refuse_infinite(xyz, frame, where)
-        return RawNtu(n_frames, np.array(frame, np.int64), body_id, xyz, state)
+        return RawNtu(n_frames, np.array(frame, np.int64), body_id, xyz, state, colour)
     return _parse_plain(data, where, all_columns)
 
 
@@ -145,6 +153,8 @@ def _parse_plain(data: bytes, where: str, all_columns: bool) -> RawNtu:
         with np.errstate(over="ignore"):
             for c in range(3):
                 xyz[:, :, c] = np.array(list(map(float, flat[c::_N_COLUMNS]))).reshape(n, _N_JOINTS)
+        colour = np.stack([_lenient(flat[c::_N_COLUMNS]) for c in _COLOUR_COLUMNS], -1)
+        colour = colour.reshape(n, _N_JOINTS, 2)
         columns = head = None
         if all_columns:
             columns = np.array(list(map(float, flat))).reshape(n, _N_JOINTS, _N_COLUMNS)
@@ -159,7 +169,19 @@ def _parse_plain(data: bytes, where: str, all_columns: bool) -> RawNtu:
     if (state > 2).any():
         b, v = np.argwhere(state > 2)[0]
         raise DataError(f"{where}: joint {v + 1} in frame {frame[b]} has a tracking state other than 0, 1, 2")
-    return RawNtu(n_frames, np.array(frame, np.int64), body_id, xyz, state, columns, head)
+    return RawNtu(n_frames, np.array(frame, np.int64), body_id, xyz, state, colour, columns, head)
+
+
+def _lenient(texts: list[bytes]) -> np.ndarray:
+    """Numbers ``[n]`` of a column that recordings can do without: NaN for what is none."""
+    try:
+        return np.array(list(map(float, texts)), np.float64)
+    except ValueError:
+        values = np.full(len(texts), np.nan)
+        for k, text in enumerate(texts):
+            with suppress(ValueError):
+                values[k] = float(text)
+        return values
 
 
 def _heads(tokens: list[bytes], n_frames: int) -> np.ndarray:
@@ -212,7 +234,8 @@ def select_bodies(
 
     Returns:
         The recording (people in order of appearance, tracking state 2 → score 1, 1 → 0.5, 0 → missing;
-        NaN joints and joints at exactly the origin are missing) and what was dropped and why.
+        NaN joints and joints at exactly the origin are missing), with the joints' places in the colour picture and
+        its size if the file says them, and what was dropped and why.
 
     Raises:
         DataError: if no frame has a body, or the action has no name.
@@ -234,18 +257,48 @@ def select_bodies(
     report = report.with_counts(name, raw.n_frames, n_nan, n_zero)
     out = np.zeros((len(people), raw.n_frames, _N_JOINTS, 3), np.float32)
     out_score = np.zeros(out.shape[:3], np.float32)
+    places = _places(raw, xyz, score)
+    picture = None if places is None else np.zeros((*out.shape[:3], 2), np.float32)
     for m, (_, rows) in enumerate(people):
         out[m, raw.frame[rows]] = xyz[rows]
         out_score[m, raw.frame[rows]] = score[rows]
+        if picture is not None and places is not None:
+            picture[m, raw.frame[rows]] = places[rows]
     if not out_score.any():
         raise DataError(f"{where} has no tracked joint in any of its {raw.n_frames} frames")
     info, label = _describe(name, label_names)
-    track_ids = [i for i, _ in people]
-    skeleton = Skeleton(out, out_score, "ntu25", NTU_FPS, "m", label, name, info, track_ids)
+    if picture is not None:
+        info = {**info, "width": int(_PICTURE[0]), "height": int(_PICTURE[1])}
+    skeleton = Skeleton(
+        out, out_score, "ntu25", NTU_FPS, "m", label, name, info, [i for i, _ in people], picture=picture
+    )
     person = np.full(len(raw.frame), -1)
     for m, (_, rows) in enumerate(people):
         person[rows] = m
     return with_original(skeleton, raw.bodies(), person), report
+
+
+def _places(raw: RawNtu, xyz: np.ndarray, score: np.ndarray) -> np.ndarray | None:
+    """Places of the joints as fractions of the colour picture ``[B, 25, 2]``; None if the file has zeros for all.
+
+    A tracked joint without a place (the sensor writes NaN or infinity) gets the one that it would have if the colour
+    camera stood where the depth camera stands, a few pixels beside its own.
+    """
+    if not raw.colour.any():
+        return None
+    places = raw.colour
+    lost = ~np.isfinite(places).all(-1)
+    if lost.any():
+        places = places.copy()
+        places[lost] = np.where(score[lost][:, None] > 0, _project(xyz[lost], _COLOUR), 0)
+    return places / _PICTURE
+
+
+def _project(xyz: np.ndarray, camera: tuple[float, float, float]) -> np.ndarray:
+    """Pixels ``[..., 2]`` of joints ``[..., 3]`` in a camera of (focal length, centre's column, centre's row)."""
+    depth = np.where(np.abs(xyz[..., 2]) > 1e-3, xyz[..., 2], 1.0).astype(np.float64)
+    f, column, row = camera
+    return np.stack([f * xyz[..., 0] / depth + column, row - f * xyz[..., 1] / depth], -1)
 
 
 def _describe(name: str, label_names: Sequence[str] | None) -> tuple[dict[str, int], str | None]:
@@ -299,17 +352,13 @@ def read_ntu_report(
         raise error if str(path) in str(error) else DataError(f"{path}: {error}") from error
 
 
-# Kinect v2: focal length and centre of the depth and colour images, to fill the columns that nobody reads.
-_DEPTH = (366.0, 256.0, 212.0)
-_COLOUR = (1063.0, 960.0, 540.0)
-
-
 def write_ntu(skeleton: Skeleton, path: str | Path) -> None:
     """Write a ``.skeleton`` file that `read_ntu` (with ``denoise=False``) reads back bit for bit.
 
     People are absent in frames where they have no joint; body ids are the track ids. The tracking state is
     2 for score 1, 1 for a score between 0 and 1 (which reads back as 0.5) and 0 for a missing joint. The
-    image columns are projected with Kinect v2's focal lengths, the orientations are 0.
+    colour columns are the joints' places in the picture, or 0 where the recording does not say them, the depth
+    columns are projected with Kinect v2's focal length, the orientations are 0.
 
     Args:
         skeleton: layout ntu25 (either edge list), three coordinates, unit m.
@@ -339,23 +388,17 @@ def write_ntu(skeleton: Skeleton, path: str | Path) -> None:
         lines.append(str(len(present)))
         for m in present:
             lines += [f"{skeleton.track_ids[m]} 0 1 1 1 1 0 0 0 2", str(_N_JOINTS)]
-            lines += _joint_lines(skeleton.xyz[m, t], state[m, t])
+            colour = (
+                np.zeros((_N_JOINTS, 2)) if skeleton.picture is None else skeleton.picture[m, t] * _PICTURE
+            )
+            lines += _joint_lines(skeleton.xyz[m, t], state[m, t], colour)
     write_file(path, ("\r\n".join(lines) + "\r\n").encode("ascii"))
 
 
-def _joint_lines(xyz: np.ndarray, state: np.ndarray) -> list[str]:
-    z = np.where(np.abs(xyz[:, 2]) > 1e-3, xyz[:, 2], 1.0).astype(np.float64)
-    right, up = xyz[:, 0] / z, xyz[:, 1] / z
-    image = np.stack(
-        [
-            s * f * r + c
-            for f, *cc in (_DEPTH, _COLOUR)
-            for s, r, c in zip((1, -1), (right, up), cc, strict=True)
-        ],
-        1,
-    )
-    # str of a numpy float32 is the shortest text that reads back as the same float32
+def _joint_lines(xyz: np.ndarray, state: np.ndarray, colour: np.ndarray) -> list[str]:
+    image = np.concatenate([_project(xyz, _DEPTH), colour], 1)
+    # str of a numpy float32 is the shortest text that reads back as the same float32, as do nine digits
     return [
-        f"{p[0]!s} {p[1]!s} {p[2]!s} {q[0]:.7g} {q[1]:.7g} {q[2]:.7g} {q[3]:.7g} 0 0 0 0 {s}"
+        f"{p[0]!s} {p[1]!s} {p[2]!s} {q[0]:.7g} {q[1]:.7g} {q[2]:.9g} {q[3]:.9g} 0 0 0 0 {s}"
         for p, q, s in zip(xyz, image.tolist(), state.tolist(), strict=True)
     ]

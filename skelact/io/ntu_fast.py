@@ -1,9 +1,9 @@
 """The quick way through ``.skeleton`` files as Kinect's recorder writes them.
 
-Only the positions, states and ids are turned into numbers, all of them at once with array operations on the
-bytes of the file. Whatever is not written in the usual way (one blank between columns, one line a joint)
-is left to the plain parser in `skelact.io.ntu`, which also gives the messages; where this one answers, its
-numbers are the plain parser's to the bit.
+Only positions, places in the colour picture, states and ids are turned into numbers, all of them at once with
+array operations on the bytes of the file. Whatever is not written in the usual way (one blank between columns,
+one line a joint) is left to the plain parser in `skelact.io.ntu`, which also gives the messages; where this one
+answers, its numbers are the plain parser's to the bit.
 """
 
 from __future__ import annotations
@@ -11,23 +11,29 @@ from __future__ import annotations
 import numpy as np
 
 _WIDTH = 15  # 15 characters hold at most 15 digits, so every sum below is exact in float64
-_POWERS = 10.0 ** np.arange(_WIDTH - 1, -1, -1)
-_TEN = 10.0 ** np.arange(_WIDTH + 2)
-_PLACES = np.stack([np.arange(_WIDTH - 1, -1, -1), np.ones(_WIDTH)], 1).astype(np.float32)
-_ONES = np.ones(_WIDTH, np.float32)
-_COLUMNS = np.arange(_WIDTH, dtype=np.int16)
-_BLANK, _NEWLINE, _RETURN, _DOT, _MINUS, _ZERO = b" \n\r.-0"
+_GAP = 10.0 ** np.arange(_WIDTH + 2)  # by the digits after the dot + 1
+_SCALE = np.concatenate([[1.0], _GAP[:-1]])
+_BLANK, _NEWLINE, _RETURN, _MINUS, _ZERO = b" \n\r-0"
+# Columns of a joint that are turned into numbers: x y z, colour x y; those that are usually short at once.
+_TOGETHER = ((0, 1), (2, 5, 6))
+# Eight characters are handled as one word of 64 bits, the first character in its lowest byte.
+_KEPT = np.array([0, *((2**64 - (1 << 8 * (8 - k))) for k in range(1, 9))], np.uint64)  # the last k bytes
+_EACH = np.uint64(0x0101010101010101)
+_HIGH, _LOW = _EACH * np.uint64(0x80), _EACH * np.uint64(0x7F)
 
 
-def parse_usual(data: bytes) -> tuple[int, list[int], list[int], np.ndarray, np.ndarray] | None:
+Parsed = tuple[int, list[int], list[int], np.ndarray, np.ndarray, np.ndarray]
+
+
+def parse_usual(data: bytes) -> Parsed | None:
     """Parse a file of the usual form.
 
     Args:
         data: the file's bytes.
 
     Returns:
-        frames, frame of each body, id of each body, positions ``[B, 25, 3]`` float64, states ``[B, 25]``;
-        None if anything is unusual (which may or may not be an error).
+        frames, frame of each body, id of each body, positions ``[B, 25, 3]`` float64, states ``[B, 25]``, places in
+        the colour picture ``[B, 25, 2]`` float64; None if anything is unusual (which may or may not be an error).
     """
     if not data.endswith(b"\n"):
         return None
@@ -77,11 +83,15 @@ def parse_usual(data: bytes) -> tuple[int, list[int], list[int], np.ndarray, np.
     state = buffer[end - 1] - np.uint8(_ZERO)
     if (state > 2).any():
         return None
-    a = np.stack([begin, blank[:, 0] + 1, blank[:, 1] + 1], 1).ravel()
-    values = _decimals(data, buffer, a, blank[:, :3].ravel())
-    if values is None:
-        return None
-    return n_frames, frame, ids, values.reshape(n, 25, 3), state.reshape(n, 25)
+    columns: dict[int, np.ndarray] = {}
+    for some in _TOGETHER:
+        first = np.concatenate([blank[:, c - 1] + 1 if c else begin for c in some])
+        values = _decimals(data, buffer, first, np.concatenate([blank[:, c] for c in some]))
+        if values is None:
+            return None
+        columns.update(zip(some, values.reshape(len(some), n, 25), strict=True))
+    xyz = np.stack([columns[c] for c in range(3)], -1)
+    return n_frames, frame, ids, xyz, state.reshape(n, 25), np.stack([columns[5], columns[6]], -1)
 
 
 def _decimals(data: bytes, buffer: np.ndarray, begin: np.ndarray, end: np.ndarray) -> np.ndarray | None:
@@ -91,27 +101,27 @@ def _decimals(data: bytes, buffer: np.ndarray, begin: np.ndarray, end: np.ndarra
     so one division rounds it correctly. All others go through ``float``.
     """
     length = end - begin
-    if (length < 1).any() or end[0] < _WIDTH:
+    if (length < 1).any() or end[0] < 16:
         return None
-    # Every window of 15 bytes as one item, so that picking one is a single copy
-    windows = np.ndarray(len(data) - _WIDTH + 1, f"V{_WIDTH}", data, strides=(1,))
-    # right-aligned, what stands before the number included
-    text = windows[end - _WIDTH].view(np.uint8).reshape(-1, _WIDTH)
-    inside = (_WIDTH - length).astype(np.int16)[:, None] <= _COLUMNS
-    digit = text - np.uint8(_ZERO)
-    is_digit = digit < 10
-    places, dots = ((text == _DOT) & inside).astype(np.float32).dot(_PLACES).T
-    n_digits = (is_digit & inside).astype(np.float32).dot(_ONES)
+    # Every window of 16 bytes as one item, so that picking one is a single copy; what stands before the number is
+    # then taken away, as is its sign.
+    windows = np.ndarray(len(data) - 15, "V16", data, strides=(1,))
+    words = windows[end - 16].view("<u8").reshape(-1, 2)
     minus = buffer[begin] == _MINUS
-    usual = (length <= _WIDTH) & (dots <= 1) & (n_digits > 0) & (n_digits + dots + minus == length)
-    shifted = (digit * (is_digit & inside)).astype(np.float64).dot(_POWERS)
+    unsigned = np.minimum(length - minus, _WIDTH + 1)
+    low, dot, usual = _digits(words[:, 1], _KEPT[np.minimum(unsigned, 8)])
+    shifted, after = low.astype(np.float64), 7 - dot  # digits after the dot, -1: there is no dot
+    if int(unsigned.max()) > 8:
+        high, dot, fits = _digits(words[:, 0], _KEPT[np.maximum(unsigned - 8, 0)])
+        shifted += high.astype(np.float64) * 1e8
+        usual &= fits & (unsigned <= _WIDTH) & ((dot == 8) | (after < 0))
+        after = np.where((after < 0) & (dot < 8), 15 - dot, after)
+    usual &= unsigned > (after >= 0)
+    after = np.where(usual, after, -1)
     # The dot takes a place of its own: what stands before it is ten times too large.
-    after = np.where(usual, places, 0).astype(np.int64)
-    gap = _TEN[after + 1]
-    whole = np.floor(shifted / gap)
-    fraction = shifted - whole * gap
-    with_dot = (whole * _TEN[after] + fraction) / _TEN[after]
-    values = np.where(dots > 0, with_dot, shifted)
+    whole = np.floor(shifted / _GAP[after + 1])
+    fraction, scale = shifted - whole * _GAP[after + 1], _SCALE[after + 1]
+    values = (whole * scale + fraction) / scale
     values = np.where(minus, -values, values)
     for k in np.flatnonzero(~usual):
         try:
@@ -119,3 +129,26 @@ def _decimals(data: bytes, buffer: np.ndarray, begin: np.ndarray, end: np.ndarra
         except ValueError:
             return None
     return values
+
+
+def _digits(words: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Numbers of eight characters, of which ``kept`` leaves some.
+
+    Args:
+        words: ``[n]`` the characters.
+        kept: ``[n]`` bits of the characters that count; the others are zeros.
+
+    Returns:
+        ``[n]`` the numbers, with a dot as the digit 0; which character is the dot (8: none); whether all are digits
+        and at most one a dot.
+    """
+    digits = (words ^ (_EACH * np.uint64(_ZERO))) & kept
+    other = digits ^ (_EACH * np.uint64(ord(".") ^ _ZERO))
+    dots = ~(((other & _LOW) + _LOW) | other | _LOW)  # the top bit of each byte that is a dot
+    place = np.bitwise_count(dots - np.uint64(1)).astype(np.int64) >> 3
+    usual = (dots & (dots - np.uint64(1))) == 0
+    digits &= ~((dots >> np.uint64(7)) * np.uint64(0xFF))
+    usual &= (((digits + _EACH * np.uint64(118)) | digits) & _HIGH) == 0  # no byte is above 9
+    two = ((digits * np.uint64(10 << 8 | 1)) >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
+    four = ((two * np.uint64(100 << 16 | 1)) >> np.uint64(16)) & np.uint64(0x0000FFFF0000FFFF)
+    return (four * np.uint64(10_000 << 32 | 1)) >> np.uint64(32), place, usual

@@ -3,7 +3,7 @@
 ======================  =======================================================================
 ``frames/xyz``          ``[F, V, C]`` all frames of all tracks, end to end
 ``frames/score``        ``[F, V]`` confidence, 0 = missing
-``frames/picture``      ``[F, V, 2]`` the joints in the picture, where it is known of all recordings
+``frames/picture``      ``[F, V, 2]`` the joints in the picture, if any recording knows it; NaN in the others
 ``tracks/*``            clip, first (row), length (rows), start (frame of the clip), track_id
 ``clips/*``             id, label (index into label_names, -1: none), fps, n_frames, unit,
                         first_track, n_tracks, timeline (first row in ``timeline``, -1: none),
@@ -47,6 +47,7 @@ PICTURES = {"video", "depth_video"}  # keys of a recording's info that name its 
 class StoreWriter:
     """Write recordings into one skelact file, atomically.
 
+    Where joints are in the picture is kept of every recording that says it.
     Recordings are collected in ``PATH.partial``; leaving the ``with`` block without an error turns it
     into the file under its final name. After an error or a kill nothing lies under the final name; with
     ``resume``, and always when the disk is full at the end, the collected recordings stay and the next run
@@ -58,7 +59,6 @@ class StoreWriter:
         unit: the unit that every recording must have.
         dims: coordinates per joint, 2 or 3.
         origin: the origin that every recording must have.
-        pictured: every recording says where its joints are in the picture, and the file keeps it.
         label_names: allowed labels in class order; None: the sorted labels that occur.
         dtype: ``float32`` or ``float16`` (half the size, positions in metres to about 1 mm).
         compress: gzip the frames; such a file is loaded into memory rather than mapped.
@@ -78,7 +78,6 @@ class StoreWriter:
         unit: str = "m",
         dims: int = 3,
         origin: str = "camera",
-        pictured: bool = False,
         label_names: Sequence[str] | None = None,
         dtype: str = "float32",
         compress: bool = False,
@@ -89,7 +88,7 @@ class StoreWriter:
         self.layout = get_layout(layout)
         self.unit = unit
         self.dims = dims
-        self.origin, self.pictured = origin, pictured
+        self.origin, self._pictured = origin, False
         self.label_names = None if label_names is None else list(label_names)
         if dtype not in ("float32", "float16"):
             raise DataError(f"dtype '{dtype}' is not one of float32, float16")
@@ -111,6 +110,7 @@ class StoreWriter:
             for skeleton, _ in self._journal:
                 self._check(skeleton)
                 self.done_ids.add(skeleton.id)
+                self._pictured = self._pictured or skeleton.picture is not None
         except BaseException as error:
             if self._journal is not None:
                 self._journal.close()
@@ -135,10 +135,6 @@ class StoreWriter:
             raise DataError(
                 f"{where} has origin '{skeleton.origin}', but {self.path.name} holds '{self.origin}'; extract all "
                 "with the same --coordinates"
-            )
-        if self.pictured and skeleton.picture is None:
-            raise DataError(
-                f"{where} does not say where its joints are in the picture, as {self.path.name} does"
             )
         if not skeleton.id:
             raise DataError("a recording needs an id to be stored")
@@ -178,6 +174,7 @@ class StoreWriter:
         except OSError as error:
             raise DataError(_disk_message(self._partial, error)) from error
         self.done_ids.add(skeleton.id)
+        self._pictured = self._pictured or skeleton.picture is not None
 
     def set_splits(self, splits: Mapping[str, Sequence[str]]) -> None:
         """Name parts of the data by clip ids; ids that are not stored are left out on closing.
@@ -205,7 +202,7 @@ class StoreWriter:
             assemble(
                 temporary, self._journal.records(), layout=self.layout, unit=self.unit, dims=self.dims,
                 label_names=self.label_names, dtype=self._dtype, compress=self._compress, splits=self._splits,
-                origin=self.origin, pictured=self.pictured,
+                origin=self.origin, pictured=self._pictured,
             )  # fmt: skip
             with Store(temporary) as written:
                 stored = written.clips["id"].tolist()
@@ -369,6 +366,8 @@ class Store:
             time, frame_labels = self._timeline(int(row["timeline"]), n_frames)
         except OSError as error:
             raise DataError(f"{self.path}: recording '{row['id']}' cannot be read ({error})") from error
+        if picture is not None and np.isnan(picture).any():  # of other recordings it is known
+            picture = None
         info, remainder = split_info(self.infos[clip])
         return Skeleton(
             xyz, score, self.layout, float(row["fps"]), self.unit,
@@ -421,7 +420,6 @@ def write_store(path: str | Path, skeletons: Sequence[Skeleton], splits: Mapping
         unit=first.unit,
         dims=first.xyz.shape[3],
         origin=first.origin,
-        pictured=all(s.picture is not None for s in skeletons),
         label_names=label_names,
         overwrite=overwrite,
     ) as writer:

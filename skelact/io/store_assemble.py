@@ -100,7 +100,8 @@ def assemble(
     Args:
         path: the file to write.
         records: the recordings.
-        layout, unit, dims, label_names, dtype, compress, origin, pictured: as of `skelact.io.store.StoreWriter`.
+        layout, unit, dims, label_names, dtype, compress, origin: as of `skelact.io.store.StoreWriter`.
+        pictured: some recordings say where their joints are in the picture; the others get NaN there.
         splits: ids of each named split; those that are not stored are left out.
 
     Raises:
@@ -172,14 +173,19 @@ def _write(
                 tracks[name].append(value)
             rows += end - start
             for name, blocks in waiting.items():
-                blocks.append(getattr(skeleton, name)[m, start:end])
+                values = getattr(skeleton, name)
+                if values is None:  # of other recordings the places in the picture are known
+                    blocks.append(np.full((end - start, *shape[name]), np.nan, np.float32))
+                else:
+                    blocks.append(values[m, start:end])
             waiting_bytes += skeleton.xyz[m, start:end].nbytes
         if len(tracks["clip"]) == first_track:  # a clip of pictures alone: one person who is never there
             for name, value in zip(TRACK_COLUMNS, (len(clips["id"]), rows, 1, 0, 0), strict=True):
                 tracks[name].append(value)
             rows += 1
             for name, blocks in waiting.items():
-                blocks.append(np.zeros((1, *shape[name]), dtype))
+                lacks = getattr(skeleton, name) is None
+                blocks.append(np.full((1, *shape[name]), np.nan if lacks else 0, dtype))
         place = -1
         if skeleton.time is not None or skeleton.frame_labels is not None:
             place = n_timeline

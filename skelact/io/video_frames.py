@@ -91,6 +91,21 @@ def frame_times(path: Source) -> np.ndarray:
     return _known_times(str(path), state.st_mtime_ns, state.st_size).copy()
 
 
+def stated_end(path: Source) -> float:
+    """Seconds of a video's last frame without decoding it: by its packets' stamps, or as the file announces it.
+
+    Raises:
+        DataError: as `skelact.io.video.open_video`.
+    """
+    times = _times_of_packets(str(path))
+    if times is not None:
+        return float(times[-1])
+    with Video(path, threads=1) as video:
+        if video.n_frames_estimate:
+            return (video.n_frames_estimate - 1) / video.fps
+    return float(frame_times(path)[-1])
+
+
 @lru_cache(maxsize=512)
 def _known_times(path: str, changed: int, size: int) -> np.ndarray:
     return _find_times(path)

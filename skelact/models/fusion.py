@@ -203,14 +203,21 @@ class FusionSettings(LayoutSettings):
     drop: float = 0.2
     own_loss: float = 0.5
 
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> FusionNet:
-        """Make the network for a layout, a number of classes and of the skeletons' channels."""
+    def build(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int,
+        pictures: Mapping[str, int] | None = None,
+    ) -> FusionNet:
+        """Make the network; arguments as for `LayoutSettings.build`."""
+        channels = {**CHANNELS, **(pictures or {})}
         encoders: dict[str, SkeletonModel | VideoModel] = {}
         for name, settings in self.streams.items():
             if name == SKELETON and isinstance(settings, NetworkSettings):
                 encoders[name] = settings.build(layout, n_classes, channels_in)
             elif name in CHANNELS and isinstance(settings, VideoSettings):
-                encoders[name] = settings.build(n_classes, CHANNELS[name])
+                encoders[name] = settings.build(n_classes, channels[name])
             elif name == SKELETON or name in CHANNELS:
                 of = "skeletons" if name == SKELETON else "pictures"
                 raise ConfigError(

@@ -10,6 +10,7 @@ import dataclasses
 import importlib
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_type_hints
 
@@ -76,7 +77,13 @@ def _settings_of(found: Any, reference: str) -> type[NetworkSettings]:
             "channels_in)"
         )
 
-    def build(self: Any, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> Any:
+    def build(
+        self: Any,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int,
+        pictures: Mapping[str, int] | None = None,
+    ) -> Any:
         chosen = {name: getattr(self, name) for name, *_ in settings}
         try:
             network = make(chosen, get_layout(layout), n_classes, channels_in)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar
 
@@ -37,8 +38,19 @@ class FamilySettings:
 class LayoutSettings(FamilySettings):
     """Settings of whatever is trained as a whole: networks over skeletons, and those of several streams."""
 
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> nn.Module:
-        """Make the network for a layout, a number of classes and of input channels."""
+    def build(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int,
+        pictures: Mapping[str, int] | None = None,
+    ) -> nn.Module:
+        """Make the network for a layout, a number of classes and of input channels.
+
+        Args:
+            layout, n_classes, channels_in: see `SkeletonModel`.
+            pictures: channels of a moment of each stream of pictures, where they are not the usual ones.
+        """
         raise NotImplementedError
 
 
@@ -60,5 +72,11 @@ class NetworkSettings(LayoutSettings):
         }
         return {new.get(key, key): value for key, value in values.items()}
 
-    def build(self, layout: SkeletonLayout | str, n_classes: int, channels_in: int) -> SkeletonModel:
+    def build(
+        self,
+        layout: SkeletonLayout | str,
+        n_classes: int,
+        channels_in: int,
+        pictures: Mapping[str, int] | None = None,
+    ) -> SkeletonModel:
         return self.network(layout, n_classes, channels_in, **self.arguments())

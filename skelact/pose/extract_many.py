@@ -138,7 +138,7 @@ def extract_many(
     layout = kind.layouts[parts]
     metres = coordinates != "image"
     with StoreWriter(
-        Path(out), layout=layout, unit="m" if metres else "image", pictured=metres, overwrite=overwrite,
+        Path(out), layout=layout, unit="m" if metres else "image", overwrite=overwrite,
         origin="hips" if coordinates == "world" else "camera", resume=resume,
     ) as writer:  # fmt: skip
         report.already_there = [t.id for t in tasks if t.id in writer.done_ids]

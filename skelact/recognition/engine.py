@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,8 @@ def call_model(model: Callable[..., Tensor], batch: SkeletonBatch) -> Tensor:
     Raises:
         ConfigError: if the network gives anything but one row for each clip.
     """
-    more = (batch.pictures, batch.there) if batch.pictures else ()
+    more: tuple[Mapping, ...] = (batch.pictures, batch.there) if batch.pictures else ()
+    more = (*more, batch.places) if batch.places else more
     logits = model(batch.x, batch.owner, batch.score, batch.n_clips, *more)
     if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != batch.n_clips:
         got = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -124,7 +125,6 @@ def window_logits(
         batch = pipeline.prepare(gather(data, clips, sampling, positions=part))
         if not pipeline.pictures:
             return batch
-        window = torch.stack([part[:, 0], part[:, -1]], 1) / max(1, int(data.n_frames[0]) - 1)
-        return pipeline.see_pictures(batch, data, clips, window.clamp(0, 1))
+        return pipeline.see_pictures(batch, data, clips, part)
 
     return compute_logits(model, make_batch, n, batch_size, 1, progress, "recognising")[:, 0]

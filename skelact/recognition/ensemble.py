@@ -169,7 +169,10 @@ def _build(state: dict[str, Tensor], card: Card, where: str) -> tuple[Any, Card,
     kind = ReleasedPipeline if "release" in card.pipeline else Pipeline
     pipeline = from_plain(kind, card.pipeline, f"{where}: pipeline")
     settings = from_plain(ModelSettings, card.model, f"{where}: model")
-    model = settings.build(card.skeleton_layout, len(card.label_names), pipeline.channels(card.dims))
+    pictures = pipeline.picture_channels() if isinstance(pipeline, Pipeline) else {}
+    model = settings.build(
+        card.skeleton_layout, len(card.label_names), pipeline.channels(card.dims), pictures
+    )
     load_weights(model, state, where)
     return model.eval(), card, pipeline
 

@@ -179,7 +179,7 @@ class Recogniser:
     ) -> tuple[np.ndarray, np.ndarray, float]:  # fmt: skip
         if pictures:  # a video is looked at from its beginning to its end, whoever is in it
             skeleton = skeleton.with_(info={**skeleton.info, "video": ""})
-        data = SkeletonSet.from_skeletons([skeleton])
+        data = SkeletonSet.from_skeletons([skeleton], places=bool(pictures))
         data.pictures = pictures
         fps = skeleton.fps
         seen = np.flatnonzero((skeleton.score > 0).any((0, 2)))

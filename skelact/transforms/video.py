@@ -66,6 +66,34 @@ def _draw(n: int, like: Tensor, generator: torch.Generator | None) -> Tensor:
     return torch.rand(n, generator=generator, device=like.device)
 
 
+def multi_scale_boxes(
+    n: int,
+    picture: tuple[int, int],
+    generator: torch.Generator | None = None,
+    scales: Sequence[float] = (1.0, 0.875, 0.75, 0.66),
+    *,
+    square: bool = False,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """The boxes ``[n, 4]`` (top, left, height, width in pixels) that `multi_scale_crop` cuts out.
+
+    Args:
+        n: clips.
+        picture: height and width.
+        generator, scales, square: see there.
+        device: of the result.
+    """
+    like = torch.empty(0, device=device)
+    shares = torch.tensor(sorted(scales, reverse=True), device=device)
+    first = (_draw(n, like, generator) * len(scales)).long()
+    step = torch.zeros_like(first) if square else (_draw(n, like, generator) * 3).long() - 1
+    second = (first + step).clamp(0, len(scales) - 1)
+    sides = torch.stack([shares[first], shares[second]], 1).mul(min(picture)).round().clamp(min=1)
+    at = torch.tensor(CORNERS, device=device)[(_draw(n, like, generator) * len(CORNERS)).long()]
+    room = torch.tensor(picture, device=device) - sides
+    return torch.cat([(room * at).round(), sides], 1)
+
+
 def multi_scale_crop(
     x: Tensor,
     size: tuple[int, int],
@@ -84,16 +112,9 @@ def multi_scale_crop(
             Wang et al., Temporal Segment Networks, ECCV 2016.
         square: one share for both, as in Hara et al., 2017, with scales 1, 2^-1/4, ..., 1/2.
     """
-    n, height, width = len(x), x.shape[3], x.shape[4]
-    shares = torch.tensor(sorted(scales, reverse=True), device=x.device)
-    first = (_draw(n, x, generator) * len(scales)).long()
-    step = torch.zeros_like(first) if square else (_draw(n, x, generator) * 3).long() - 1
-    second = (first + step).clamp(0, len(scales) - 1)
-    side = min(height, width)
-    sides = torch.stack([shares[first], shares[second]], 1).mul(side).round().clamp(min=1)
-    at = torch.tensor(CORNERS, device=x.device)[(_draw(n, x, generator) * len(CORNERS)).long()]
-    room = torch.tensor([height, width], device=x.device) - sides
-    return crop_resize(x, torch.cat([(room * at).round(), sides], 1), size)
+    picture = (x.shape[3], x.shape[4])
+    boxes = multi_scale_boxes(len(x), picture, generator, scales, square=square, device=x.device)
+    return crop_resize(x, boxes, size)
 
 
 def random_resized_crop(
@@ -126,11 +147,22 @@ def flip(
     x: Tensor, probability: float = 0.5, generator: torch.Generator | None = None, *, flow: bool = False
 ) -> Tensor:
     """Mirror clips left to right, each with this probability; of flow (channels u, v, u, v, ...) u is negated."""
-    chosen = (_draw(len(x), x, generator) < probability).view(-1, 1, 1, 1, 1)
+    return mirror(x, draw_mirrored(len(x), probability, generator, x.device), flow=flow)
+
+
+def draw_mirrored(
+    n: int, probability: float, generator: torch.Generator | None, device: torch.device | str = "cpu"
+) -> Tensor:
+    """``[n]`` bool: which clips are mirrored."""
+    return _draw(n, torch.empty(0, device=device), generator) < probability
+
+
+def mirror(x: Tensor, chosen: Tensor, *, flow: bool = False) -> Tensor:
+    """Mirror the chosen ``[N]`` of the clips ``x [N, C, T, H, W]``; ``flow`` as of `flip`."""
     mirrored = x.flip(4)
     if flow:
         mirrored[:, ::2] = -mirrored[:, ::2]
-    return torch.where(chosen, mirrored, x)
+    return torch.where(chosen.view(-1, 1, 1, 1, 1), mirrored, x)
 
 
 def colour_jitter(

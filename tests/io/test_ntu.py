@@ -92,7 +92,7 @@ def test_real_files_survive_writing(shared_data: Path, tmp_path: Path) -> None:
         assert again.info == {
             k: int(path.name[4 * n + 1 : 4 * n + 4])
             for n, k in enumerate(("setup", "camera", "subject", "replication", "action"))
-        }
+        } | {"width": 1920, "height": 1080}
 
 
 def test_written_columns_look_like_a_sensors(shared_data: Path, tmp_path: Path) -> None:

@@ -224,15 +224,32 @@ def test_origin_and_picture_are_kept(tmp_path: Path) -> None:
     write_store(tmp_path / "a.h5", clips)
     assert all(a.equals(b) for a, b in zip(clips, read_store(tmp_path / "a.h5"), strict=True))
     assert SkeletonSet.open(tmp_path / "a.h5").origin == SkeletonSet.from_skeletons(clips).origin == "hips"
-    options = {"layout": "coco17", "origin": "hips", "pictured": True}
-    with StoreWriter(tmp_path / "b.h5", **options) as writer:
+    with StoreWriter(tmp_path / "b.h5", layout="coco17", origin="hips") as writer:
         writer.append(clips[0])
         with pytest.raises(DataError, match=r"has origin 'camera'.*holds 'hips'.*--coordinates"):
             writer.append(clips[1].with_(origin="camera"))
-        with pytest.raises(DataError, match="does not say where its joints are in the picture"):
-            writer.append(clips[1].with_(picture=None))
     with pytest.raises(DataError, match="origin"):
         SkeletonSet.from_skeletons([clips[0], clips[1].with_(origin="camera")])
+
+
+@pytest.mark.parametrize("known", [0, 2])
+def test_some_recordings_say_where_joints_are_in_the_picture(tmp_path: Path, known: int) -> None:
+    rng = np.random.default_rng(0)
+    clips = recordings(3)
+    clips[known] = clips[known].with_(picture=rng.random((*clips[known].score.shape, 2)))
+    path = tmp_path / "a.h5"
+    with pytest.raises(KeyboardInterrupt), StoreWriter(path, layout="coco17", resume=True) as writer:
+        writer.append(clips[0])
+        raise KeyboardInterrupt
+    with StoreWriter(path, layout="coco17", resume=True) as writer:
+        for clip in clips[1:]:
+            writer.append(clip)
+    back = read_store(path)
+    assert [s.picture is not None for s in back] == [k == known for k in range(3)]
+    assert all(a.equals(b) for a, b in zip(clips, back, strict=True))
+    write_store(path, [c.with_(picture=None) for c in clips], overwrite=True)
+    with Store(path) as store:
+        assert store.picture is None  # a file that never knows it holds none
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ class TwoStreamTower(VideoModel):
     The paper's pictures have 224×224 pixels. Of longer clips the middle frames are taken; short ones repeat their last.
 
     Args:
-        n_classes, channels_in, dropout: see `VideoModel`; 2 channels are flow. The dropout follows fc6 and fc7.
-        n_frames: L; 0: 10 for flow (20 channels as dx, dy, dx, dy, ...), otherwise 1.
+        n_classes, channels_in, dropout: see `VideoModel`; an even number is flow. The dropout follows fc6 and fc7.
+        n_frames: L; 0: 10 for flow of 2 channels (20 as dx, dy, dx, dy, ...), otherwise 1, as for stacked flow.
         width: multiplies all channels; 1: the paper's.
 
     Raises:
@@ -41,8 +41,8 @@ class TwoStreamTower(VideoModel):
                 f"n_frames must be 0 (by the number of channels) or a number of frames and channels_in at least 1, "
                 f"got {n_frames} and {channels_in}"
             )
-        flow = channels_in == FLOW_CHANNELS
-        frames = n_frames or (FLOW_FRAMES if flow else 1)
+        flow = channels_in % FLOW_CHANNELS == 0  # colour has three channels, grey and depth one
+        frames = n_frames or (FLOW_FRAMES if channels_in == FLOW_CHANNELS else 1)
         super().__init__(n_classes, channels_in, scale(2048, width), dropout, least_size=33)
         self.n_frames = frames
         self.tower = CNNM(channels_in * frames, lambda count: scale(count, width), not flow, dropout)
