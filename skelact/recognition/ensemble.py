@@ -248,7 +248,11 @@ def join_checkpoints(
                 "the same set."
             )
     members = [m for part in parts for m in part.members]
-    return Ensemble(members, [1.0] * len(members), first.card)
+    data = first.card.config.get("data", {})
+    named = [part.card.config.get("data", {}).get("videos", "") for part in parts]
+    videos = next((name for name in named if name), "")  # a network of skeletons names none
+    config = {**first.card.config, "data": {**data, "videos": videos}} if videos else first.card.config
+    return Ensemble(members, [1.0] * len(members), replace(first.card, config=config))
 
 
 def save_ensemble(path: str | Path, ensemble: Ensemble) -> Path:
