@@ -130,7 +130,7 @@ def torchvision_network(name: str) -> nn.Module | None:
 
 
 def measure_memory(name: str, size: int = 0, clips: int = 1) -> float:
-    """Peak memory [MB] of the float32 form's first run, beside its weights (reordered copies count), in a fresh process."""
+    """Peak memory [MB] of the float32 form's first run beside its weights (reordered copies count)."""
     code = (
         f"from skelact.benchmark.video import report_video_peak; report_video_peak({name!r}, {size}, {clips})"
     )
