@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def torchvision_network(name: str) -> nn.Module | None:
 
 
 def measure_memory(name: str, size: int = 0, clips: int = 1) -> float:
-    """Peak memory [MB] of a run of the float32 inference form beside its weights, in a fresh process."""
+    """Peak memory [MB] of the float32 form's first run beside its weights (reordered copies count)."""
     code = (
         f"from skelact.benchmark.video import report_video_peak; report_video_peak({name!r}, {size}, {clips})"
     )
@@ -143,7 +144,8 @@ def report_video_peak(name: str, size: int, clips: int) -> None:
     model, x = make_clip_network(name, size, clips)
     form = inference_form(model)
     del model
-    with contextlib.suppress(OSError):  # Linux: forget the peak of making the network
+    with contextlib.suppress(OSError, AttributeError):  # Linux: forget what making the network took
+        ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
     before = process_memory("VmRSS")
     with torch.inference_mode():

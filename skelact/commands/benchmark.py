@@ -80,7 +80,7 @@ class Options:
     out: Annotated[str, named("FOLDER")] = "gpu_benchmark"
     minutes: float = 7.5
     names: tuple[str, ...] = ()
-    size: int = 0
+    size: Annotated[int | None, named("PIXELS")] = None
     networks: tyro.conf.Suppress[tuple[str, ...]] = ()
 
 
@@ -197,7 +197,7 @@ def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
         from skelact.benchmark.video import measure_video
 
         rows = []
-        for row in measure_video(options.names, seconds, options.size):
+        for row in measure_video(options.names, seconds, options.size or 0):
             values = (f"{name} {shown(value)}" for name, value in row.items() if name != "what")
             ui.say(f"{row['what']}: {', '.join(values)}")
             rows.append(row)

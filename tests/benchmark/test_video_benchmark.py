@@ -8,6 +8,8 @@ from torch import nn
 
 from skelact.benchmark import video
 from skelact.benchmark.operations import count_multiply_adds
+from skelact.commands import benchmark
+from skelact.commands.ui import UI
 from skelact.errors import ConfigError
 from skelact.models.video import VIDEO_MODELS, create_video_model
 from skelact.nn.conv_recurrent import ConvGRU
@@ -60,3 +62,25 @@ def test_rows_of_the_table() -> None:
         video.check_video_names(["resnet"])
     with pytest.raises(ConfigError, match="at least"):
         list(video.measure_video(["lrcn"], seconds=0.01, size=16, memory=False))
+
+
+def test_the_command_prints_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+
+    def measured(*values: object) -> list[dict[str, object]]:
+        seen.extend(values)
+        return [{"what": "tsn", "GFLOP": 1.5}]
+
+    monkeypatch.setattr(video, "measure_video", measured)
+    ui = UI(quiet=True)
+    assert benchmark.main(["video", "--names", "tsn", "lrcn", "--seconds", "2", "--size", "64"], ui) == 0
+    assert seen == [("tsn", "lrcn"), 2.0, 64]
+    with pytest.raises(ConfigError, match="--size must be above 0"):
+        benchmark.main(["video", "--size", "0"], ui)
+    with pytest.raises(ConfigError, match="network over video 'resnet'"):
+        benchmark.main(["video", "--names", "resnet"], ui)
+
+
+def test_peak_memory_is_at_least_that_of_the_maps_and_reordered_weights() -> None:
+    """R3D-18's weights of 133 MB are laid out once more."""
+    assert 100 < video.measure_memory("resnet3d_18", 32) < 600
