@@ -50,13 +50,21 @@ class ResidualVideoModel(VideoModel):
         self.stem, self.pool = stem, pool
         self.rows = nn.ModuleList(residual_stages(make_block, stem_channels, channels, depths))
 
-    def features(self, x: Tensor) -> Tensor:
+    @property
+    def map_channels(self) -> int:
+        return self.n_features
+
+    def maps(self, x: Tensor) -> Tensor:
+        """The last stage's output ``[N, D, T', H', W']``."""
         x = self.stem(x)
         if self.pool:
             x = functional.max_pool3d(x, 3, 2, 1)
         for stage in self.rows:
             x = stage(x)
-        return x.mean((2, 3, 4))
+        return x
+
+    def features(self, x: Tensor) -> Tensor:
+        return self.maps(x).mean((2, 3, 4))
 
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
         rows = [(f"rows.{i}", [stage]) for i, stage in enumerate(self.rows)]
