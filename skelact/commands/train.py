@@ -157,7 +157,10 @@ def load_streams(experiment: Any, model: Any, label_names: list[str]) -> None:
             raise CheckpointError(
                 f"{path} was trained on other classes: {', '.join(card.label_names[:8])}, ..."
             )
-        load_weights(model.encoders[name], state, str(path))
+        if hasattr(model, "start_stream"):
+            model.start_stream(name, state, str(path))
+        else:
+            load_weights(model.encoders[name], state, str(path))
 
 
 def check_streams_of(experiment: Any) -> None:
@@ -175,7 +178,9 @@ def check_streams_of(experiment: Any) -> None:
         if name not in of_network:
             raise ConfigError(choices(name, of_network, "stream of pictures of the network (model.streams)"))
     for name in of_network:
-        experiment.pipeline.pictures.setdefault(name, PictureInput())
+        seen = experiment.pipeline.pictures.setdefault(name, PictureInput())
+        seen.places = seen.places or getattr(experiment.model, "needs_places", False)
+    experiment.pipeline.check_places()
 
 
 def read_pictures(experiment: Any, data: Any, clips: Any, ui: UI) -> None:

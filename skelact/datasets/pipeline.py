@@ -68,6 +68,10 @@ class Pipeline:
     def __post_init__(self) -> None:
         check_streams(self.streams)
         check_pictures(self.pictures)
+        self.check_places()
+
+    def check_places(self) -> None:
+        """Raise `ConfigError` if joints would not be where the pictures show them."""
         if self.augment.mirror and any(seen.places for seen in self.pictures.values()):
             raise ConfigError(
                 "a mirrored skeleton's joints are not where its picture shows them: set augment.mirror to 0 (pictures "

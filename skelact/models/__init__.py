@@ -18,10 +18,12 @@ from skelact.models.gat import STGAT, STGATSettings
 from skelact.models.interactionnet import InteractionNet, InteractionNetSettings
 from skelact.models.msg3d import MSG3D, MSG3DSettings
 from skelact.models.own import OWN, use_model
+from skelact.models.patch_as_node import PatchAsNode, PatchAsNodeSettings
 from skelact.models.posec3d import PoseC3D, PoseC3DSettings
 from skelact.models.protogcn import ProtoGCN, ProtoGCNSettings
 from skelact.models.published import from_published
 from skelact.models.pyg import PyGGCN, PyGGCNSettings
+from skelact.models.rgbpose_conv3d import RGBPoseConv3d, RGBPoseConv3dSettings
 from skelact.models.sequence import TCN, GRUSettings, LSTMSettings, RecurrentNet, TCNSettings
 from skelact.models.settings import LayoutSettings, NetworkSettings
 from skelact.models.shiftgcn import ShiftGCN, ShiftGCNSettings
@@ -55,6 +57,13 @@ MODELS: dict[str, type[NetworkSettings]] = {
     "tcn": TCNSettings,
 }
 
+# Networks of several streams, which are not made for skeletons alone.
+JOINT_MODELS: dict[str, type[LayoutSettings]] = {
+    "fusion": FusionSettings,
+    "patch_as_node": PatchAsNodeSettings,
+    "rgbpose_conv3d": RGBPoseConv3dSettings,
+}
+
 
 def find_settings(values: Mapping) -> type[LayoutSettings]:
     """The settings class of the network that plain values name; without a name ST-GCN's.
@@ -63,7 +72,7 @@ def find_settings(values: Mapping) -> type[LayoutSettings]:
         ConfigError: for a network that is neither in `MODELS` nor in use (see `use_model`).
     """
     name = str(values.get("name", "stgcn"))
-    known: dict[str, type[LayoutSettings]] = {**MODELS, "fusion": FusionSettings, **OWN}
+    known: dict[str, type[LayoutSettings]] = {**MODELS, **JOINT_MODELS, **OWN}
     if name not in known and ":" in name:
         raise ConfigError(
             f"'{name}' is a class of its user's own, and its code is run only if it is asked for by name: give "
@@ -85,6 +94,7 @@ __all__ = [
     "AGCN",
     "CTRGCN",
     "DGSTGCN",
+    "JOINT_MODELS",
     "MODELS",
     "MSG3D",
     "STALSTM",
@@ -105,12 +115,16 @@ __all__ = [
     "LayoutSettings",
     "ModelSettings",
     "NetworkSettings",
+    "PatchAsNode",
+    "PatchAsNodeSettings",
     "PoseC3D",
     "PoseC3DSettings",
     "ProtoGCN",
     "PyGGCN",
     "PyGGCNSettings",
     "ProtoGCNSettings",
+    "RGBPoseConv3d",
+    "RGBPoseConv3dSettings",
     "RecurrentNet",
     "STALSTMSettings",
     "STGATSettings",

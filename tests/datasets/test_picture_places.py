@@ -94,9 +94,9 @@ def test_the_place_is_where_the_marker_is(
         assert pixels.abs().max() < 1.0
         mirrored.append(bool(found[sure][-1, 0] < found[sure][0, 0]) if region == "whole" else False)
         assert not places.there[:, :, 3].any() and not places.there[1].any() and not places.xy[1].any()
-        # at the frames of the skeletons: the nearest frame's place is close to the picture's
         nearest = places.nearest[0]
-        assert nearest.shape == (64,) and bool((nearest.diff() >= 0).all()) and nearest.unique().numel() == 4
+        assert nearest.shape == (64,) and bool((nearest.diff() >= 0).all())
+        assert training or int(nearest.bincount().min()) >= 13
     assert training is False or region != "whole" or set(mirrored) == {False, True}
 
 

@@ -28,6 +28,7 @@ from skelact.models.video.picture_weights import start_from_pictures
 from skelact.models.video.r2plus1d import R2Plus1d, R2Plus1dSettings
 from skelact.models.video.resnet3d import ResNet3d, ResNet3dSettings
 from skelact.models.video.slowfast import SlowFast, SlowFastSettings
+from skelact.models.video.slowonly import SlowOnly, SlowOnlySettings
 from skelact.models.video.torchvision_weights import from_torchvision
 from skelact.models.video.tsn import TSN, TSNSettings, adapt_first_conv
 from skelact.models.video.two_stream import TwoStreamSettings, TwoStreamTower
@@ -46,6 +47,7 @@ VIDEO_MODELS: dict[str, type[VideoSettings]] = {
     "resnet3d": ResNet3dSettings,
     "r2plus1d": R2Plus1dSettings,
     "slowfast": SlowFastSettings,
+    "slowonly": SlowOnlySettings,
     "fast3d": Fast3dSettings,
     "lrcn": LRCNSettings,
     "gru_rcn": GRURCNSettings,
@@ -141,6 +143,8 @@ __all__ = [
     "SingleFrameSettings",
     "SlowFast",
     "SlowFastSettings",
+    "SlowOnly",
+    "SlowOnlySettings",
     "SlowFusionSettings",
     "StepModel",
     "TSNSettings",

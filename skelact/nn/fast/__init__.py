@@ -50,10 +50,12 @@ class InferenceForm(nn.Module):
         n_clips: int | None = None,
         pictures: Mapping[str, Tensor] | None = None,
         there: Mapping[str, Tensor] | None = None,
+        places: Mapping | None = None,
     ) -> Tensor:
         """Logits ``[N, n_classes]`` in float32 at least; arguments as for the network."""
         if sees_pictures(self.model):
-            out = self.model(x, owner, score, n_clips, pictures, there)
+            more = () if places is None else (places,)
+            out = self.model(x, owner, score, n_clips, pictures, there, *more)
         else:
             out = self.graphs(self.model, x, owner, score, n_clips)
         return out if out.dtype in FULL_PRECISION else out.float()

@@ -21,7 +21,13 @@ from skelact.models.video import (
 from skelact.models.video import __path__ as video_path
 from skelact.settings import from_plain, to_plain
 
-SIZES = {"resnet3d": (18, 34, 50, 101), "r2plus1d": (18, 34), "slowfast": (50, 101), "fast3d": (18, 34)}
+SIZES = {
+    "resnet3d": (18, 34, 50, 101),
+    "r2plus1d": (18, 34),
+    "slowfast": (50, 101),
+    "slowonly": (50, 101),
+    "fast3d": (18, 34),
+}
 VARIANTS: list[tuple[str, dict]] = [
     *((name, {}) for name in VIDEO_MODELS),
     *((name, {"multires": True}) for name in ("single_frame", "early_fusion", "late_fusion", "slow_fusion")),
@@ -50,7 +56,7 @@ def test_every_family_is_in_the_table_and_tested() -> None:
     assert list_video_models() == names
     assert ", ".join(VIDEO_MODELS) == (
         "single_frame, early_fusion, late_fusion, slow_fusion, two_stream, tsn, c3d, i3d, resnet3d, r2plus1d, "
-        "slowfast, fast3d, lrcn, gru_rcn, convlstm, videolstm, convgrbm"
+        "slowfast, slowonly, fast3d, lrcn, gru_rcn, convlstm, videolstm, convgrbm"
     )
     for name, settings in VIDEO_MODELS.items():
         assert settings().name == name
