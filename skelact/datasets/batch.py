@@ -11,11 +11,10 @@ from torch import Tensor
 
 from skelact.errors import DataError, choices
 from skelact.layouts import SkeletonLayout
+from skelact.transforms.places import Places
 
 if TYPE_CHECKING:
     from torch_geometric.data import Batch, Data
-
-    from skelact.datasets.places import Places
 
 
 @dataclass

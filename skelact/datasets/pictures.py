@@ -61,7 +61,7 @@ class PictureInput:
             2014). With more than 1, every field of the flow is kept, whatever ``fps`` says.
         stacking: a name of `skelact.transforms.flow.STACKS`: fields at the same place, or along trajectories.
         camera: ``median`` subtracts each field's common motion, which is the camera's; ``none``.
-        places: find the joints' places in these pictures too, see `skelact.datasets.places.Places`.
+        places: find the joints' places in these pictures too, see `skelact.transforms.places.Places`.
 
     Raises:
         ConfigError: for values out of range.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -22,9 +22,7 @@ from skelact.models.settings import LayoutSettings, NetworkSettings
 from skelact.models.stgcn import STGCNSettings
 from skelact.models.video import VIDEO_MODELS, ResNet3dSettings, VideoModel, VideoSettings
 from skelact.nn.patches import JointPatches
-
-if TYPE_CHECKING:
-    from skelact.datasets.places import Places
+from skelact.transforms.places import Places
 
 
 class PictureMap(nn.Module):
@@ -159,7 +157,7 @@ class PatchAsNode(nn.Module):
             x, owner, score, n_clips: skeletons, see `SkeletonModel.forward`.
             pictures: ``[N, C, T, H, W]`` by stream; without it nodes see 0.
             there: ``[N]`` bool by stream, which clips have it.
-            places: by stream, where the joints are in the pictures, see `skelact.datasets.places.Places`.
+            places: by stream, where the joints are in the pictures, see `skelact.transforms.places.Places`.
 
         Returns:
             logits ``[N, n_classes]``.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +18,7 @@ from skelact.models.video.slowfast import Pathway
 from skelact.nn.conv3d import Bottleneck3d, ConvNorm3d
 from skelact.nn.heatmap import crop_to_people, make_heatmaps
 from skelact.nn.modules import Modules
-
-if TYPE_CHECKING:
-    from skelact.datasets.places import Places
+from skelact.transforms.places import Places
 
 RGB = "rgb"
 STAGES = 4  # of the pictures' pathway; the heatmaps' has one fewer and meets it from its second stage on

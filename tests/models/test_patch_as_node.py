@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skelact.datasets.places import Places
 from skelact.errors import CheckpointError, ConfigError
 from skelact.models import ModelSettings, PatchAsNode
 from skelact.models.video import create_video_model
 from skelact.nn.fast import inference_form
 from skelact.settings import from_plain, to_plain
+from skelact.transforms.places import Places
 
 N, P, S, V, T, SIDE = 3, 4, 8, 25, 4, 32
 PICTURE = {"name": "resnet3d", "depth": 18, "width": 0.0625, "stem_pool": False}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skelact.datasets.places import Places
 from skelact.errors import CheckpointError, ConfigError
 from skelact.models import ModelSettings, PoseC3D, RGBPoseConv3d
 from skelact.models.video import create_video_model
 from skelact.nn.fast import inference_form
 from skelact.nn.heatmap import make_heatmaps
 from skelact.settings import from_plain, to_plain
+from skelact.transforms.places import Places
 
 TINY = {
     "width": 4,
