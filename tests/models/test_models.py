@@ -20,6 +20,8 @@ def test_every_family_is_in_the_table_and_tested() -> None:
         "base",
         "fusion",
         "own",
+        "patch_as_node",
+        "rgbpose_conv3d",
         "settings",
     }
     assert files == {settings.__module__.rpartition(".")[2] for settings in MODELS.values()}
