@@ -6,6 +6,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -169,12 +170,12 @@ class DecodedPictures(PictureSet):
         tasks: of the clips that have the stream.
         measured: what was found of them.
         n_clips: N of the set.
-        workers: processes; 0: this one.
+        pool: the processes.
     """
 
     def __init__(
         self, name: str, tasks: Sequence[PictureTask], measured: Mapping[int, PictureResult], n_clips: int,
-        workers: int = 0, bound: float = 20.0, missing: Mapping[int, str] | None = None,
+        pool: _Pool, bound: float = 20.0, missing: Mapping[int, str] | None = None,
     ) -> None:  # fmt: skip
         self.tasks = {
             t.clip: replace(t, end=measured[t.clip].end, measure=False) for t in tasks if t.clip in measured
@@ -187,7 +188,7 @@ class DecodedPictures(PictureSet):
             unit=torch.tensor([r.unit for r in found]),
         )  # fmt: skip
         self.followed = tasks[0].framing.region == "person"
-        self.pool = _Pool(workers)
+        self.pool = pool
 
     def take(self, clips: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
         wanted = [
@@ -281,7 +282,8 @@ def load_pictures(
         DataError: if no clip has the stream.
     """
     missing = dict(reasons or {})
-    with _Pool(workers) as pool:
+    with ExitStack() as stack:
+        pool = stack.enter_context(_Pool(workers))
 
         def run(tasks: Sequence[PictureTask], what: str) -> dict[int, PictureResult]:
             good: dict[int, PictureResult] = {}
@@ -303,6 +305,8 @@ def load_pictures(
         total = each * sum(result.n_frames for result in measured.values())
         resident = total <= (LIMIT if limit is None else limit)
         found = run(tasks, "reading") if resident else {}
+        if not resident:  # its processes go on
+            stack.pop_all()
     for clip in list(missing)[:MISSING_LISTED]:
         log.warning("a clip has no %s: %s", name, missing[clip])
     if len(missing) > MISSING_LISTED:
@@ -313,7 +317,7 @@ def load_pictures(
             "(pipeline.pictures.%s.fps and framing.size) would fit",
             name, total / (1 << 30), name,
         )  # fmt: skip
-        return DecodedPictures(name, tasks, measured, n_clips, workers, bound, missing)
+        return DecodedPictures(name, tasks, measured, n_clips, pool, bound, missing)
     return _join(name, found, n_clips, bound, missing)
 
 

@@ -141,7 +141,7 @@ class RGBPoseConv3d(nn.Module):
     def reset_classifier(self, n_classes: int) -> None:
         """Give both pathways new, untrained classifiers."""
         self.n_classes = n_classes
-        like = self.stem.get_parameter("0.weight")
+        like = next(self.parameters())
         self.heads = nn.ModuleDict(
             {n: nn.Linear(d, n_classes).to(like.device) for n, d in self.sizes.items()}
         )
@@ -227,7 +227,7 @@ class RGBPoseConv3d(nn.Module):
             clips = torch.where(seen.view(-1, 1, 1, 1, 1), pictures[RGB], 0)
         people = torch.zeros(n_clips, dtype=torch.bool, device=x.device)
         people = people.index_put((owner,), (score > 0).flatten(1).any(1), accumulate=True)
-        dtype = self.stem.get_parameter("0.weight").dtype
+        dtype = self.heads[RGB].get_parameter("weight").dtype
         features = self.pathways(clips.to(dtype), volume.to(dtype))
         names = (RGB, SKELETON)
         logits = {n: self.heads[n](self.dropout(f)) for n, f in zip(names, features, strict=True)}

@@ -10,8 +10,9 @@ import yaml
 from cli_helpers import refused, skelact
 from motion_pictures import encode
 
-from skelact.io.store import write_store
+from skelact.io.store import read_store, write_store
 from skelact.recognition.checkpoint import load_checkpoint
+from skelact.recognition.recogniser import Recogniser
 from skelact.skeleton import Skeleton
 
 FRAMES, SIDE, HAND = 16, 48, 11  # joint 11 is a hand
@@ -80,6 +81,10 @@ def test_a_patch_at_the_hand_tells_what_the_skeleton_does_not(dataset: Path, tmp
     assert card.pipeline["pictures"]["rgb"]["places"] is True
     result = skelact("evaluate", tmp_path / "patch", "--json")
     assert result.code == 0 and result.json["top1"] == 1.0, result.err
+    recogniser = Recogniser(tmp_path / "patch")
+    for skeleton in read_store(dataset)[8:]:
+        found = recogniser.recognise(skeleton, video=dataset.parent / str(skeleton.info["video"]))
+        assert [s.label for s in found.segments] == [skeleton.label]
     mirrored = ("--pipeline.augment.mirror", 0.5, "--out", tmp_path / "other")
     assert "augment.mirror" in refused(2, "train", tmp_path / "patch.yaml", "--data", dataset, *mirrored)
 
