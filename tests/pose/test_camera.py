@@ -127,7 +127,9 @@ def test_rendered_paths_are_found(models, tmp_path: Path, action: str, subject: 
     spread, meant = path - path.mean(0), wanted - wanted.mean(0)
     assert (spread * meant).sum() / np.sqrt((spread**2).sum() * (meant**2).sum()) >= least
     if action != "walk":
-        assert np.corrcoef(path[:, 1], wanted[:, 1])[0, 1] > (0.95 if action == "fall_backward" else 0.98)  # height
+        assert np.corrcoef(path[:, 1], wanted[:, 1])[0, 1] > (
+            0.95 if action == "fall_backward" else 0.98
+        )  # height
     assert np.linalg.norm(path - wanted, axis=1).mean() < off_by * wanted[:, 2].mean()
     # the picture is kept beside, and agrees with where the metres are projected
     assert found.picture is not None
