@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "test a checkpoint on a data set; numbers, pictures, report",
     "fuse": "several trained networks (streams, seeds) as one checkpoint",
     "predict": "name the actions in a video or skeleton file",
+    "detect": "who does what in a video, where, and from when to when",
     "import-weights": "a published implementation's weights as a checkpoint",
     "models": "the networks, with their numbers of weights",
     "recipes": "the configurations that come with skelact",

@@ -33,7 +33,7 @@ def small_recipe(n_clips: int = LARGE, dims: int = 3, people: float = 1, frames:
     if dims != 3:
         recipe.pipeline.augment.bones /= 2
     if people > 1:
-        recipe.pipeline.streams += ["partner", "nearest"]
+        recipe.pipeline.streams.append("partner")
     return recipe
 
 

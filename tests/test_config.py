@@ -12,6 +12,7 @@ from small_sets import random_set
 from skelact.config import Experiment, dump_config, load_config
 from skelact.datasets.named import BENCHMARKS
 from skelact.datasets.parts import DataSettings
+from skelact.datasets.pictures import KINDS, PictureSet
 from skelact.errors import ConfigError
 from skelact.io.formats import FORMATS
 from skelact.models import STGCNSettings
@@ -27,7 +28,10 @@ def leaves(kind: object, path: str = "") -> set[str]:
     names: set[str] = set()
     for field in fields(kind):  # type: ignore[arg-type]
         value, name = getattr(kind, field.name), f"{path}{field.name}"
-        names |= leaves(value, f"{name}.") if is_dataclass(value) else {name}
+        if isinstance(value, dict) and value:
+            names = names.union(*(leaves(inner, f"{name}.{key}.") for key, inner in value.items()))
+        else:
+            names |= leaves(value, f"{name}.") if is_dataclass(value) else {name}
     return names
 
 
@@ -84,6 +88,10 @@ def test_recipes_take_a_training_step(path: Path) -> None:
     experiment = load_config(path)
     layout, dims = layouts_of(experiment)
     data = random_set(layout, n=4, dims=dims)
+    for name, seen in experiment.pipeline.pictures.items():
+        frames = torch.randint(0, 256, (80, *seen.framing.size, KINDS[name].channels), dtype=torch.uint8)
+        kept = PictureSet(name, frames, torch.full((4,), 20), seen.fps)
+        data.pictures[seen.kept_as(name)] = kept
     torch.manual_seed(0)
     model = experiment.model.build(layout, 3, experiment.pipeline.channels(dims))
     optimiser = make_optimiser(model, experiment.train)

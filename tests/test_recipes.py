@@ -39,7 +39,7 @@ def test_small_sets_take_as_many_steps() -> None:
 
 def test_people_and_frames_of_a_usual_clip_decide() -> None:
     alone, together = (default_recipe(*a_set(3, people)).pipeline.streams for people in (1, 2))
-    assert together == [*alone, "partner", "nearest"] and "partner" not in alone
+    assert together == [*alone, "partner"] and "partner" not in alone
     short, long = (default_recipe(*a_set(3, frames=n)).pipeline.sampling.n_frames for n in (30, 50))
     assert (short, long) == (32, 64)
 

@@ -24,15 +24,14 @@ SOURCES = {
 }
 FOUR = ("joint", "bone", "joint_motion", "bone_motion")
 THREE = ("joint", "joint bone joint_motion", "bone")
-TOGETHER = tuple(f"{streams} partner nearest" for streams in ("joint", "joint bone joint_motion", "bone"))
-INTERACTIONS = "--train.epochs 20 --pipeline.augment.mirror 0.5 --train.precision bf16-mixed"
+TOGETHER = ("joint partner", "joint bone joint_motion partner", "bone partner")
 # One network per entry, and all of them fused: (what follows "skelact train", the networks' streams).
 FUSED = {
     "nw_ucla_skelactnet": (["nw_ucla_skelactnet.yaml"], FOUR),
     "natops_default": (["--pipeline.normalise.centre", "none"], (*THREE, "joint_motion")),  # arms alone
     "utd_mhad_default": ([], THREE),
     **{
-        f"sbu_default_fold{k}": (["--data.train", f"fold{k}/train", *INTERACTIONS.split()], TOGETHER)
+        f"sbu_default_fold{k}": (["--data.train", f"fold{k}/train", "--train.epochs", "20"], TOGETHER)
         for k in range(1, 6)
     },
 }

@@ -178,13 +178,13 @@ def report_peak(name: str, form: str) -> None:
     if form == "usual":
         model, inputs = YARDSTICKS[name](make_network(name)), (to_usual(x, N_CLIPS, N_PEOPLE),)
     step = training_step(model.train(), label, *inputs)
-    before = _memory("VmRSS")
+    before = process_memory("VmRSS")
     step()
     step()
-    sys.stdout.write(json.dumps(_memory("VmHWM") - before))
+    sys.stdout.write(json.dumps(process_memory("VmHWM") - before))
 
 
-def _memory(field: str) -> float:
+def process_memory(field: str) -> float:
     """``VmRSS`` (now) or ``VmHWM`` (peak) of this process in MB."""
     try:
         with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123

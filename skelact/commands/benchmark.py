@@ -17,6 +17,7 @@ from skelact.errors import ConfigError, choices
 PARTS = {
     "models": "whole networks against the field's usual form; those named after it, or all",
     "stgcn": "ST-GCN against the field's usual form: models stgcn",
+    "video": "networks over video: weights, GFLOP (multiply-adds), clips a second, memory",
     "block": "one ST-GCN block against the usual form",
     "propagate": "sparse against dense graph product",
     "gather": "making batches",
@@ -33,6 +34,7 @@ HELP = """Measure speed on this machine. Figures are ratios of runs in turn; giv
   skelact benchmark models                   every network that has a yardstick
   skelact benchmark models ctrgcn stgcnpp
   skelact benchmark stgcn propagate
+  skelact benchmark video --names resnet3d_18 slowfast_50 --seconds 3
   skelact benchmark convert --files nturgb+d_skeletons
   skelact benchmark extract --video clip.mp4
   skelact benchmark --ntu-scale --seconds 60 --model ctrgcn --set ntu_like.h5
@@ -59,6 +61,8 @@ class Options:
         device: auto, cpu, cuda or cuda:1, for that training and for gpu; for models, a GPU if it is named.
         out: where gpu writes its table (gpu.md) and the same as JSON (gpu.json).
         minutes: for gpu, in all.
+        names: for video, the networks; all if not given (skelact models lists them).
+        size: for video, pixels along a side instead of the papers' sizes.
         networks: those named after "models".
     """
 
@@ -75,6 +79,8 @@ class Options:
     device: str = "auto"
     out: Annotated[str, named("FOLDER")] = "gpu_benchmark"
     minutes: float = 7.5
+    names: tuple[str, ...] = ()
+    size: Annotated[int | None, named("PIXELS")] = None
     networks: tyro.conf.Suppress[tuple[str, ...]] = ()
 
 
@@ -82,7 +88,7 @@ def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     options = parse(Options, arguments, "benchmark", HELP)
     need_at_least(1, threads=options.threads, batch_size=options.batch_size)
-    need_at_least(0, seconds=options.seconds, minutes=options.minutes)
+    need_at_least(0, seconds=options.seconds, minutes=options.minutes, size=options.size)
     if "gpu" in options.parts:
         if len(options.parts) > 1:
             raise ConfigError(
@@ -98,6 +104,11 @@ def main(arguments: list[str], ui: UI) -> int:
         if part not in PARTS:
             raise ConfigError(choices(part, PARTS, "part"))
     needs = {"convert": options.files, "extract": options.video, "ntu-scale": options.ntu_scale, "gpu": False}
+    needs["video"] = False  # by name only: all networks at their papers' sizes take many minutes
+    if options.names:
+        from skelact.benchmark.video import check_video_names
+
+        check_video_names(options.names)
     chosen = tuple(options.parts)
     if options.ntu_scale and "ntu-scale" not in chosen:
         chosen = (*chosen, "ntu-scale")
@@ -182,6 +193,15 @@ def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
 
         device = "cpu" if options.device == "auto" else str(find_device(options.device))
         return measure_models(options.networks if part == "models" else ("stgcn",), seconds, device)
+    if part == "video":
+        from skelact.benchmark.video import measure_video
+
+        rows = []
+        for row in measure_video(options.names, seconds, options.size or 0):
+            values = (f"{name} {shown(value)}" for name, value in row.items() if name != "what")
+            ui.say(f"{row['what']}: {', '.join(values)}")
+            rows.append(row)
+        return rows
     if part == "block":
         return kernels.measure_block(seconds / 2)
     if part == "propagate":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -24,7 +24,9 @@ all training clips: train each also on k folds, and name these runs too (in any 
 
   for i in 1 2 3 4 5; do skelact train CONFIG.yaml --pipeline.streams joint --name j$i --data.fold $i/5; done
   skelact train CONFIG.yaml --pipeline.streams joint --name j --data.val 0         (bone likewise)
-  skelact fuse runs/j runs/b runs/j1 runs/j2 ... runs/b5 --out runs/fused"""
+  skelact fuse runs/j runs/b runs/j1 runs/j2 ... runs/b5 --out runs/fused
+
+--mode svm fits linear SVMs on the scores instead of weights."""
 
 
 @dataclass
@@ -38,6 +40,8 @@ class Options:
         videos: folder of the clips' videos, for networks that see pictures; the one the first was trained with if not
             given.
         equal: give all the same weight instead of fitting.
+        mode: weights (of the members' log-probabilities), or svm: linear machines on their scores, one for every
+            subset of members, so that one whose stream is missing lowers nothing.
         batch_size: clips at once.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.
         model: your own class (module:Class) that the checkpoint is of, if it is; its code is run. Can be repeated.
@@ -48,6 +52,7 @@ class Options:
     data: str = ""
     videos: str = ""
     equal: bool = False
+    mode: Literal["weights", "svm"] = "weights"
     batch_size: int = 64
     device: str = "auto"
     model: OwnModels = ()
@@ -68,6 +73,8 @@ def fuse(options: Options, ui: UI) -> dict:
     from skelact.recognition.checkpoint import find_checkpoint
 
     need_at_least(1, batch_size=options.batch_size)
+    if options.equal and options.mode == "svm":
+        raise ConfigError("--equal gives weights without fitting, and --mode svm is fitted; leave one out")
     use_own(options.model)
     inputs = [find_checkpoint(path) for path in options.checkpoints]
     check_output(Path(options.out) / "best.safetensors", inputs)
@@ -88,7 +95,13 @@ def _fuse(options: Options, ui: UI) -> dict:
         figures = fit_on_validation(ensemble, options, ui)
     path = save_ensemble(Path(options.out) / "best.safetensors", ensemble)
     rows = [
-        [m.name, m.card.model["name"], ", ".join(streams_of(m)), f"{w:.2f}", *shown]
+        [
+            m.name,
+            m.card.model["name"],
+            ", ".join(streams_of(m)),
+            f"{w:.2f}" if ensemble.svm is None else "svm",
+            *shown,
+        ]
         for m, w, shown in zip(
             ensemble.members,
             ensemble.weights,
@@ -106,7 +119,7 @@ def _fuse(options: Options, ui: UI) -> dict:
     data = options.data or ensemble.card.config.get("data", {}).get("path") or "DATA.h5"
     own = [word for name in options.model for word in ("--model", name)]
     ui.next(command_line("evaluate", options.out, data, *(["--split", test] if test else []), *own))
-    return {"checkpoint": str(path), "weights": ensemble.weights, **figures}
+    return {"checkpoint": str(path), "mode": options.mode, "weights": ensemble.weights, **figures}
 
 
 def open_set(ensemble: Any, options: Options) -> Any:
@@ -200,10 +213,14 @@ def fit_out_of_fold(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:
         shares += [(len(logits) - 1, 1 / len(named))] * len(named)
     labels = data.labels[kept]
     weights = [1 / len(logits)] * len(logits)
-    if not options.equal:
+    if options.mode == "svm":
+        ensemble.svm = svm_of(logits, labels, len(members))
+    elif not options.equal:
         weights = fit_fusion_weights(torch.stack(logits).numpy(), labels.numpy()).tolist()
     fused = sum(w * z.log_softmax(-1) for w, z in zip(weights, logits, strict=True))
     assert isinstance(fused, torch.Tensor)
+    if ensemble.svm is not None:
+        fused = ensemble.svm(torch.stack(logits))
     alone = [float((z.argmax(1) == labels).float().mean()) for z in logits]
     ensemble.members, ensemble.card = members, members[0].card
     ensemble.weights = [round(weights[g] * share, 6) for g, share in shares]
@@ -230,13 +247,35 @@ def fit_on_validation(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]
     with ui.progress("validating") as update:
         logits = ensemble.member_logits(data, clips, options.batch_size, progress=update)
     scores = torch.cat(logits, 1).transpose(0, 1)
-    ensemble.weights = [round(float(w), 6) for w in fit_fusion_weights(scores.numpy(), labels.numpy())]
+    if options.mode == "svm":
+        ensemble.svm = svm_of([z[:, 0] for z in logits], labels, len(logits))
+    else:
+        fitted = fit_fusion_weights(scores.numpy(), labels.numpy())
+        ensemble.weights = [round(float(w), 6) for w in fitted]
     fused = ensemble.combine([z[:, 0] for z in logits])
     return {
         "clips": len(clips),
         "alone": [float((z[:, 0].argmax(1) == labels).float().mean()) for z in logits],
         "fused": float(np.mean((fused.argmax(1) == labels).numpy())),
     }
+
+
+def svm_of(logits: list[Any], labels: Any, n_members: int) -> Any:
+    """The machines on the members' scores; logits ``[N, K]`` of each kind of member.
+
+    Raises:
+        ConfigError: if a kind of member has several networks, which would need an input each.
+    """
+    import torch
+
+    from skelact.evaluate.score_svm import fit_score_svm
+
+    if n_members != len(logits):
+        raise ConfigError(
+            f"--mode svm needs one network of each kind without a fold, got {n_members} networks of {len(logits)} "
+            "kinds; name also those trained with --data.val 0"
+        )
+    return fit_score_svm(torch.stack(logits).numpy(), labels.numpy())
 
 
 def common_validation(ensemble: Any, data: Any) -> Any:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 from skelact.commands.options import parse
 from skelact.commands.ui import UI
 
 HELP = """List the networks: how many weights each has by default, for a layout and a number of classes.
 
-  skelact models --layout coco17 --classes 12"""
+  skelact models --layout coco17 --classes 12
+
+Networks over video see a stream of pictures (colour where not said otherwise), and are trained as a stream of a fusion
+network, alone or beside others:
+
+  model: {name: fusion, streams: {rgb: {name: resnet3d, depth: 18}}}"""
 
 
 @dataclass
@@ -30,21 +36,37 @@ class Options:
 
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
+    import torch
+
     from skelact.models import MODELS
+    from skelact.models.video import VIDEO_MODELS, list_video_models, video_settings
 
     options = parse(Options, arguments, "models", HELP)
     rows = []
-    for name, settings in MODELS.items():
-        network = settings().build(options.layout, options.classes, options.channels)
-        words = (sys.modules[settings.__module__].__doc__ or "").strip().partition("\n\n")[0]
-        rows.append(
-            {
-                "name": name,
-                "weights": sum(p.numel() for p in network.parameters()),
-                "what": " ".join(words.split()),
-            }
-        )
-    ui.table(["name", "weights", "what"], [[r["name"], f"{r['weights']:,}", r["what"]] for r in rows])
+    with torch.device("meta"):  # weights are counted, not made
+        for name in list_video_models():
+            settings = video_settings(name)
+            channels = 1 if name == "convgrbm" else 3
+            network = settings.build(options.classes, channels)
+            rows.append(_row(name, "video", network, type(settings)))
+    skeletons = [
+        _row(name, "skeleton", settings().build(options.layout, options.classes, options.channels), settings)
+        for name, settings in MODELS.items()
+    ]
+    rows = skeletons + rows
+    heads = ["name", "sees", "weights", "what"]
+    ui.table(heads, [[r["name"], r["sees"], f"{r['weights']:,}", r["what"]] for r in rows])
     ui.next("skelact train CONFIG.yaml --model.name NAME")
+    ui.say(
+        f"Networks over video ({', '.join(VIDEO_MODELS)}) are streams of a fusion network: "
+        "model: {name: fusion, streams: {rgb: {name: resnet3d}}}"
+    )
     ui.result({"layout": options.layout, "classes": options.classes, "models": rows})
     return 0
+
+
+def _row(name: str, sees: str, network: Any, settings: type) -> dict[str, Any]:
+    """What is listed of a network."""
+    words = (sys.modules[settings.__module__].__doc__ or "").strip().partition("\n\n")[0]
+    weights = sum(p.numel() for p in network.parameters())
+    return {"name": name, "sees": sees, "weights": weights, "what": " ".join(words.split())}

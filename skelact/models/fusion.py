@@ -60,9 +60,9 @@ class FusionNet(nn.Module):
             raise ConfigError(choices(mode, HEADS, "mode of fusion"))
         self.layout, self.n_classes, self.channels_in = get_layout(layout), n_classes, channels_in
         self.encoders = nn.ModuleDict(encoders)
-        sizes = {name: encoder.n_features for name, encoder in encoders.items()}
-        self.n_features, self.own_loss = sum(sizes.values()), own_loss
-        self.fuse: ScoreFusion = HEADS[mode](sizes, n_classes, width, drop if len(encoders) > 1 else 0.0)
+        self.mode, self.width, self.drop, self.own_loss = mode, width, drop, own_loss
+        self.n_features = sum(encoder.n_features for encoder in encoders.values())
+        self.fuse = self._make_head()
         self._last: tuple[dict[str, Tensor], Tensor] | None = None
 
     @property
@@ -74,10 +74,21 @@ class FusionNet(nn.Module):
         """Give the encoders and the head new, untrained output layers."""
         for encoder in self.encoders.values():
             encoder.reset_classifier(n_classes)  # type: ignore[operator]
-        sizes = {name: int(encoder.n_features) for name, encoder in self.encoders.items()}  # type: ignore[arg-type]
-        old, width = self.fuse, getattr(self.fuse, "width", 128)
         self.n_classes = n_classes
-        self.fuse = type(old)(sizes, n_classes, width, old.drop).to(old.score_weight.device)
+        head = self._make_head()
+        self.fuse = head if head is None else head.to(self._like)
+
+    def _make_head(self) -> ScoreFusion | None:
+        """A new head; a single stream needs none."""
+        if len(self.encoders) == 1:
+            return None
+        sizes = {name: int(encoder.n_features) for name, encoder in self.encoders.items()}  # type: ignore[arg-type]
+        return HEADS[self.mode](sizes, self.n_classes, self.width, self.drop)
+
+    @property
+    def _like(self) -> Tensor:
+        """A weight, for type and device."""
+        return next(self.parameters())
 
     def forward(
         self,
@@ -112,7 +123,7 @@ class FusionNet(nn.Module):
             fused logits ``[N, K]``, how much each stream weighed ``[N, S]``, and each stream's own logits.
         """
         pictures, there = pictures or {}, there or {}
-        device = self.fuse.score_weight.device
+        device = self._like.device
         features, logits, present = {}, {}, []
         for name, encoder in self.encoders.items():
             if name == SKELETON:
@@ -124,7 +135,7 @@ class FusionNet(nn.Module):
                 seen = there.get(name, torch.full((n_clips,), name in pictures, device=device))
                 features[name], logits[name] = self._of_pictures(name, pictures.get(name), seen, n_clips)
             present.append(seen)
-        if len(self.encoders) == 1:
+        if self.fuse is None:
             (alone,) = logits.values()
             weight = present[0].to(alone.dtype).unsqueeze(1)
             fused = torch.where(present[0].unsqueeze(1), alone, torch.zeros_like(alone))
@@ -136,7 +147,7 @@ class FusionNet(nn.Module):
     def _of_pictures(self, name: str, x: Tensor | None, seen: Tensor, n_clips: int) -> tuple[Tensor, Tensor]:
         """Features and logits of a stream, 0 for the clips that lack it, which the encoder never sees."""
         encoder = self.encoders[name]
-        like = self.fuse.score_weight
+        like = self._like
         features = like.new_zeros(n_clips, encoder.n_features)  # type: ignore[arg-type]
         logits = like.new_zeros(n_clips, self.n_classes)
         if x is None or not bool(seen.any()):
@@ -170,6 +181,9 @@ class FusionNet(nn.Module):
         rows: list[tuple[str, list[nn.Module]]] = []
         for name, encoder in self.encoders.items():
             rows += [(f"{name}.{stage}", parts) for stage, parts in encoder.stages()]  # type: ignore[operator]
+        if self.fuse is None:
+            name, parts = rows.pop()
+            return [*rows, (name.rpartition(".")[2], parts)]
         return [*rows, ("head", [self.fuse])]
 
 

@@ -22,6 +22,7 @@ from skelact.errors import CheckpointError, DataError
 from skelact.models import ModelSettings
 from skelact.models.fusion import SKELETON
 from skelact.nn.fast import inference_form
+from skelact.nn.score_svm import ScoreSVM
 from skelact.recognition.checkpoint import (
     Card,
     find_checkpoint,
@@ -73,16 +74,20 @@ class Ensemble:
         members: the networks.
         weights: one per member, of its log-probabilities.
         card: what all of them are for.
+        svm: machines on the members' scores, which answer instead of the weighted sum.
     """
 
     members: list[Member]
     weights: list[float]
     card: Card
+    svm: ScoreSVM | None = None
 
     def combine(self, logits: Sequence[Tensor]) -> Tensor:
         """Joint logits of the members' logits (any shape, classes last): their own if there is one."""
         if len(logits) == 1:
             return logits[0]
+        if self.svm is not None:
+            return self.svm(torch.stack(list(logits)))
         return torch.stack([w * z.log_softmax(-1) for w, z in zip(self.weights, logits, strict=True)]).sum(0)
 
     def member_logits(
@@ -202,7 +207,12 @@ def load_ensemble(path: str | Path, dtype: torch.dtype = torch.float32, device: 
             Member(part["from"], model, mine, pipeline, inference_form(model, dtype).to(place), place)
         )
         weights.append(float(part["weight"]))
-    return Ensemble(members, weights, card)
+    svm = None
+    if card.model.get("mode") == "svm":
+        svm = ScoreSVM(len(members), len(card.label_names))
+        own = {key.removeprefix("svm."): value for key, value in state.items() if key.startswith("svm.")}
+        load_weights(svm, own, f"{path}: SVM")
+    return Ensemble(members, weights, card, svm)
 
 
 def join_checkpoints(
@@ -238,7 +248,11 @@ def join_checkpoints(
                 "the same set."
             )
     members = [m for part in parts for m in part.members]
-    return Ensemble(members, [1.0] * len(members), first.card)
+    data = first.card.config.get("data", {})
+    named = [part.card.config.get("data", {}).get("videos", "") for part in parts]
+    videos = next((name for name in named if name), "")  # a network of skeletons names none
+    config = {**first.card.config, "data": {**data, "videos": videos}} if videos else first.card.config
+    return Ensemble(members, [1.0] * len(members), replace(first.card, config=config))
 
 
 def save_ensemble(path: str | Path, ensemble: Ensemble) -> Path:
@@ -252,5 +266,9 @@ def save_ensemble(path: str | Path, ensemble: Ensemble) -> Path:
         {"from": m.name, "weight": w, "model": m.card.model, "pipeline": m.card.pipeline}
         for m, w in zip(ensemble.members, ensemble.weights, strict=True)
     ]
-    card = replace(ensemble.card, model={"name": FUSED, "members": members})
+    model: dict[str, Any] = {"name": FUSED, "members": members}
+    if ensemble.svm is not None:
+        model["mode"] = "svm"
+        state |= {f"svm.{key}": value for key, value in ensemble.svm.state_dict().items()}
+    card = replace(ensemble.card, model=model)
     return save_checkpoint(path, state, card)

@@ -286,9 +286,10 @@ def test_wrong_configuration(change: object, hints: tuple[str, ...], dataset: Pa
 def test_positions_that_the_network_would_not_find(
     words: tuple[str, ...], hint: str, dataset: Path, tmp_path: Path
 ) -> None:
-    given = ("train", "--data", dataset, "--out", tmp_path, "--model.name", "interactionnet", *words)
+    plain = {"name": "x", "model": {"name": "interactionnet", "channels": [8], "stride_blocks": []}}
+    (tmp_path / "x.yaml").write_text(yaml.safe_dump(plain))
+    given = ("train", tmp_path / "x.yaml", "--data", dataset, "--out", tmp_path / "runs", *words)
     assert hint in refused(2, *given) and hint in refused(2, *given, "--overfit", "2")
-    assert not tree(tmp_path)
 
 
 def test_configuration_that_cannot_be_read(dataset: Path, tmp_path: Path) -> None:

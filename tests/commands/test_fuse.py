@@ -44,6 +44,20 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_svm_fusion_is_kept_in_the_checkpoint(runs: Path) -> None:
+    out = runs / "svm"
+    done = skelact("fuse", runs / "joint", runs / "bone", "--out", out, "--mode", "svm", "--json")
+    assert done.code == 0, done.err
+    assert done.json["mode"] == "svm" and 0 <= done.json["fused"] <= 1
+    ensemble = load_ensemble(out)
+    assert ensemble.svm is not None
+    logits = [torch.randn(5, len(ensemble.card.label_names)) for _ in range(2)]
+    assert torch.equal(ensemble.combine(logits), ensemble.svm(torch.stack(logits)))
+    assert ensemble.combine(logits).abs().max() > 0
+    refused = skelact("fuse", runs / "joint", runs / "bone", "--out", out, "--mode", "svm", "--equal")
+    assert refused.code == 2 and "leave one out" in refused.err
+
+
 def test_a_fused_checkpoint_answers_for_both(runs: Path) -> None:
     out = runs / "fused"
     done = skelact("fuse", runs / "joint", runs / "bone", "--out", out, "--json")

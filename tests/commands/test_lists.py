@@ -13,6 +13,7 @@ from cli_helpers import skelact
 
 from skelact.errors import ConfigError
 from skelact.models import MODELS
+from skelact.models.video import create_video_model, list_video_models
 from skelact.recipes import describe_recipe, find_recipe, list_recipes
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +22,10 @@ ROOT = Path(__file__).parents[2]
 def test_models_are_listed_with_their_weights() -> None:
     done = skelact("models", "--json", "--classes", "7", "--layout", "natops8")
     rows = {row["name"]: row for row in json.loads(done.out)["models"]}
-    assert done.code == 0 and set(rows) == set(MODELS)
+    assert done.code == 0 and set(rows) == {*MODELS, *list_video_models()}
+    assert all((row["sees"] == "video") == (name in list_video_models()) for name, row in rows.items())
+    video = create_video_model("resnet3d_18", 7)
+    assert rows["resnet3d_18"]["weights"] == sum(p.numel() for p in video.parameters())
     network = MODELS["ctrgcn"]().build("natops8", 7, 3)
     assert rows["ctrgcn"]["weights"] == sum(p.numel() for p in network.parameters())
 

@@ -136,6 +136,9 @@ def test_one_network_of_skeleton_and_pictures_starts_from_its_parts(dataset: Pat
             assert value.allclose(end[f"encoders.skeleton.{name}"], atol=1e-6), name
     result = skelact("evaluate", tmp_path / "both", "--json")
     assert result.code == 0, result.err
+    done = skelact("fuse", tmp_path / "skeleton", tmp_path / "both", "--out", tmp_path / "late", "--json")
+    assert done.code == 0, done.err  # the first names no videos
+    assert skelact("evaluate", tmp_path / "late", "--json").code == 0
     why = refused(
         2, "train", config, "--data", dataset, "--out", tmp_path, "--train.init-streams", "flow", "x"
     )

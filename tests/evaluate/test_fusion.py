@@ -32,6 +32,25 @@ def test_fused_scores_are_better_than_each() -> None:
     assert (fused == labels[500:]).mean() > max(alone) + 0.05
 
 
+def test_weights_are_the_most_likely_under_the_prior() -> None:
+    """Against a search of the same objective, written plainly: relative weights N(1, 0.5²), log of the sum N(0, 1)."""
+    labels = np.array([0, 1, 2, 2])
+    streams = np.stack([logits_of(labels, 1.0, 3), logits_of(labels, 0.2, 4)])
+    p = np.exp(streams) / np.exp(streams).sum(-1, keepdims=True)
+
+    def objective(w: np.ndarray) -> float:
+        fused = np.prod([p[s] ** w[s] for s in range(2)], 0)
+        likelihood = sum(np.log(fused[i, k] / fused[i].sum()) for i, k in enumerate(labels))
+        mean = (w[0] + w[1]) / 2
+        prior = sum(((v / mean - 1) / 0.5) ** 2 / 2 for v in w) + np.log(w[0] + w[1]) ** 2 / 2
+        return prior - likelihood
+
+    grid = np.linspace(0.01, 2, 200)
+    values = np.array([[objective(np.array([a, b])) for b in grid] for a in grid])
+    a, b = np.unravel_index(values.argmin(), values.shape)
+    assert fit_fusion_weights(streams, labels) == pytest.approx([grid[a], grid[b]], abs=0.012)
+
+
 def test_few_clips_switch_no_stream_off() -> None:
     labels = np.array([0, 1, 2])
     right, wrong = 5 * np.eye(5)[labels], 5 * np.eye(5)[(labels + 1) % 5]

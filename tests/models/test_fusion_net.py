@@ -85,6 +85,15 @@ def test_one_stream_alone_is_its_network() -> None:
     )
 
 
+def test_one_stream_alone_has_no_weights_beside_its_network() -> None:
+    net = network(streams=("rgb",))
+    x, owner, score, n, pictures = batch()
+    net(x, owner, score, n, pictures).sum().backward()
+    assert all(p.grad is not None for p in net.parameters())
+    names = [name for name, _ in net.stages()]
+    assert names[-1] == "head" and all(name.startswith("rgb.") for name in names[:-1])
+
+
 def test_every_stream_has_a_loss_of_its_own() -> None:
     net = network(drop=0.0, own_loss=0.25)
     x, owner, score, n, pictures = batch()
@@ -123,6 +132,9 @@ def test_dropped_streams_and_modes_are_as_set() -> None:
     assert any((w == 0).any() for w in weights)
     assert type(network("concat").fuse).__name__ == "ConcatFusion"
     assert network("attention", width=8).fuse.out.in_features == 8  # type: ignore[union-attr]
+    made = network("attention", width=8, drop=0.3)
+    made.reset_classifier(6)
+    assert made.fuse.out.in_features == 8 and made.fuse.drop == 0.3  # type: ignore[union-attr]
 
 
 def test_stages_and_classifiers_of_all_streams() -> None:

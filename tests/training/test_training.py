@@ -6,6 +6,7 @@ import copy
 import json
 import math
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,15 +43,16 @@ def card(data: SkeletonSet, **config) -> Card:
     return Card(data.layout.to_dict(), 3, "m", data.label_names, 30.0, {}, {}, config=config)
 
 
-def run(data: SkeletonSet, folder: Path, epochs: int, ahead: int = 2, **changes):
+def run(data: SkeletonSet, folder: Path, epochs: int, ahead: int = 2, on_step=None, **changes):
     usual = {"epochs": epochs, "batch_size": 8, "lr": 0.05, "warmup_epochs": 1, "ema": 0.9}
     settings = TrainSettings(**{**usual, **changes})
     torch.manual_seed(0)
     model = SETTINGS.build(data.layout, 4, 3)
     order = torch.arange(len(data))
     return fit(
-        model, data, order[6:], order[:6], PIPELINE, settings, folder, card(data, epochs=4), ahead=ahead
-    )
+        model, data, order[6:], order[:6], PIPELINE, settings, folder, card(data, epochs=4), ahead=ahead,
+        on_step=on_step,
+    )  # fmt: skip
 
 
 def same_weights(a: Path, b: Path) -> bool:
@@ -108,6 +110,23 @@ def test_interrupted_run_continues_exactly(data: SkeletonSet, tmp_path: Path) ->
     model = SETTINGS.build(data.layout, 4, 3)
     fit(model, data, order[6:], order[:6], PIPELINE, settings, tmp_path / "cut", card(data, epochs=4))
     assert same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_an_interrupt_ends_the_training_after_the_step_in_hand(data: SkeletonSet, tmp_path: Path) -> None:
+    before, steps = signal.signal(signal.SIGINT, signal.default_int_handler), []
+
+    def press(epoch: int, step: int, n_steps: int, loss: float) -> None:
+        steps.append((epoch, step))
+        if (epoch, step) == (2, 1):
+            signal.raise_signal(signal.SIGINT)
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(data, tmp_path, 3, on_step=press)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert steps[-1] == (2, 1) and steps[-2][1] > 1
+    assert torch.load(tmp_path / "last.pt", weights_only=True)["epoch"] == 1
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])

@@ -142,6 +142,15 @@ def test_scale_to_body_makes_sizes_equal_and_keeps_relations() -> None:
     assert torch.isfinite(nobody).all()
 
 
+def test_people_of_a_clip_are_scaled_by_their_mean() -> None:
+    x, score = batch(missing=0.0)
+    size = normalise.body_size(x, score, NTU)
+    factor = normalise.scale_to_body(x, score, OWNER, 3, NTU)[:, 0, 0, 0] / x[:, 0, 0, 0]
+    for clip in range(3):
+        mine = clip == OWNER
+        assert torch.allclose(factor[mine], 1 / (5 * size[mine].mean()), rtol=1e-4), clip
+
+
 def test_align_view_undoes_a_turn() -> None:
     x, score = batch(missing=0.0)
     left, right = NTU.positions("left_shoulder", "right_shoulder")

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from skelact.models.video.base import VideoModel, VideoSettings, scale
 from skelact.nn.initialise import initialise_fan_in
+from skelact.nn.modules import Modules
 
 GRID = (1, 4, 4)  # what the last pooling leaves of 16 frames of 112×112 pixels
 
@@ -43,17 +44,23 @@ class C3D(VideoModel):
                 c = after
             frames = 1 if i == 0 else 2
             rows.append(nn.Sequential(*parts, nn.MaxPool3d((frames, 2, 2), ceil_mode=True)))
-        self.rows = nn.ModuleList(rows)
+        self.rows = Modules(rows)
+        self.map_channels = c
         self.grid = nn.AdaptiveAvgPool3d(GRID)
         self.fc6, self.fc7 = nn.Linear(16 * c, full), nn.Linear(full, full)
         initialise_fan_in(self.rows)
         initialise_fan_in(self.fc6)
         initialise_fan_in(self.fc7)
 
+    def maps(self, x: Tensor) -> Tensor:
+        """The output of the last convolution (conv5b), ``[N, D, T', H', W']``, before its pooling."""
+        for row in self.rows[:-1]:
+            x = row(x)
+        return self.rows[-1][:-1](x)
+
     def fc6_features(self, x: Tensor) -> Tensor:
         """The descriptor of the paper, ``[N, 4096]``: fc6 after its ReLU."""
-        for row in self.rows:
-            x = row(x)
+        x = self.rows[-1][-1](self.maps(x))
         return self.fc6(self.grid(x).flatten(1)).relu()
 
     def features(self, x: Tensor) -> Tensor:

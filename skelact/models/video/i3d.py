@@ -69,11 +69,19 @@ class I3D(VideoModel):
         )
         self.rows = Modules(rows)
 
-    def features(self, x: Tensor) -> Tensor:
+    @property
+    def map_channels(self) -> int:
+        return self.n_features
+
+    def maps(self, x: Tensor) -> Tensor:
+        """The last module's output ``[N, D, T', H', W']``."""
         x = self.stem(x)
         for row in self.rows:
             x = row(x)
-        x = x.mean((3, 4))
+        return x
+
+    def features(self, x: Tensor) -> Tensor:
+        x = self.maps(x).mean((3, 4))
         if x.shape[2] > 1:  # average pooling over 2 frames, then the mean of what the classifier says of each
             x = (x[:, :, 1:] + x[:, :, :-1]) / 2
         return x.mean(2)

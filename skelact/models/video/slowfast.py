@@ -108,13 +108,26 @@ class SlowFast(VideoModel):
             for c in seen
         )
 
-    def features(self, x: Tensor) -> Tensor:
+    @property
+    def map_channels(self) -> int:
+        return self.n_features
+
+    def pathways(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The last maps of the slow and of the fast pathway."""
         fast = self.fast.begin(x[:, :, :: self.tau // self.alpha])
         slow = self.slow.begin(x[:, :, :: self.tau])
         for lateral, slow_stage, fast_stage in zip(self.lateral, self.slow.rows, self.fast.rows, strict=True):
             slow = slow_stage(torch.cat([slow, lateral(fast)], 1))
             fast = fast_stage(fast)
-        return torch.cat([slow.mean((2, 3, 4)), fast.mean((2, 3, 4))], 1)
+        return slow, fast
+
+    def maps(self, x: Tensor) -> Tensor:
+        """Both pathways' last maps ``[N, D, T', H', W']`` at the slow one's rate, the fast one averaged over time."""
+        slow, fast = self.pathways(x)
+        return torch.cat([slow, functional.avg_pool3d(fast, (self.alpha, 1, 1), ceil_mode=True)], 1)
+
+    def features(self, x: Tensor) -> Tensor:
+        return torch.cat([path.mean((2, 3, 4)) for path in self.pathways(x)], 1)
 
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
         rows = [

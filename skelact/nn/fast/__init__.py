@@ -13,14 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from skelact.nn.block import Blocks
-from skelact.nn.conv3d import ConvNorm3d
+from skelact.nn.conv3d import Bottleneck3d, ConvNorm3d
 from skelact.nn.fast.blocks import PackedBlocks
-from skelact.nn.fast.conv3d import fold_norm
 from skelact.nn.fast.cuda_graph import ShapeGraphs
 from skelact.nn.fast.form import frozen
 from skelact.nn.fast.gate import FULL_PRECISION
 from skelact.nn.fast.table import TRAINING, fold_block
-from skelact.nn.fast.video import VideoForm
+from skelact.nn.fast.video import VideoForm, fold_pictures
 
 
 class InferenceForm(nn.Module):
@@ -62,9 +61,22 @@ class InferenceForm(nn.Module):
         return out if out.dtype in FULL_PRECISION else out.float()
 
 
+class ClipForm(InferenceForm):
+    """The inference form of a network over clips of pictures, without gradients; see `inference_form`."""
+
+    def forward(self, x: Tensor, *further: Tensor) -> Tensor:  # type: ignore[override]
+        """Logits ``[N, n_classes]`` of clips ``[N, C, T, H, W]`` in float32 at least; arguments as for the network."""
+        return self.model(x, *further)
+
+
 def sees_pictures(model: nn.Module) -> bool:
     """Whether a network takes streams of pictures beside skeletons."""
     return bool(getattr(model, "takes_pictures", False))
+
+
+def over_clips(model: nn.Module) -> bool:
+    """Whether a network takes clips of one stream of pictures ``[N, C, T, H, W]``."""
+    return hasattr(model, "features_and_logits")
 
 
 def inference_form(model: nn.Module, dtype: torch.dtype = torch.float32) -> InferenceForm:
@@ -79,13 +91,16 @@ def inference_form(model: nn.Module, dtype: torch.dtype = torch.float32) -> Infe
         a module with the network's arguments.
     """
     model = frozen(plain_form(copy.deepcopy(model)))
+    if over_clips(model):
+        model = model.to(dtype) if dtype in FULL_PRECISION else model
+        return ClipForm(VideoForm(model, dtype).requires_grad_(False), dtype)
     blocks = any(isinstance(module, Blocks) for module in model.modules())
     if dtype in FULL_PRECISION or not (blocks or sees_pictures(model)):
         model = model.to(dtype)
     _fold_inside(model, dtype)
     if sees_pictures(model):
         for name, encoder in model.encoders.items():  # type: ignore[operator]
-            if hasattr(encoder, "features_and_logits"):
+            if over_clips(encoder):
                 model.encoders[name] = VideoForm(encoder, dtype)  # type: ignore[index]
     return InferenceForm(model.requires_grad_(False), dtype)
 
@@ -94,9 +109,9 @@ def _fold_inside(module: nn.Module, dtype: torch.dtype) -> None:
     for name, child in module.named_children():
         if isinstance(child, Blocks):
             setattr(module, name, PackedBlocks([fold_block(block, dtype) for block in child], dtype))
-        elif type(child) is ConvNorm3d:
-            setattr(module, name, fold_norm(child))
-        else:
+        elif type(child) in (ConvNorm3d, Bottleneck3d):
+            setattr(module, name, fold_pictures(child, dtype))
+        elif not over_clips(child):  # those become a `VideoForm` as a whole
             _fold_inside(child, dtype)
 
 

@@ -1,0 +1,224 @@
+"""Classical methods: their equations written plainly, and tasks that they must solve."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.linalg import logm
+
+from skelact.errors import DataError
+from skelact.models.classical.bag_of_words import ChiSquareSVM, chi_square, fit_codebook, word_histogram
+from skelact.models.classical.cells import cell_descriptors, hof_maps, hog_maps, mbh_maps, orientation_maps
+from skelact.models.classical.correlation_pooling import correlation_pool
+from skelact.models.classical.linear_svm import fit_linear_svm
+from skelact.models.classical.rank_pooling import (
+    dynamic_coefficients,
+    dynamic_image,
+    rank_direction,
+    rank_pool,
+    smooth_frames,
+)
+from skelact.models.classical.sparse_reconstruction import (
+    SparseReconstruction,
+    reconstruct,
+    select_dictionary,
+)
+
+
+def accuracy(features: np.ndarray, labels: np.ndarray, n_classes: int = 2) -> float:
+    """Of a linear SVM trained on the first half, on the second."""
+    half = len(labels) // 2
+    weight, bias = fit_linear_svm(features[:half], labels[:half], n_classes, 10.0)
+    return float(((features[half:] @ weight.T + bias).argmax(1) == labels[half:]).mean())
+
+
+def test_the_linear_svm_minimises_its_loss() -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 3)), rng.integers(3, size=20)
+    weight, bias = fit_linear_svm(x, y, 3, 0.7)
+
+    def loss(w: np.ndarray, b: np.ndarray) -> float:
+        total = 0.0
+        for k in range(3):
+            total += w[k] @ w[k] / 2
+            for row, label in zip(x, y, strict=True):
+                total += 0.7 * max(0.0, 1 - (1 if label == k else -1) * (row @ w[k] + b[k])) ** 2
+        return total
+
+    least = loss(weight, bias)
+    for _ in range(50):
+        assert loss(weight + 0.01 * rng.normal(size=(3, 3)), bias + 0.01 * rng.normal(size=3)) > least
+    with pytest.raises(DataError, match="0 clips"):
+        fit_linear_svm(x[:0], y[:0], 3)
+
+
+def test_rank_pooling_orders_frames_and_minimises_its_loss() -> None:
+    rng = np.random.default_rng(0)
+    frames = 0.1 * rng.normal(size=(12, 30)) + np.linspace(0, 3, 12)[:, None] * rng.normal(size=30)
+    u, smooth = rank_direction(frames), smooth_frames(frames)
+    assert np.allclose(smooth[4], frames[:5].mean(0) / np.linalg.norm(frames[:5].mean(0)))
+
+    def loss(v: np.ndarray) -> float:
+        return v @ v / 2 + sum(max(0.0, abs(t + 1 - v @ smooth[t]) - 0.1) ** 2 for t in range(12)) / 2
+
+    assert all(loss(u + 0.01 * rng.normal(size=30)) > loss(u) for _ in range(30))
+    assert (np.diff(smooth @ rank_direction(frames, 1e4)) > 0).all()
+    both = rank_pool(frames)
+    assert np.allclose(np.sign(both) * both**2, np.concatenate([u, rank_direction(frames[::-1])]))
+    with pytest.raises(DataError, match="finite"):
+        rank_pool(np.full((3, 2), np.nan))
+
+
+def test_dynamic_images_are_the_first_step_of_rank_pooling() -> None:
+    rng = np.random.default_rng(1)
+    t = 7
+    a = dynamic_coefficients(t)
+    plain = [2 * (t - i + 1) - (t + 1) * sum(1 / j for j in range(i, t + 1)) for i in range(1, t + 1)]
+    assert np.allclose(a, plain, atol=1e-12) and abs(a.sum()) < 1e-10
+    assert np.array_equal(dynamic_coefficients(t, simple=True), [-6, -4, -2, 0, 2, 4, 6])
+    frames = rng.normal(size=(t, 2, 3))
+    means = [frames[: i + 1].mean(0) for i in range(t)]
+    pairs = sum(
+        means[q] - means[p] for q in range(t) for p in range(q)
+    )  # gradient of all pairs' hinge losses
+    assert np.allclose(dynamic_image(frames), pairs)
+    grown = rng.normal(size=(20, 40)) * 0.1 + np.linspace(0, 2, 20)[:, None] * rng.normal(size=40)
+    u, d = rank_direction(grown), dynamic_image(grown)
+    assert u @ d / np.linalg.norm(u) / np.linalg.norm(d) > 0.7
+    with pytest.raises(DataError, match="at least 1 frame"):
+        dynamic_coefficients(0)
+
+
+def test_rank_pooling_tells_the_order_of_events() -> None:
+    rng = np.random.default_rng(2)
+    a, b = rng.normal(size=(2, 8))
+    labels = np.arange(60) % 2
+    clips = [np.stack([a] * 6 + [b] * 6)[:: 1 - 2 * y] + 0.2 * rng.normal(size=(12, 8)) for y in labels]
+    assert accuracy(np.stack([rank_pool(c) for c in clips]), labels) > 0.9
+    assert accuracy(np.stack([dynamic_image(c) for c in clips]), labels) > 0.9
+    assert accuracy(np.stack([c.mean(0) for c in clips]), labels) < 0.8  # which the mean cannot
+
+
+def test_correlation_pooling() -> None:
+    rng = np.random.default_rng(3)
+    frames = rng.normal(size=(9, 3))
+    f = frames - frames.mean(0)
+    f = (f / np.linalg.norm(f, axis=0)).T
+    log = logm(f @ f.T + 0.01 * np.eye(3))
+    r = np.sqrt(2)
+    expected = [log[0, 0], r * log[0, 1], r * log[0, 2], log[1, 1], r * log[1, 2], log[2, 2]]
+    found = correlation_pool(frames, 0.01)
+    assert np.allclose(found, expected) and np.isclose(found @ found, (log**2).sum())
+    labels = np.arange(60) % 2
+    clips = []
+    for y in labels:  # the same features, active together or in turn
+        course = rng.normal(size=(20, 1))
+        clips.append(np.concatenate([course, course * (1 - 2 * y)], 1) + 0.5 * rng.normal(size=(20, 2)))
+    assert accuracy(np.stack([correlation_pool(c) for c in clips]), labels) > 0.9
+    with pytest.raises(DataError, match="floor"):
+        correlation_pool(frames, 0.0)
+
+
+def test_directions_go_to_their_bins() -> None:
+    angles = np.arange(8) * np.pi / 4
+    assert np.allclose(orientation_maps(3 * np.cos(angles), 3 * np.sin(angles)), 3 * np.eye(8), atol=1e-9)
+    between = orientation_maps(np.array(np.cos(np.pi / 8)), np.array(np.sin(np.pi / 8)))
+    assert np.allclose(between, [0.5, 0.5, 0, 0, 0, 0, 0, 0])
+    ramp = np.broadcast_to(np.arange(6.0), (2, 5, 6))
+    assert np.allclose(hog_maps(ramp)[0], 1) and np.allclose(hog_maps(ramp)[1:], 0)
+    flow = np.zeros((1, 2, 4, 4))
+    flow[:, 1] = -2
+    assert np.allclose(hof_maps(flow)[6], 2) and np.allclose(hof_maps(flow)[8], 0)
+    assert np.allclose(hof_maps(0.1 * flow)[8], 1) and np.allclose(hof_maps(0.1 * flow)[:8], 0)
+    assert np.allclose(mbh_maps(flow), 0)
+    maps = np.arange(2 * 6 * 4 * 4.0).reshape(2, 6, 4, 4)
+    found = cell_descriptors(maps, 4, 6, 4)
+    first = maps[:, :2, :2, :2].sum((1, 2, 3))
+    assert found.shape == (1, 24)
+    assert np.allclose(found.reshape(2, 12)[:, 0], first / np.linalg.norm(found * 0 + _sums(maps)))
+    with pytest.raises(DataError, match="do not fit"):
+        cell_descriptors(maps)
+
+
+def _sums(maps: np.ndarray) -> np.ndarray:
+    """The sums of 3 x 2 x 2 cells of one block."""
+    return maps.reshape(2, 3, 2, 2, 2, 2, 2).sum((2, 4, 6)).reshape(1, -1)
+
+
+def test_bags_of_words_tell_motions_apart() -> None:
+    rng = np.random.default_rng(4)
+    labels = np.arange(40) % 2
+    hog, hof = [], []
+    for y in labels:  # a blob goes right or down
+        place = rng.uniform(6, 10, 2)
+        step = np.array([0.0, 1.0]) if y else np.array([1.0, 0.0])
+        grid = np.stack(np.meshgrid(np.arange(24), np.arange(24), indexing="ij"))
+        blobs = [np.exp(-((grid - (place + i * step)[:, None, None]) ** 2).sum(0) / 8) for i in range(8)]
+        flow = np.stack([np.stack([step[1] * b, step[0] * b]) * 3 for b in blobs])
+        hog.append(cell_descriptors(hog_maps(np.stack(blobs)), 12, 8, 6, (2, 2, 2)))
+        hof.append(cell_descriptors(hof_maps(flow), 12, 8, 6, (2, 2, 2)))
+    channels = []
+    for descriptors in (hog, hof):
+        book = fit_codebook(np.concatenate(descriptors[:20]), 12)
+        channels.append(np.stack([word_histogram(d, book) for d in descriptors]))
+    assert np.allclose(channels[0].sum(1), 1)
+    svm = ChiSquareSVM([c[:20] for c in channels], labels[:20], 2)
+    assert (svm.decide([c[20:] for c in channels]).argmax(1) == labels[20:]).mean() > 0.9
+    with pytest.raises(DataError, match="codebook of 9 words"):
+        fit_codebook(np.zeros((3, 2)), 9)
+    with pytest.raises(DataError, match="χ² SVM needs"):
+        ChiSquareSVM([], labels, 2)
+
+
+def test_the_chi_square_kernel_machine() -> None:
+    rng = np.random.default_rng(5)
+    a = rng.random((6, 4))
+    a[0, 1] = a[1, 1] = 0
+    plain = [
+        [sum((p - q) ** 2 / (p + q) for p, q in zip(x, y, strict=True) if p + q) / 2 for y in a] for x in a
+    ]
+    assert np.allclose(chi_square(a, a), plain)
+    labels = np.array([0, 1, 0, 1, 0, 1])
+    svm = ChiSquareSVM([a], labels, 2, cost=1.0)
+    kernel = np.exp(-np.array(plain) / np.mean(plain))
+    assert np.allclose(svm.decide([a]), kernel @ svm.alpha + svm.bias)
+    target = np.where(labels[:, None] == np.arange(2), 1, -1)
+
+    def loss(alpha: np.ndarray, bias: np.ndarray) -> float:
+        missing = np.maximum(0, 1 - target * (kernel @ alpha + bias))
+        return np.einsum("nk,nm,mk->", alpha, kernel, alpha) / 2 + (missing**2).sum()
+
+    least = loss(svm.alpha, svm.bias)
+    assert all(
+        loss(svm.alpha + 0.01 * rng.normal(size=(6, 2)), svm.bias + 0.01 * rng.normal(size=2)) > least - 1e-9
+        for _ in range(30)
+    )
+
+
+def test_sparse_reconstruction_minimises_its_cost() -> None:
+    rng = np.random.default_rng(6)
+    atoms, y, weight = rng.normal(size=(5, 4)), rng.normal(size=5), rng.uniform(0.1, 2, 4)
+    x = reconstruct(y, atoms, weight)
+
+    def cost(v: np.ndarray) -> float:
+        return ((y - atoms @ v) ** 2).sum() / 2 + weight @ np.abs(v)
+
+    assert all(cost(x + 0.01 * rng.normal(size=4)) >= cost(x) for _ in range(50))
+    model = SparseReconstruction(atoms, weight)
+    assert np.allclose(model.cost(y[None]), cost(x))
+
+
+def test_a_dictionary_keeps_one_of_each_kind() -> None:
+    rng = np.random.default_rng(7)
+    kinds = np.eye(6)[:3]
+    normal = np.repeat(kinds, 5, 0) * np.tile([1.0, 0.9, 0.8, 0.7, 0.6], 3)[:, None]
+    chosen = select_dictionary(normal.T, 0.5)
+    assert {int(np.argmax(normal[i])) for i in chosen} == {0, 1, 2} and len(chosen) < 15
+    with pytest.raises(DataError, match="selects nothing"):
+        select_dictionary(normal.T, 1e4)
+    events = np.concatenate([normal, normal]) + 0.02 * rng.normal(size=(30, 6))
+    strange = np.eye(6)[3:].repeat(5, 0) + 0.02 * rng.normal(size=(15, 6))
+    model = SparseReconstruction.fit(normal, 0.3, 0.05)
+    usual, other = model.cost(events), model.cost(strange)
+    assert (other[:, None] > usual[None]).mean() > 0.95  # the area under the ROC curve
+    assert np.isclose(model.weight.mean(), 0.05)
