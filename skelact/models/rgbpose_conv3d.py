@@ -56,6 +56,10 @@ class FasterLink(nn.Sequential):
         nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
         super().__init__(conv, nn.BatchNorm3d(channels), nn.ReLU(inplace=True))
 
+    def forward(self, x: Tensor) -> Tensor:
+        """``[N, C, T, H, W]`` to ``[N, C, ratio·T, H, W]``, in the type of the arithmetic around it."""
+        return super().forward(x.to(self.get_parameter("0.weight"))).to(x)
+
 
 class RGBPoseConv3d(nn.Module):
     """A slow pathway for pictures and a fast, narrow one for heatmaps of joints, linked in both directions.
@@ -141,7 +145,7 @@ class RGBPoseConv3d(nn.Module):
     def reset_classifier(self, n_classes: int) -> None:
         """Give both pathways new, untrained classifiers."""
         self.n_classes = n_classes
-        like = next(self.parameters())
+        like = self.stem.get_parameter("0.weight")
         self.heads = nn.ModuleDict(
             {n: nn.Linear(d, n_classes).to(like.device) for n, d in self.sizes.items()}
         )
@@ -227,10 +231,10 @@ class RGBPoseConv3d(nn.Module):
             clips = torch.where(seen.view(-1, 1, 1, 1, 1), pictures[RGB], 0)
         people = torch.zeros(n_clips, dtype=torch.bool, device=x.device)
         people = people.index_put((owner,), (score > 0).flatten(1).any(1), accumulate=True)
-        dtype = self.heads[RGB].get_parameter("weight").dtype
-        features = self.pathways(clips.to(dtype), volume.to(dtype))
+        like = self.heads[RGB].get_parameter("weight")
+        features = self.pathways(clips.to(like), volume.to(like))
         names = (RGB, SKELETON)
-        logits = {n: self.heads[n](self.dropout(f)) for n, f in zip(names, features, strict=True)}
+        logits = {n: self.heads[n](self.dropout(f.to(like))) for n, f in zip(names, features, strict=True)}
         return logits, torch.stack([seen, people], 1)
 
     def extra_loss(self, label: Tensor) -> Tensor | None:

@@ -45,6 +45,7 @@ def test_nodes_are_the_projected_map_at_the_joints() -> None:
     graph = net.encoders["skeleton"]
     assert torch.allclose(net(*given), graph(torch.cat([x, nodes], -1), owner, score, n), atol=1e-6)
     assert torch.allclose(inference_form(net)(*given), net(*given), atol=1e-4)
+    assert torch.allclose(inference_form(net, torch.bfloat16)(*given), net(*given), atol=0.05)
     assert network().head.weight.shape == (4, 16) and net.streams == ["skeleton", "rgb"]
 
 

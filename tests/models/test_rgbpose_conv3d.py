@@ -85,6 +85,8 @@ def test_scores_are_averaged_and_losses_added() -> None:
     mean = (logits["rgb"].softmax(1) + logits["skeleton"].softmax(1)) / 2
     assert torch.allclose(net(*given).exp(), mean, atol=1e-5)
     assert torch.allclose(inference_form(net)(*given), net(*given), atol=1e-3)
+    half = inference_form(net, torch.bfloat16)(*given)
+    assert half.dtype == torch.float32 and torch.allclose(half.exp(), mean, atol=0.05)
     assert net.extra_loss(torch.tensor([0, 1])) is None
     net.train()
     label = torch.tensor([2, 1])
