@@ -145,7 +145,7 @@ class RGBPoseConv3d(nn.Module):
     def reset_classifier(self, n_classes: int) -> None:
         """Give both pathways new, untrained classifiers."""
         self.n_classes = n_classes
-        like = self.stem.get_parameter("0.weight")
+        like = next(self.parameters())
         self.heads = nn.ModuleDict(
             {n: nn.Linear(d, n_classes).to(like.device) for n, d in self.sizes.items()}
         )

@@ -11,7 +11,7 @@ from skelact.models.video import VIDEO_MODELS
 from skelact.models.video.region import MapModel, RegionNet, RegionSettings, map_families
 from skelact.settings import from_plain, to_plain
 
-MAPPED = ["c3d", "i3d", "resnet3d", "r2plus1d", "slowfast", "fast3d"]
+MAPPED = ["c3d", "i3d", "resnet3d", "r2plus1d", "slowfast", "slowonly", "fast3d"]
 BOXES = torch.tensor([[0, 0.1, 0.2, 0.5, 0.9], [1, 0.0, 0.0, 1.0, 1.0], [0, 0.5, 0.1, 0.9, 0.8]])
 
 
