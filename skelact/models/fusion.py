@@ -132,7 +132,8 @@ class FusionNet(nn.Module):
                 features[name] = encoder.clip_features(x, owner, score, n_clips)  # type: ignore[operator]
                 logits[name] = encoder.head(features[name])  # type: ignore[operator]
             else:
-                seen = there.get(name, torch.full((n_clips,), name in pictures, device=device))
+                given = torch.full((n_clips,), name in pictures, device=device)
+                seen = there.get(name, given) & given
                 features[name], logits[name] = self._of_pictures(name, pictures.get(name), seen, n_clips)
             present.append(seen)
         if self.fuse is None:

@@ -71,6 +71,8 @@ def test_what_is_not_given_is_missing_everywhere() -> None:
     x, owner, score, n, pictures = batch()
     _, weight, _ = net.answer(x, owner, score, n, {"rgb": pictures["rgb"]})
     assert (weight[:, 2] == 0).all() and (weight[:, :2] > 0).all()
+    _, weight, _ = net.answer(x, owner, score, n, {"rgb": pictures["rgb"]}, {"flow": torch.ones(n).bool()})
+    assert (weight[:, 2] == 0).all()
     none, weight, _ = net.answer(x, owner, torch.zeros_like(score), n)
     assert (none == 0).all() and (weight == 0).all()
 
