@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from skelact.config import Experiment
-from skelact.datasets.clip_reading import ClipSampling, Framing
+from skelact.datasets.clip_sampling import ClipSampling, Framing
 from skelact.datasets.pictures import PictureInput, PictureSet
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skelact.datasets.clip_reading import Framing, follow_boxes
+from skelact.datasets.clip_sampling import Framing, follow_boxes, middle_box
 from skelact.datasets.pictures import KINDS, PictureSet
 from skelact.errors import ConfigError, DataError, SkelactError
 from skelact.io.flow_cache import flow_info, read_cached_flow
@@ -131,16 +131,18 @@ def _read(task: PictureTask) -> PictureResult:
             f"{task.path}: nobody's place in the picture is known, so there is no person to follow; use "
             "framing.region: whole"
         )
+    shown = shown_regions(task, times)
     unit = (1.0, 1.0)
     if task.flow is not None and not follows:
         info = flow_info(task.flow)
-        unit = (size[1] / info.width, size[0] / info.height)
+        wide, high = (1.0, 1.0) if shown is None else (shown[1][0, 2:] - shown[1][0, :2]).tolist()
+        unit = (size[1] / (info.width * wide), size[0] / (info.height * high))
     known = PictureResult(task.clip, None, "", n_frames, fps, end, None, unit)
     if task.measure:
         return known
     box = None
-    if follows:
-        box, regions = person_regions(task, times)
+    if shown is not None:
+        box, regions = shown
         known = replace(known, regions=regions)
     if task.flow is not None:
         fields, _ = read_cached_flow(task.flow, times, size=size, box=box)
@@ -152,13 +154,20 @@ def _read(task: PictureTask) -> PictureResult:
     return replace(known, frames=frames)
 
 
-def person_regions(task: PictureTask, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The squares around a clip's people at ``times [T]``: ``[T, 4]`` in whole pixels, and as shares of the picture."""
-    assert task.boxes is not None
+def shown_regions(task: PictureTask, times: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The part of the picture that is shown at ``times [T]``: ``[T, 4]`` in whole pixels, and as shares; None: all."""
+    framing = task.framing
+    if framing.region == "whole" and framing.aspect == "stretch":
+        return None
     with Video(task.path, threads=1) as video:
-        size = np.array([video.width, video.height] * 2)
-    boxes = np.column_stack([task.boxes[:, 0], task.boxes[:, 1:] * size])
-    box = np.rint(follow_boxes(boxes, times, task.framing.margin, task.framing.smooth))
+        height, width = video.height, video.width
+    size = np.array([width, height] * 2)
+    if framing.region == "whole":
+        box = np.tile(np.array(middle_box(height, width, framing.size), np.float64), (len(times), 1))
+    else:
+        assert task.boxes is not None
+        boxes = np.column_stack([task.boxes[:, 0], task.boxes[:, 1:] * size])
+        box = np.rint(follow_boxes(boxes, times, framing.margin, framing.smooth))
     return box, (box / size).astype(np.float32)
 
 
@@ -187,7 +196,8 @@ class DecodedPictures(PictureSet):
             torch.tensor([r.n_frames for r in found]), torch.tensor([r.fps for r in found]), bound, missing,
             unit=torch.tensor([r.unit for r in found]),
         )  # fmt: skip
-        self.followed = tasks[0].framing.region == "person"
+        framing = tasks[0].framing
+        self.whole = framing.region == "whole" and framing.aspect == "stretch"
         self.pool = pool
 
     def take(self, clips: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
@@ -209,7 +219,7 @@ class DecodedPictures(PictureSet):
         return out.to(self.device), there.to(self.device)
 
     def regions_at(self, clips: Tensor, share: Tensor) -> Tensor | None:
-        if not self.followed:
+        if self.whole:
             return None
         out = torch.zeros(*share.shape, 4)
         number = (share * (self.length[clips] - 1).clamp_min(0)[:, None]).round().long().cpu().numpy()
@@ -217,7 +227,9 @@ class DecodedPictures(PictureSet):
             if clip in self.tasks:
                 task = replace(self.tasks[clip], number=number[row])
                 times = kept_times(task)[0]
-                out[row] = torch.from_numpy(person_regions(task, times[number[row]])[1])
+                shown = shown_regions(task, times[number[row]])
+                assert shown is not None
+                out[row] = torch.from_numpy(shown[1])
         return out.to(self.device)
 
     def to(self, device: torch.device | str) -> PictureSet:

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from skelact.datasets.clip_reading import ClipSampling, Framing
+from skelact.datasets.clip_sampling import ClipSampling, Framing
 from skelact.errors import ConfigError, choices
 from skelact.transforms import video as transforms
 from skelact.transforms.flow import remove_camera, stack_flow
@@ -311,7 +311,7 @@ def _device(generator: torch.Generator | None, otherwise: torch.device) -> torch
 
 
 def spread_moments(sampling: ClipSampling, start: Tensor, end: Tensor, shares: Tensor) -> Tensor:
-    """Seconds ``[N, T]``, as `ClipSampling.moments`, of clips from ``start [N, 1]`` to ``end [N, 1]``."""
+    """Seconds ``[N, T]`` of samples of clips from ``start [N, 1]`` to ``end [N, 1]``; beyond the end it is held."""
     part = (end - start) / sampling.n_parts
     room = (part - (sampling.n_frames - 1) * sampling.stride).clamp_min(0)
     begin = start + part * torch.arange(sampling.n_parts, device=start.device) + room * shares

@@ -6,16 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from cli_helpers import refused, skelact, tree
 from motion_pictures import encode, pan
 
-from skelact.datasets.clip_reading import ClipSampling, Framing
-from skelact.datasets.clip_table import ClipTable
-from skelact.datasets.clips import VideoClips
 from skelact.io.flow import from_bytes
 from skelact.io.flow_cache import flow_info, read_cached_flow
-from skelact.transforms.video import flow_to_float
 
 
 @pytest.fixture
@@ -46,28 +41,6 @@ def test_a_folder_with_a_broken_video(videos: Path) -> None:
     assert np.median(field[:, 12:-12, 12:-12], axis=(1, 2)) == pytest.approx((3, 0), abs=0.3)
     other = skelact("extract", "clips", "--flow", "motion", "--flow-size", 32, "--out", "m", "--json")
     assert other.code == 0 and flow_info("m/left/a.mp4.flow").height == 32
-
-
-def test_flow_is_read_in_step_with_the_pictures(videos: Path) -> None:
-    assert skelact("extract", "clips", "--flow", "dis", "--workers", 1).code == 0
-    table = ClipTable.from_folder(videos)
-    sampling, framing = ClipSampling(n_frames=3), Framing(size=(32, 40))
-    batches = {}
-    for name, flow in (("rgb", None), ("flow", Path("clips_flow"))):
-        with VideoClips(table, sampling, framing, flow=flow, workers=0) as clips:
-            draw = torch.Generator().manual_seed(1)
-            (batches[name],) = clips.batches([0, 1], 2, training=True, generator=draw)
-    assert batches["rgb"].frames.shape == (2, 3, 32, 40, 3) and batches["flow"].frames.shape == (
-        2,
-        3,
-        32,
-        40,
-        2,
-    )
-    field = flow_to_float(batches["flow"].frames)
-    assert field.shape == (2, 2, 3, 32, 40)
-    across = field[:, 0, :, 8:-8, 8:-8].flatten(1).median(1).values
-    assert across.tolist() == pytest.approx([-2, 2], abs=0.3)
 
 
 def test_what_is_refused(videos: Path) -> None:

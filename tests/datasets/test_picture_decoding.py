@@ -10,7 +10,7 @@ import torch
 from motion_pictures import encode, pan
 
 from skelact.datasets import picture_reading
-from skelact.datasets.clip_reading import ClipSampling, Framing
+from skelact.datasets.clip_sampling import ClipSampling, Framing
 from skelact.datasets.picture_files import attach_pictures
 from skelact.datasets.picture_reading import DecodedPictures
 from skelact.datasets.pictures import PictureInput
@@ -54,6 +54,8 @@ def opened(path: Path, name: str, seen: PictureInput, workers: int = 0) -> Skele
         ("grey", {"framing": Framing((40, 40), region="person")}, 0),
         ("flow", {"stack": 3, "stacking": "trajectory"}, 0),
         ("flow", {"fps": 25}, 0),
+        ("flow", {"framing": Framing((40, 40), aspect="cut"), "stack": 3, "stacking": "trajectory"}, 0),
+        ("rgb", {"framing": Framing((40, 40), aspect="cut")}, 0),
     ],
 )
 def test_they_are_the_same(

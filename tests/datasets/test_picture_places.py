@@ -9,7 +9,7 @@ import pytest
 import torch
 from motion_pictures import encode
 
-from skelact.datasets.clip_reading import ClipSampling, Framing
+from skelact.datasets.clip_sampling import ClipSampling, Framing
 from skelact.datasets.picture_files import attach_pictures
 from skelact.datasets.pictures import PictureInput
 from skelact.datasets.pipeline import Pipeline

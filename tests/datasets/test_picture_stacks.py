@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from skelact.datasets.clip_reading import ClipSampling, Framing
+from skelact.datasets.clip_sampling import ClipSampling, Framing
 from skelact.datasets.pictures import PictureInput, PictureSet
 from skelact.datasets.pipeline import Pipeline
 from skelact.errors import ConfigError

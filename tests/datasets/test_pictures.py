@@ -9,7 +9,7 @@ import pytest
 import torch
 from motion_pictures import encode, pan, texture
 
-from skelact.datasets.clip_reading import ClipSampling, Framing
+from skelact.datasets.clip_sampling import ClipSampling, Framing
 from skelact.datasets.picture_files import attach_pictures, find_videos, person_boxes
 from skelact.datasets.pictures import KINDS, PictureInput, PictureSet, spread_moments
 from skelact.datasets.pipeline import Pipeline
@@ -60,6 +60,16 @@ def test_the_kept_frames_are_the_videos(videos: Path) -> None:
         expected = read_frames(videos / name, times, size=(48, 64))
         assert np.array_equal(kept.frames[first : first + 10].numpy(), expected)
     assert "'b'" in kept.missing[1] and "--data.videos" in kept.missing[1]
+
+
+def test_the_middle_is_cut_out(videos: Path) -> None:
+    seen = PictureInput(framing=Framing((40, 40), aspect="cut"), fps=10, crop=32)
+    data = a_set(videos, recording("a", video="clip0.mp4"))
+    attach_pictures(data, {"rgb": seen})
+    kept = data.pictures[seen.kept_as("rgb")]
+    expected = read_frames(videos / "clip0.mp4", np.arange(10) / 10, size=(40, 40), box=(16, 0, 112, 96))
+    assert np.array_equal(kept.frames.numpy(), expected)
+    assert kept.regions is not None and torch.allclose(kept.regions[3], torch.tensor([0.125, 0, 0.875, 1]))
 
 
 def test_a_part_of_a_video_is_a_clip(videos: Path) -> None:
@@ -145,7 +155,7 @@ def test_dense_moments_are_those_of_the_sampling() -> None:
     sampling = ClipSampling("dense", n_frames=4, stride=0.2)
     shares = torch.tensor([[0.0], [0.5], [1.0]])
     found = spread_moments(sampling, torch.zeros(3, 1), torch.full((3, 1), 2.0), shares)
-    expected = np.stack([sampling.moments(0.0, 2.0, shares[k].numpy()) for k in range(3)])
+    expected = np.array([[0.0], [0.7], [1.4]]) + 0.2 * np.arange(4)  # 2 s have room for 0.6 s at 0 to 1.4
     assert np.allclose(found.numpy(), expected, atol=1e-6)
     long = spread_moments(sampling, torch.zeros(1, 1), torch.full((1, 1), 0.3), torch.zeros(1, 1))
     assert torch.allclose(long, torch.tensor([[0.0, 0.2, 0.3, 0.3]]))
