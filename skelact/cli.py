@@ -22,6 +22,7 @@ COMMANDS = {
     "inspect": "what is inside a file or folder, and what is wrong with it",
     "train": "train a network from a configuration file",
     "evaluate": "test a checkpoint on a data set; numbers, pictures, report",
+    "cross-validate": "test recipes by cross-validation, alone and fused",
     "fuse": "several trained networks (streams, seeds) as one checkpoint",
     "predict": "name the actions in a video or skeleton file",
     "detect": "who does what in a video, where, and from when to when",

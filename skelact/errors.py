@@ -45,8 +45,11 @@ class DependencyError(SkelactError):
     exit_code = 5
 
 
+MANY = 40  # names, which nobody would read in an error
+
+
 def choices(got: object, allowed: Iterable[object], what: str = "value") -> str:
-    """Return ``unknown WHAT 'got'; allowed: a, b, c`` with the closest name suggested.
+    """Return ``unknown WHAT 'got'; allowed: a, b, c`` with the closest name suggested; of many, those alike.
 
     Args:
         got: what was given.
@@ -57,5 +60,8 @@ def choices(got: object, allowed: Iterable[object], what: str = "value") -> str:
 
     names = [str(a) for a in allowed]
     close = difflib.get_close_matches(str(got), names, n=1)
+    if len(names) > MANY:
+        alike = difflib.get_close_matches(str(got), names, n=8, cutoff=0.3) or names[:8]
+        return f"unknown {what} '{got}'; {len(names)} are allowed, such as {', '.join(alike)}"
     hint = f" Did you mean '{close[0]}'?" if close else ""
     return f"unknown {what} '{got}'; allowed: {', '.join(names)}.{hint}"

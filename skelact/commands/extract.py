@@ -38,6 +38,7 @@ class Options:
         min_visibility: joints that MediaPipe sees less surely than this (0 to 1) are missing.
         smooth: One-Euro smoothing of every landmark.
         labels: take labels from the folders that the videos are in.
+        label: regular expression with one group that finds the label in a file's path, instead of the folder's name.
         subject: regular expression with one group that finds the subject in a file's path.
         seconds: stop a camera or stream after this time.
         split: shares for train, val and test, such as 0.7 0.1 0.2; nobody is in two parts.
@@ -63,6 +64,7 @@ class Options:
     min_visibility: float = 0.1
     smooth: bool = True
     labels: bool = True
+    label: Annotated[str | None, named("PATTERN")] = None
     subject: Annotated[str | None, named("PATTERN")] = None
     seconds: Annotated[float | None, named("SECONDS")] = None
     split: Annotated[tuple[float, float, float] | None, named("TRAIN VAL TEST")] = None
@@ -131,8 +133,9 @@ def extract(options: Options, ui: UI) -> Any:
             list(options.sources), options.out, workers=options.workers, people=options.people, parts=options.parts,
             coordinates=options.coordinates, fov=options.fov, min_visibility=options.min_visibility,
             smooth=options.smooth, labels_from_folders=options.labels,
-            subject_pattern=options.subject, seconds=options.seconds, resume=options.resume,
-            overwrite=options.overwrite, splits=divide if options.split else None, progress=update, dask=options.dask,
+            subject_pattern=options.subject, label_pattern=options.label, seconds=options.seconds,
+            resume=options.resume, overwrite=options.overwrite, splits=divide if options.split else None,
+            progress=update, dask=options.dask,
             estimator=options.estimator, keep_empty=options.keep_empty,
         )  # fmt: skip
     stored = len(report.stored) + len(report.already_there)

@@ -46,11 +46,21 @@ holds best.safetensors (weights and everything that using them needs), curves, l
 
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
+    if not is_leading():
+        ui = UI(quiet=True, silent=True)
+    experiment, options = read_experiment(arguments, ui)
+    if options.overfit is not None:
+        return _overfit(experiment, options, ui)
+    result = train(experiment, ui, restart=options.restart)
+    ui.result(result)
+    return 0
+
+
+def read_experiment(arguments: list[str], ui: UI) -> tuple[Any, Extra]:
+    """What a command line of ``skelact train`` asks for: the experiment, and the command's own options."""
     from skelact.config import Experiment, load_config
     from skelact.recipes import find_recipe
 
-    if not is_leading():
-        ui = UI(quiet=True, silent=True)
     options = split_options(arguments)
     files = config_files(arguments)
     if len(files) > 1:
@@ -74,11 +84,7 @@ def main(arguments: list[str], ui: UI) -> int:
     experiment = parse(Experiment, arguments, "train CONFIG.yaml", HELP, default=experiment)
     if options.data_file:
         experiment.data.path = options.data_file
-    if options.overfit is not None:
-        return _overfit(experiment, options, ui)
-    result = train(experiment, ui, restart=options.restart)
-    ui.result(result)
-    return 0
+    return experiment, options
 
 
 def is_leading() -> bool:
@@ -142,14 +148,25 @@ def load_streams(experiment: Any, model: Any, label_names: list[str]) -> None:
     Raises:
         ConfigError: for a stream that the network does not have.
         CheckpointError: if a checkpoint is of another network or other classes.
+        DependencyError: if weights of a network over pictures cannot be had.
     """
     from skelact.errors import CheckpointError, ConfigError, choices
+    from skelact.models.video.picture_weights import (
+        PICTURE_NETWORKS,
+        read_picture_weights,
+        start_from_pictures,
+    )
     from skelact.recognition.checkpoint import load_checkpoint, load_weights
 
     for name, path in experiment.train.init_streams.items():
         streams = getattr(model, "streams", [])
         if name not in streams:
             raise ConfigError(choices(name, streams, "stream of the network (train.init_streams)"))
+        if path.partition(":")[0] in PICTURE_NETWORKS:
+            start_from_pictures(
+                getattr(model, "backbone", None) or model.encoders[name], *read_picture_weights(path)
+            )
+            continue
         state, card = load_checkpoint(path)
         prefix = f"encoders.{name}." if card.model["name"] == "fusion" else ""
         state = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}

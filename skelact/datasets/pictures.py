@@ -57,6 +57,8 @@ class PictureInput:
         scales: sides of the random squares, as shares of the kept picture's shorter side.
         flip: probability of mirroring in training.
         jitter: amount of change of brightness and contrast (and of colours) in training, see `colour_jitter`.
+        colours: whose mean and deviation the pictures are standardised by; ``imagenet`` for networks that begin with
+            weights of networks over pictures.
         stack: L, of flow: every moment becomes the 2L channels of L successive fields (Simonyan and Zisserman, NIPS
             2014). With more than 1, every field of the flow is kept, whatever ``fps`` says.
         stacking: a name of `skelact.transforms.flow.STACKS`: fields at the same place, or along trajectories.
@@ -76,6 +78,7 @@ class PictureInput:
     scales: tuple[float, ...] = (1.0, 0.875)
     flip: float = 0.0
     jitter: float = 0.0
+    colours: Literal["kinetics", "imagenet"] = "kinetics"
     stack: int = 1
     stacking: Literal["stacked", "trajectory"] = "stacked"
     camera: Literal["none", "median"] = "none"
@@ -87,6 +90,8 @@ class PictureInput:
                 f"pictures need fps above 0 and a crop of 1 to {min(self.framing.size)} pixels (the kept size), got "
                 f"{self.fps} and {self.crop}"
             )
+        if self.colours not in ("kinetics", "imagenet"):
+            raise ConfigError(choices(self.colours, ("kinetics", "imagenet"), "set of colours"))
         if not 0 <= self.flip <= 1 or not 0 <= self.jitter < 1:
             raise ConfigError(f"flip and jitter must lie in 0..1, got {self.flip} and {self.jitter}")
         if not self.scales or not all(0 < s <= 1 for s in self.scales):
@@ -264,7 +269,11 @@ class PictureSet:
             box = torch.tensor(middle, dtype=torch.float32, device=place).expand(n, 4)
         whole = torch.tensor([height, width, height, width], device=place)
         return Look(
-            x / 2 if flow else standardise(x), there, number / last.clamp_min(1), box / whole, mirrored
+            x / 2 if flow else standardise(x, seen.colours),
+            there,
+            number / last.clamp_min(1),
+            box / whole,
+            mirrored,
         )
 
     def _choose(
@@ -326,8 +335,13 @@ def change_light(x: Tensor, amount: float, generator: torch.Generator | None) ->
     return transforms.colour_jitter(x.expand(-1, 3, -1, -1, -1), generator, amount, amount, 0.0)[:, :1]
 
 
-def standardise(x: Tensor) -> Tensor:
-    """Pictures in 0..1 by the means and deviations of Kinetics' colours; grey ones by those of its red."""
-    if x.shape[1] == 3:
-        return transforms.normalise(x)
-    return transforms.normalise(x, transforms.KINETICS_MEAN[:1], transforms.KINETICS_STD[:1])
+COLOURS = {
+    "kinetics": (transforms.KINETICS_MEAN, transforms.KINETICS_STD),
+    "imagenet": (transforms.IMAGENET_MEAN, transforms.IMAGENET_STD),
+}
+
+
+def standardise(x: Tensor, colours: str = "kinetics") -> Tensor:
+    """Pictures in 0..1 by the means and deviations of a set's colours; grey ones by those of its red."""
+    mean, deviation = COLOURS[colours]
+    return transforms.normalise(x, mean[: x.shape[1]], deviation[: x.shape[1]])

@@ -92,11 +92,15 @@ class BNInception(nn.Module):
         self.rows = nn.ModuleList(rows)
         self.channels_out = c
 
-    def forward(self, x: Tensor) -> Tensor:
+    def maps(self, x: Tensor) -> Tensor:
+        """The last map ``[N, D, H / 32, W / 32]``."""
         x = self.stem(x)
         for row in self.rows:
             x = row(x)
-        return x.mean((2, 3))
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.maps(x).mean((2, 3))
 
 
 def pad_same(x: Tensor, kernel: Sequence[int], stride: Sequence[int], repeat_frames: bool = False) -> Tensor:

@@ -68,6 +68,7 @@ def extract_many(
     smooth: bool = True,
     labels_from_folders: bool = True,
     subject_pattern: str | None = None,
+    label_pattern: str | None = None,
     seconds: float | None = None,
     resume: bool = True,
     overwrite: bool = False,
@@ -95,6 +96,7 @@ def extract_many(
         smooth: One-Euro smoothing.
         labels_from_folders: label a video by the folder that it lies in.
         subject_pattern: regular expression that finds the subject in a path.
+        label_pattern: the same for the label, instead of the folder's name.
         seconds: stop each video after this time; a camera or a stream ends only so, or by an interrupt.
         resume: continue an unfinished file.
         overwrite: replace a finished file.
@@ -122,7 +124,11 @@ def extract_many(
         smooth=smooth, seconds=seconds, estimator=estimator, **options,
     )  # fmt: skip
     tasks = find_tasks(
-        sources, labels_from_folders=labels_from_folders, subject_pattern=subject_pattern, options=settings
+        sources,
+        labels_from_folders=labels_from_folders,
+        subject_pattern=subject_pattern,
+        label_pattern=label_pattern,
+        options=settings,
     )
     check_output(Path(out), [t.source for t in tasks])
     if splits is not None:  # what stands in the way of the parts is better known now than after hours

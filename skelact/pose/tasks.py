@@ -55,6 +55,7 @@ def find_tasks(
     *,
     labels_from_folders: bool = True,
     subject_pattern: str | None = None,
+    label_pattern: str | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> list[VideoTask]:
     """List the videos that sources stand for, in a fixed order.
@@ -65,18 +66,14 @@ def find_tasks(
             that it lies in.
         subject_pattern: regular expression, searched in the path; its first group (or the whole match) is the
             subject.
+        label_pattern: the same for the label, instead of the folder's name.
         options: for `skelact.pose.extract.extract_video`.
 
     Raises:
         DataError: if a source is not there, or no video is found.
-        ConfigError: if the pattern is not a regular expression.
+        ConfigError: if a pattern is not a regular expression, or the one for labels is found in no path.
     """
-    try:
-        pattern = re.compile(subject_pattern) if subject_pattern else None
-    except re.error as error:
-        raise ConfigError(
-            f"the subject pattern '{subject_pattern}' is no regular expression: {error}"
-        ) from error
+    subjects, labels = _compile(subject_pattern, "subject"), _compile(label_pattern, "label")
     found: list[tuple[str, str, str | None]] = []  # source, id, label
     for source in sources:
         text = str(source)
@@ -100,10 +97,24 @@ def find_tasks(
     ids = _distinct(found)
     tasks = []
     for (source, _, label), name in zip(found, ids, strict=True):
-        match = pattern.search(Path(public_name(source)).as_posix()) if pattern else None
-        subject = None if match is None else (match.group(1) if match.groups() else match.group(0))
-        tasks.append(VideoTask(source, name, label, subject, dict(options or {})))
+        label = _search(labels, source) if labels else label
+        tasks.append(VideoTask(source, name, label, _search(subjects, source), dict(options or {})))
+    if labels and not any(task.label for task in tasks):
+        raise ConfigError(f"the label pattern '{label_pattern}' is found in no path, such as {tasks[0].id}")
     return tasks
+
+
+def _compile(pattern: str | None, what: str) -> re.Pattern[str] | None:
+    try:
+        return re.compile(pattern) if pattern else None
+    except re.error as error:
+        raise ConfigError(f"the {what} pattern '{pattern}' is no regular expression: {error}") from error
+
+
+def _search(pattern: re.Pattern[str] | None, source: str) -> str | None:
+    """The first group of the pattern (or the whole match) in a path, None where it is not found."""
+    match = pattern.search(Path(public_name(source)).as_posix()) if pattern else None
+    return None if match is None else (match.group(1) if match.groups() else match.group(0))
 
 
 def _distinct(found: Sequence[tuple[str, str, str | None]]) -> list[str]:

@@ -180,6 +180,17 @@ def test_augmentation_is_of_training(setting: dict) -> None:
         assert torch.allclose(draw(plain, True).flip(4), draw(changed, True), atol=1e-5)
 
 
+def test_colours_are_standardised_by_the_set_that_is_named() -> None:
+    frames = torch.full((1, 8, 8, 3), 128, dtype=torch.uint8)
+    pictures = PictureSet("rgb", frames, torch.tensor([1]), 10.0)
+    for colours, mean, deviation in (("kinetics", 0.43216, 0.22803), ("imagenet", 0.485, 0.229)):
+        seen = PictureInput(framing=Framing((8, 8)), crop=8, colours=colours)  # type: ignore[arg-type]
+        x, _ = pictures.sample(torch.tensor([0]), seen, torch.tensor([[0.0, 1.0]]))
+        assert torch.allclose(x[:, 0], torch.tensor((128 / 255 - mean) / deviation))
+    with pytest.raises(ConfigError, match="set of colours"):
+        PictureInput(colours="mine")  # type: ignore[arg-type]
+
+
 def test_flow_is_read_made_once_and_mirrored(tmp_path: Path) -> None:
     (tmp_path / "v").mkdir()
     encode(tmp_path / "v" / "a.mp4", pan(15, (2, 0)), options={"crf": "4"})

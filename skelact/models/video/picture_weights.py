@@ -1,21 +1,25 @@
-"""Networks over video that begin with weights of networks over pictures, by torchvision's key names."""
+"""Networks over video that begin with weights of networks over pictures, as torchvision and packages publish them."""
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from skelact.errors import CheckpointError, ConfigError, choices
+from skelact.io.packaged import PACKAGED, find_packaged
 from skelact.models.video.base import VideoModel
 from skelact.models.video.gru_rcn import GRURCN
 from skelact.models.video.i3d import I3D
-from skelact.models.video.tsn import adapt_first_conv
+from skelact.models.video.tsn import TSN, adapt_first_conv
 from skelact.models.video.videolstm import ConvLSTMNet, VideoLSTM
 from skelact.nn.image_towers import VGG16_COUNTS, VGG16Full, VGG16Maps
+from skelact.nn.mobilenet import MobileNetV2
 
-PICTURE_NETWORKS = ("googlenet", "vgg16")
+PICTURE_NETWORKS = ("googlenet", "vgg16", "mobilenet_v2")
 GOOGLENET_STEM = {"conv1": "stem.0", "conv2": "stem.2", "conv3": "stem.3"}
 GOOGLENET_PARTS = {"conv": "conv.0", "bn": "conv.1"}
 GOOGLENET_HEADS = ("fc", "aux1", "aux2")
@@ -29,9 +33,9 @@ def start_from_pictures(model: VideoModel, name: str, state: Mapping[str, Tensor
 
     Args:
         model: an `I3D` for ``googlenet``, whose kernels are inflated; a `GRURCN`, `ConvLSTMNet` or `VideoLSTM` for
-            ``vgg16``; of width 1.
-        name: ``googlenet`` or ``vgg16``, as torchvision calls them.
-        state: torchvision's state dict.
+            ``vgg16``; a `TSN` with that backbone for ``mobilenet_v2``; of width 1.
+        name: one of `PICTURE_NETWORKS`, as torchvision calls them.
+        state: torchvision's state dict; of ``mobilenet_v2`` the packaged one, too.
 
     Raises:
         ConfigError: for another name, or a network that does not begin with it.
@@ -50,6 +54,8 @@ def start_from_pictures(model: VideoModel, name: str, state: Mapping[str, Tensor
             elif isinstance(part, VGG16Full):
                 keys = {"layers.2": "classifier.0", "layers.4": "classifier.3"}
                 _load(part, {own: state.get(key) for own, key in _with_kinds(keys)})
+    elif name == "mobilenet_v2" and isinstance(model, TSN) and isinstance(model.tower, MobileNetV2):
+        _load(model.tower, _in_order(model.tower, state), "stem.0.weight", name)
     else:
         raise ConfigError(f"a {type(model).__name__} does not begin with weights of {name}")
 
@@ -90,7 +96,37 @@ def _with_kinds(keys: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(f"{own}.{kind}", f"{key}.{kind}") for own, key in keys.items() for kind in ("weight", "bias")]
 
 
-def _load(module: nn.Module, state: Mapping[str, Tensor | None], first: str = "") -> None:
+def read_picture_weights(place: str) -> tuple[str, dict[str, Tensor]]:
+    """Weights by ``NAME`` (of a package) or ``NAME:FILE`` (of torchvision): the name and the state dict.
+
+    Raises:
+        ConfigError: for a name of which no package is known, without a file.
+        CheckpointError: for a file that is no state dict.
+        DependencyError: if the package cannot be had.
+    """
+    name, _, file = place.partition(":")
+    if not file and name not in PACKAGED:
+        raise ConfigError(f"no package holds weights of {name}; name torchvision's file: {name}:FILE.pth")
+    path = file or find_packaged(name)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise CheckpointError(f"the weights of {name} cannot be read from {path}: {error}") from None
+    if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
+        raise CheckpointError(f"{path} holds no state dict")
+    return name, dict(state)
+
+
+def _in_order(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
+    """Weights by the module's names, from a state dict in the same order (its classifier left out)."""
+    given = [value for key, value in state.items() if not key.startswith("classifier.")]
+    own = list(module.state_dict())
+    return dict(zip(own, given, strict=True)) if len(given) == len(own) else {}
+
+
+def _load(
+    module: nn.Module, state: Mapping[str, Tensor | None], first: str = "", name: str = "vgg16"
+) -> None:
     """Load weights, of which the one called ``first`` is adapted to the module's channels."""
     own = module.state_dict()
     made = {key: value for key, value in state.items() if value is not None}
@@ -99,7 +135,7 @@ def _load(module: nn.Module, state: Mapping[str, Tensor | None], first: str = ""
     wrong = [key for key in own if key not in made or made[key].shape != own[key].shape]
     if wrong:
         raise CheckpointError(
-            f"these are not torchvision's weights of vgg16, or the network has another width than 1; missing or of "
+            f"these are not torchvision's weights of {name}, or the network has another width than 1; missing or of "
             f"another size: {', '.join(wrong[:5])} ({len(wrong)} in all)"
         )
     module.load_state_dict(made)

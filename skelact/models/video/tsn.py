@@ -8,14 +8,17 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, choices
 from skelact.models.video.base import StepModel, VideoSettings, scale
 from skelact.nn.consensus import Consensus
 from skelact.nn.inception import BNInception
+from skelact.nn.mobilenet import MobileNetV2
+
+BACKBONES = {"bn_inception": BNInception, "mobilenet_v2": MobileNetV2}
 
 
 class TSN(StepModel):
-    """A 2D network (BN-Inception) on one snippet of each of K segments, and a consensus of their scores.
+    """A 2D network on one snippet of each of K segments, and a consensus of their scores.
 
     The clip is cut into K equal parts, and the middle of each is its snippet; a loader that draws snippets at random
     gives clips of exactly ``n_segments · snippet_frames`` frames.
@@ -26,6 +29,8 @@ class TSN(StepModel):
         snippet_frames: successive frames whose channels are stacked: 1 for colour, 5 for flow.
         consensus: ``mean``, ``max`` or ``weighted``; see `skelact.nn.consensus.Consensus`.
         partial_norm: in training, keep the statistics of all batch norms but the first ("partial BN").
+        backbone: the 2D network: ``bn_inception``, the paper's, or ``mobilenet_v2``, whose trained weights are in a
+            package (`skelact.models.video.start_from_pictures`).
         width: multiplies all channels; 1: the paper's.
 
     Raises:
@@ -42,6 +47,7 @@ class TSN(StepModel):
         partial_norm: bool = False,
         width: float = 1.0,
         dropout: float = 0.8,
+        backbone: str = "bn_inception",
     ) -> None:
         if n_segments < 1 or snippet_frames < 1:
             raise ConfigError(
@@ -49,7 +55,9 @@ class TSN(StepModel):
             )
         if channels_in < 1:
             raise ConfigError(f"channels_in must be at least 1, got {channels_in}")
-        tower = BNInception(channels_in * snippet_frames, lambda count: scale(count, width))
+        if backbone not in BACKBONES:
+            raise ConfigError(choices(backbone, BACKBONES, "backbone"))
+        tower = BACKBONES[backbone](channels_in * snippet_frames, lambda count: scale(count, width))
         super().__init__(n_classes, channels_in, tower.channels_out, dropout, least_size=7)
         self.n_segments, self.snippet_frames, self.partial_norm = n_segments, snippet_frames, partial_norm
         self.tower = tower
@@ -66,6 +74,11 @@ class TSN(StepModel):
     def step_features(self, x: Tensor) -> Tensor:
         snippets = self.snippets(x)
         return self.tower(snippets.flatten(0, 1)).unflatten(0, snippets.shape[:2])
+
+    def maps(self, x: Tensor) -> Tensor:
+        """The last map of every snippet, ``[N, D, K, H', W']``."""
+        snippets = self.snippets(x)
+        return self.tower.maps(snippets.flatten(0, 1)).unflatten(0, snippets.shape[:2]).transpose(1, 2)
 
     def combine(self, logits: Tensor) -> Tensor:
         return self.consensus(logits)
@@ -112,3 +125,4 @@ class TSNSettings(VideoSettings):
     partial_norm: bool = False
     width: float = 1.0
     dropout: float = 0.8
+    backbone: Literal["bn_inception", "mobilenet_v2"] = "bn_inception"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
-from skelact.errors import CheckpointError, ConfigError
+from skelact.errors import CheckpointError, ConfigError, DependencyError
 from skelact.models.video import (
     adapt_first_conv,
     create_video_model,
@@ -13,6 +15,7 @@ from skelact.models.video import (
     start_from_pictures,
 )
 from skelact.models.video.i3d import I3D
+from skelact.models.video.picture_weights import read_picture_weights
 from skelact.nn.image_towers import VGG16Full, VGG16Maps
 
 
@@ -139,3 +142,48 @@ def test_what_does_not_begin_with_pictures() -> None:
         start_from_pictures(create_video_model("convlstm", 5, width=1 / 16), "vgg16", vgg16_state())
     with pytest.raises(CheckpointError, match="not the 2D weights"):
         start_from_pictures(create_video_model("i3d", 5, width=1 / 16), "googlenet", {})
+
+
+def test_the_packaged_mobilenet_gives_torchvisions_numbers() -> None:
+    published = pytest.importorskip("torchvision.models", reason="torchvision is not installed")
+    try:
+        name, state = read_picture_weights("mobilenet_v2")
+    except DependencyError as error:
+        pytest.skip(f"the packaged weights cannot be had: {error}")
+    usual = published.mobilenet_v2(weights=None).features
+    usual.load_state_dict(dict(zip(usual.state_dict(), state.values(), strict=True)))
+    model = create_video_model("tsn", 5, backbone="mobilenet_v2", n_segments=2).eval()
+    start_from_pictures(model, name, state)
+    x = torch.randn(1, 3, 2, 64, 96)
+    with torch.no_grad():
+        expected = usual.eval()(x[0].transpose(0, 1)).mean((2, 3))
+        assert torch.allclose(model.step_features(x)[0], expected, rtol=1e-4, atol=1e-5)
+        maps = model.maps(x)
+    assert maps.shape == (1, 1280, 2, 2, 3)
+    assert torch.allclose(maps.mean((3, 4))[0].T, expected, rtol=1e-4, atol=1e-5)
+    whole = published.mobilenet_v2(weights=None)  # with its classifier, as torchvision publishes it
+    start_from_pictures(model, name, whole.state_dict())
+    with torch.no_grad():
+        assert torch.allclose(
+            model.step_features(x)[0],
+            whole.eval().features(x[0].transpose(0, 1)).mean((2, 3)),
+            rtol=1e-4,
+            atol=1e-5,
+        )
+
+
+def test_weights_of_pictures_that_cannot_be_used(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"no package holds weights of vgg16.*vgg16:FILE\.pth"):
+        read_picture_weights("vgg16")
+    with pytest.raises(CheckpointError, match="cannot be read"):
+        read_picture_weights(f"vgg16:{tmp_path / 'none.pth'}")
+    torch.save([1, 2], tmp_path / "list.pth")
+    with pytest.raises(CheckpointError, match="holds no state dict"):
+        read_picture_weights(f"vgg16:{tmp_path / 'list.pth'}")
+    torch.save({"features.0.weight": torch.ones(1)}, tmp_path / "vgg.pth")
+    assert list(read_picture_weights(f"vgg16:{tmp_path / 'vgg.pth'}")[1]) == ["features.0.weight"]
+    model = create_video_model("tsn", 5, backbone="mobilenet_v2")
+    with pytest.raises(CheckpointError, match="not torchvision's weights of mobilenet_v2"):
+        start_from_pictures(model, "mobilenet_v2", {"features.0.weight": torch.ones(1)})
+    with pytest.raises(ConfigError, match="does not begin with weights of mobilenet_v2"):
+        start_from_pictures(create_video_model("tsn", 5, width=0.25), "mobilenet_v2", {})
