@@ -10,6 +10,7 @@ from skelact.models.video import VIDEO_MODELS, VideoModel, create_video_model
 TINY = {"width": 1 / 16, "dropout": 0.0}
 SMALL_VIDEO: dict[str, dict] = {
     **{name: TINY for name in VIDEO_MODELS},
+    "torchvision": {"of": "mc3_18"},
     "lrcn": {**TINY, "hidden": 16},
     "convgrbm": {"n_maps": 4, "window": 5, "pool": 2, "filters": 8, "kernel": 3, "hidden": 16},
 }

@@ -42,6 +42,7 @@ INPUTS = {
     "convlstm": (3, 30, 224),
     "videolstm": (3, 30, 224),
     "convgrbm": (1, 16, 64),
+    "torchvision": (3, 16, 112),
 }
 # torchvision's networks that are one of ours, with the settings that make ours the same.
 TORCHVISION: dict[str, tuple[str, dict[str, Any]]] = {

@@ -151,21 +151,15 @@ def load_streams(experiment: Any, model: Any, label_names: list[str]) -> None:
         DependencyError: if weights of a network over pictures cannot be had.
     """
     from skelact.errors import CheckpointError, ConfigError, choices
-    from skelact.models.video.picture_weights import (
-        PICTURE_NETWORKS,
-        read_picture_weights,
-        start_from_pictures,
-    )
+    from skelact.models.video import is_published, start_from_published
     from skelact.recognition.checkpoint import load_checkpoint, load_weights
 
     for name, path in experiment.train.init_streams.items():
         streams = getattr(model, "streams", [])
         if name not in streams:
             raise ConfigError(choices(name, streams, "stream of the network (train.init_streams)"))
-        if path.partition(":")[0] in PICTURE_NETWORKS:
-            start_from_pictures(
-                getattr(model, "backbone", None) or model.encoders[name], *read_picture_weights(path)
-            )
+        if is_published(path):
+            start_from_published(getattr(model, "backbone", None) or model.encoders[name], path)
             continue
         state, card = load_checkpoint(path)
         prefix = f"encoders.{name}." if card.model["name"] == "fusion" else ""

@@ -43,7 +43,8 @@ class TrainSettings:
         sync_norm: in a training of several processes, take batch statistics over all of them.
         init_from: checkpoint to start from; layout, classes and input channels may differ.
         init_streams: checkpoints of networks that were trained alone, by the stream of the fusion network that begins
-            with their weights.
+            with their weights; or published weights: mobilenet_v2 (which a package holds), NAME:FILE.pth with
+            NAME vgg16, googlenet, mobilenet_v2 or torchvision (see `skelact.models.video.start_from_published`).
         freeze: stages from the input on that keep their weights; -1: all but the classifier.
         layer_decay: learning rate of a stage relative to the next one; 1: the same everywhere.
     """

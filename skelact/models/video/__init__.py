@@ -24,12 +24,13 @@ from skelact.models.video.karpathy import (
     SlowFusionSettings,
 )
 from skelact.models.video.lrcn import LRCN, LRCNSettings
-from skelact.models.video.picture_weights import start_from_pictures
+from skelact.models.video.picture_weights import is_published, start_from_pictures, start_from_published
 from skelact.models.video.r2plus1d import R2Plus1d, R2Plus1dSettings
 from skelact.models.video.resnet3d import ResNet3d, ResNet3dSettings
 from skelact.models.video.slowfast import SlowFast, SlowFastSettings
 from skelact.models.video.slowonly import SlowOnly, SlowOnlySettings
-from skelact.models.video.torchvision_weights import from_torchvision
+from skelact.models.video.torchvision_network import TorchvisionNet, TorchvisionSettings
+from skelact.models.video.torchvision_weights import from_torchvision, start_from_torchvision
 from skelact.models.video.tsn import TSN, TSNSettings, adapt_first_conv
 from skelact.models.video.two_stream import TwoStreamSettings, TwoStreamTower
 from skelact.models.video.videolstm import ConvLSTMNet, ConvLSTMSettings, VideoLSTM, VideoLSTMSettings
@@ -54,6 +55,7 @@ VIDEO_MODELS: dict[str, type[VideoSettings]] = {
     "convlstm": ConvLSTMSettings,
     "videolstm": VideoLSTMSettings,
     "convgrbm": ConvGRBMSettings,
+    "torchvision": TorchvisionSettings,
 }
 
 
@@ -148,6 +150,8 @@ __all__ = [
     "SlowFusionSettings",
     "StepModel",
     "TSNSettings",
+    "TorchvisionNet",
+    "TorchvisionSettings",
     "TwoStreamSettings",
     "TwoStreamTower",
     "VideoLSTM",
@@ -158,9 +162,12 @@ __all__ = [
     "adapt_first_conv",
     "create_video_model",
     "find_video_settings",
+    "is_published",
     "from_torchvision",
     "inflate_kernel",
     "list_video_models",
     "start_from_pictures",
+    "start_from_published",
+    "start_from_torchvision",
     "video_settings",
 ]

@@ -14,12 +14,14 @@ from skelact.io.packaged import PACKAGED, find_packaged
 from skelact.models.video.base import VideoModel
 from skelact.models.video.gru_rcn import GRURCN
 from skelact.models.video.i3d import I3D
+from skelact.models.video.torchvision_weights import start_from_torchvision
 from skelact.models.video.tsn import TSN, adapt_first_conv
 from skelact.models.video.videolstm import ConvLSTMNet, VideoLSTM
 from skelact.nn.image_towers import VGG16_COUNTS, VGG16Full, VGG16Maps
 from skelact.nn.mobilenet import MobileNetV2
 
 PICTURE_NETWORKS = ("googlenet", "vgg16", "mobilenet_v2")
+CLIPS = "torchvision"  # networks over clips
 GOOGLENET_STEM = {"conv1": "stem.0", "conv2": "stem.2", "conv3": "stem.3"}
 GOOGLENET_PARTS = {"conv": "conv.0", "bn": "conv.1"}
 GOOGLENET_HEADS = ("fc", "aux1", "aux2")
@@ -96,15 +98,34 @@ def _with_kinds(keys: Mapping[str, str]) -> list[tuple[str, str]]:
     return [(f"{own}.{kind}", f"{key}.{kind}") for own, key in keys.items() for kind in ("weight", "bias")]
 
 
-def read_picture_weights(place: str) -> tuple[str, dict[str, Tensor]]:
-    """Weights by ``NAME`` (of a package) or ``NAME:FILE`` (of torchvision): the name and the state dict.
+def start_from_published(model: VideoModel, place: str) -> None:
+    """Begin with published weights.
+
+    Args:
+        model: the network.
+        place: ``NAME`` for weights that a package holds (``mobilenet_v2``); ``NAME:FILE`` for a state dict of
+            torchvision's, of a network over pictures (`PICTURE_NETWORKS`) or over clips (``torchvision``).
 
     Raises:
-        ConfigError: for a name of which no package is known, without a file.
-        CheckpointError: for a file that is no state dict.
+        ConfigError: for a name of which no package is known, without a file, or another network.
+        CheckpointError: for a file that is no state dict, or of another network.
         DependencyError: if the package cannot be had.
     """
     name, _, file = place.partition(":")
+    state = read_weights(name, file)
+    if name == CLIPS:
+        start_from_torchvision(model, state)
+    else:
+        start_from_pictures(model, name, state)
+
+
+def is_published(place: str) -> bool:
+    """Whether a place is one for `start_from_published`, and no checkpoint."""
+    return place.partition(":")[0] in (*PICTURE_NETWORKS, CLIPS)
+
+
+def read_weights(name: str, file: str = "") -> dict[str, Tensor]:
+    """A state dict out of a file, or out of a package; raises as `start_from_published`."""
     if not file and name not in PACKAGED:
         raise ConfigError(f"no package holds weights of {name}; name torchvision's file: {name}:FILE.pth")
     path = file or find_packaged(name)
@@ -114,7 +135,7 @@ def read_picture_weights(place: str) -> tuple[str, dict[str, Tensor]]:
         raise CheckpointError(f"the weights of {name} cannot be read from {path}: {error}") from None
     if not isinstance(state, Mapping) or not all(isinstance(value, Tensor) for value in state.values()):
         raise CheckpointError(f"{path} holds no state dict")
-    return name, dict(state)
+    return dict(state)
 
 
 def _in_order(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor | None]:

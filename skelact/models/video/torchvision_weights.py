@@ -11,6 +11,8 @@ from skelact.errors import CheckpointError, ConfigError, choices
 from skelact.models.video.base import VideoModel
 from skelact.models.video.r2plus1d import R2Plus1d
 from skelact.models.video.resnet3d import ResNet3d
+from skelact.models.video.torchvision_network import TorchvisionNet
+from skelact.models.video.tsn import adapt_first_conv
 
 STEMS = {
     "r3d_18": {"stem.0": "stem.0", "stem.1": "stem.1"},
@@ -55,6 +57,52 @@ def from_torchvision(name: str, state: Mapping[str, Tensor]) -> VideoModel:
         )
     model.load_state_dict(renamed)
     return model
+
+
+def start_from_torchvision(model: VideoModel, state: Mapping[str, Tensor]) -> None:
+    """Begin with weights that torchvision publishes for clips; a classifier for other classes stays untrained.
+
+    Streams of other than three channels begin with the mean over the colours (see `adapt_first_conv`).
+
+    Args:
+        model: a `TorchvisionNet`, or a `ResNet3d` or `R2Plus1d` of the same layers as torchvision's.
+        state: torchvision's state dict.
+
+    Raises:
+        ConfigError: for another network.
+        CheckpointError: for weights of another network.
+    """
+    if isinstance(model, TorchvisionNet):
+        renamed, first = {_inside(key): value for key, value in state.items()}, f"inside.{model.first}.weight"
+        if model.name == "s3d":  # its classifier is a convolution of 1 × 1 × 1
+            renamed = {k: v.flatten(1) if k == "head.weight" else v for k, v in renamed.items()}
+        what = model.name
+    elif isinstance(model, ResNet3d | R2Plus1d):
+        what = "r3d_18" if isinstance(model, ResNet3d) else "r2plus1d_18"
+        renamed = {_rename(what, key): value for key, value in state.items()}
+        first = _rename(what, "stem.0.weight")
+    else:
+        raise ConfigError(f"a {type(model).__name__} does not begin with torchvision's weights of clips")
+    own = model.state_dict()
+    if first in renamed and renamed[first].shape[1] != model.channels_in:
+        renamed[first] = adapt_first_conv(renamed[first], model.channels_in)
+    heads = ("head.weight", "head.bias")
+    if any(key in renamed and renamed[key].shape != own[key].shape for key in heads):
+        renamed |= {key: own[key] for key in heads}
+    wrong = [key for key in own if key not in renamed or renamed[key].shape != own[key].shape]
+    wrong += [key for key in renamed if key not in own]
+    if wrong:
+        raise CheckpointError(
+            f"these are not torchvision's weights of {what}, or the network has other layers; missing, unknown or of "
+            f"another size: {', '.join(wrong[:5])} ({len(wrong)} in all)"
+        )
+    model.load_state_dict(renamed)
+
+
+def _inside(key: str) -> str:
+    """A key of torchvision's as `TorchvisionNet`'s."""
+    match = re.fullmatch(r"(fc|classifier\.1|head|head\.1)\.(weight|bias)", key)
+    return f"head.{match.group(2)}" if match else f"inside.{key}"
 
 
 def _rename(name: str, key: str) -> str:

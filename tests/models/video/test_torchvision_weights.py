@@ -12,10 +12,13 @@ from skelact.models.video import (
     adapt_first_conv,
     create_video_model,
     from_torchvision,
+    is_published,
     start_from_pictures,
+    start_from_published,
+    start_from_torchvision,
 )
 from skelact.models.video.i3d import I3D
-from skelact.models.video.picture_weights import read_picture_weights
+from skelact.models.video.picture_weights import read_weights
 from skelact.nn.image_towers import VGG16Full, VGG16Maps
 
 
@@ -147,7 +150,7 @@ def test_what_does_not_begin_with_pictures() -> None:
 def test_the_packaged_mobilenet_gives_torchvisions_numbers() -> None:
     published = pytest.importorskip("torchvision.models", reason="torchvision is not installed")
     try:
-        name, state = read_picture_weights("mobilenet_v2")
+        name, state = "mobilenet_v2", read_weights("mobilenet_v2")
     except DependencyError as error:
         pytest.skip(f"the packaged weights cannot be had: {error}")
     usual = published.mobilenet_v2(weights=None).features
@@ -174,16 +177,82 @@ def test_the_packaged_mobilenet_gives_torchvisions_numbers() -> None:
 
 def test_weights_of_pictures_that_cannot_be_used(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"no package holds weights of vgg16.*vgg16:FILE\.pth"):
-        read_picture_weights("vgg16")
+        read_weights("vgg16")
     with pytest.raises(CheckpointError, match="cannot be read"):
-        read_picture_weights(f"vgg16:{tmp_path / 'none.pth'}")
+        read_weights("vgg16", str(tmp_path / "none.pth"))
     torch.save([1, 2], tmp_path / "list.pth")
     with pytest.raises(CheckpointError, match="holds no state dict"):
-        read_picture_weights(f"vgg16:{tmp_path / 'list.pth'}")
+        read_weights("vgg16", str(tmp_path / "list.pth"))
     torch.save({"features.0.weight": torch.ones(1)}, tmp_path / "vgg.pth")
-    assert list(read_picture_weights(f"vgg16:{tmp_path / 'vgg.pth'}")[1]) == ["features.0.weight"]
+    assert list(read_weights("vgg16", str(tmp_path / "vgg.pth"))) == ["features.0.weight"]
     model = create_video_model("tsn", 5, backbone="mobilenet_v2")
     with pytest.raises(CheckpointError, match="not torchvision's weights of mobilenet_v2"):
         start_from_pictures(model, "mobilenet_v2", {"features.0.weight": torch.ones(1)})
     with pytest.raises(ConfigError, match="does not begin with weights of mobilenet_v2"):
         start_from_pictures(create_video_model("tsn", 5, width=0.25), "mobilenet_v2", {})
+
+
+SIZES = {"s3d": (16, 224), "mvit_v1_b": (16, 224), "mvit_v2_s": (16, 224), "swin3d_b": (2, 32)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mc3_18",
+        "swin3d_t",
+        *(
+            pytest.param(n, marks=pytest.mark.slow)
+            for n in ("s3d", "swin3d_s", "swin3d_b", "mvit_v1_b", "mvit_v2_s")
+        ),
+    ],
+)
+def test_torchvisions_own_networks_take_their_published_weights(name: str) -> None:
+    published = pytest.importorskip("torchvision.models.video", reason="torchvision is not installed")
+    torch.manual_seed(0)
+    usual = getattr(published, name)(weights=None, num_classes=5).eval()
+    frames, size = SIZES.get(name, (4, 32))
+    x = torch.randn(1, 3, frames, size, size)
+    model = create_video_model("torchvision", 5, of=name).eval()
+    start_from_torchvision(model, usual.state_dict())
+    with torch.no_grad():
+        assert torch.allclose(model(x), usual(x), rtol=1e-4, atol=1e-5)
+    other = create_video_model("torchvision", 3, 2, of=name).eval()
+    untrained = other.head.weight.detach().clone()
+    start_from_torchvision(other, usual.state_dict())
+    assert torch.equal(other.head.weight, untrained)
+    with torch.no_grad():
+        assert other(x[:, :2]).shape == (1, 3)
+    with pytest.raises(CheckpointError, match=f"not torchvision's weights of {name}"):
+        start_from_torchvision(model, {**usual.state_dict(), "odd": torch.ones(1)})
+
+
+@pytest.mark.parametrize("name", ["r3d_18", "r2plus1d_18"])
+def test_our_own_networks_begin_with_them_too(name: str) -> None:
+    published = pytest.importorskip("torchvision.models.video", reason="torchvision is not installed")
+    torch.manual_seed(0)
+    usual = getattr(published, name)(num_classes=5)
+    shake(usual)
+    of = {
+        "r3d_18": ("resnet3d_18", {"shortcut": "B", "stem_pool": False, "stem_frames": 3}),
+        "r2plus1d_18": ("r2plus1d_18", {"middle": "block"}),
+    }[name]
+    model = create_video_model(of[0], 3, 1, **of[1]).eval()
+    start_from_torchvision(model, usual.state_dict())
+    x = torch.randn(1, 1, 5, 32, 24)
+    usual.fc = torch.nn.Identity()
+    with torch.no_grad():
+        expected = usual.eval()(x.expand(-1, 3, -1, -1, -1) / 3)
+        assert torch.allclose(model.forward_features(x), expected, rtol=1e-3, atol=1e-4)
+    with pytest.raises(ConfigError, match="does not begin with torchvision's weights of clips"):
+        start_from_torchvision(create_video_model("c3d", 3, width=0.0625), usual.state_dict())
+
+
+def test_published_weights_by_place(tmp_path: Path) -> None:
+    published = pytest.importorskip("torchvision.models.video", reason="torchvision is not installed")
+    state = published.mc3_18(num_classes=2).state_dict()
+    torch.save(state, tmp_path / "mc3.pth")
+    model = create_video_model("torchvision", 2, of="mc3_18")
+    place = f"torchvision:{tmp_path / 'mc3.pth'}"
+    assert is_published(place) and is_published("mobilenet_v2") and not is_published("runs/rgb")
+    start_from_published(model, place)
+    assert torch.equal(model.head.weight, state["fc.weight"])
