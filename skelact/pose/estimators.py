@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from skelact.errors import ConfigError, choices
+from skelact.io.packaged import find_packaged
 from skelact.pose.estimator import PoseEstimator
 from skelact.pose.model_files import find_model
 
@@ -62,10 +63,28 @@ def _fetch_mediapipe(
         find_model("hand_landmarker_full", hand_model)
 
 
+def make_movenet(
+    people: str = "many", parts: str = "pose", coordinates: str = "image", **options: Any
+) -> PoseEstimator:
+    """Make MoveNet's estimator; ``options``: see `skelact.pose.movenet.MoveNetPose`.
+
+    Raises:
+        DependencyError: if LiteRT or the model file is missing.
+    """
+    from skelact.pose.movenet import MoveNetPose
+
+    return MoveNetPose(people=people, **options)
+
+
+def _fetch_movenet(parts: str, model: str | None = None, **_: Any) -> None:
+    find_packaged("movenet_multipose", model)
+
+
 ESTIMATORS: dict[str, EstimatorKind] = {
     "mediapipe": EstimatorKind(
         make_mediapipe, {"pose": "pose33", "pose+hands": "pose_hands75"}, fetch=_fetch_mediapipe
     ),
+    "movenet": EstimatorKind(make_movenet, {"pose": "coco17"}, ("image",), fetch=_fetch_movenet),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 
@@ -50,15 +52,20 @@ class PedestrianBoxes:
         ]
 
 
-def look_of(image: np.ndarray, points: np.ndarray) -> np.ndarray | None:
+def look_of(
+    image: np.ndarray,
+    points: np.ndarray,
+    parts: Sequence[list[int]] = ([11, 12, 24, 23], [23, 24, 26, 25]),
+) -> np.ndarray | None:
     """Colours of a person's trunk and thighs as a histogram ``[48]`` that sums to 1.
 
     Args:
         image: ``[H, W, 3]`` uint8 RGB.
-        points: ``[33, 2]`` joints in pixels.
+        points: ``[V, 2]`` joints in pixels.
+        parts: the joints at the corners of trunk and thighs; those of ``pose33`` by default.
     """
     colours = []
-    for corners in ([11, 12, 24, 23], [23, 24, 26, 25]):
+    for corners in parts:
         middle = points[corners].mean(0)
         inner = middle + (points[corners] - middle) * 0.7
         low = np.clip(inner.min(0), 0, [image.shape[1] - 1, image.shape[0] - 1]).astype(int)

@@ -1,0 +1,156 @@
+"""MoveNet MultiPose (Google, 2021): up to six people in a picture at once, 17 joints each, without depth."""
+
+from __future__ import annotations
+
+import threading
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from skelact.errors import ConfigError, DependencyError
+from skelact.io.packaged import find_packaged
+from skelact.layouts import get_layout
+from skelact.pose.estimator import Detection
+from skelact.pose.search import look_of
+from skelact.pose.tracking import PoseTracker, Sighting, drop_duplicates
+
+QUALITY = {"lite": 192, "full": 256, "heavy": 384}  # longer side of what the network sees, in pixels
+JOINT_SCORE = 0.1  # of a joint, below which its place is a guess
+_STEP = 32  # the network's stride: the sides of its input are multiples of it
+
+
+class MoveNet:
+    """The network alone: one picture in, people out.
+
+    Args:
+        size: longer side of what the network sees [pixels].
+        min_score: people found less surely are dropped, 0..1.
+        model: a file of one's own, which must be the pinned one.
+
+    Raises:
+        DependencyError: if LiteRT or the model file is missing.
+    """
+
+    def __init__(
+        self, size: int = QUALITY["full"], min_score: float = 0.25, model: str | PathLike[str] | None = None
+    ) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError:
+            raise DependencyError(
+                "MoveNet runs on LiteRT, which is not installed: pip install 'skelact[movenet]'"
+            ) from None
+        if size < _STEP or not 0 <= min_score <= 1:
+            raise ConfigError(
+                f"MoveNet needs a size of at least {_STEP} pixels and min_score in 0..1, got {size} and {min_score}"
+            )
+        self.size, self.min_score = size, min_score
+        self._interpreter: Any = Interpreter(str(find_packaged("movenet_multipose", model)), num_threads=1)
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._shape = (0, 0)
+        self._lock = threading.Lock()
+
+    def find(self, image: np.ndarray) -> list[Detection]:
+        """People in ``image [H, W, 3]`` uint8 RGB, surest first; joints as fractions of the picture."""
+        import cv2
+
+        height, width = image.shape[:2]
+        scale = self.size / max(height, width)
+        inner = max(1, round(width * scale)), max(1, round(height * scale))
+        outer = tuple(-(-side // _STEP) * _STEP for side in inner)
+        picture = np.zeros((outer[1], outer[0], 3), np.uint8)
+        how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        picture[: inner[1], : inner[0]] = cv2.resize(np.ascontiguousarray(image), inner, interpolation=how)
+        with self._lock:
+            if outer != self._shape:
+                self._interpreter.resize_tensor_input(self._input, [1, outer[1], outer[0], 3], strict=True)
+                self._interpreter.allocate_tensors()
+                self._shape = outer
+            self._interpreter.set_tensor(self._input, picture[None])
+            self._interpreter.invoke()
+            found = self._interpreter.get_tensor(self._output)[0].copy()
+        stretch = np.array([outer[0] / inner[0], outer[1] / inner[1]], np.float32)
+        people = []
+        for row in found[np.argsort(-found[:, 55])]:
+            if row[55] < self.min_score:
+                break
+            joints = row[:51].reshape(17, 3)
+            xy = joints[:, 1::-1] * stretch
+            score = np.where(joints[:, 2] >= JOINT_SCORE, np.clip(joints[:, 2], 0, 1), 0)
+            inside = ((xy >= -0.02) & (xy <= 1.02)).all(1)
+            score = (score * inside).astype(np.float32)
+            if (score > 0).sum() >= 4:
+                xyz = np.concatenate([xy, np.zeros((17, 1), np.float32)], 1).astype(np.float32)
+                people.append(Detection(xyz, score, xy.astype(np.float32)))
+        return people
+
+
+class MoveNetPose:
+    """MoveNet with identities: a `PoseEstimator` of up to six people (``coco17``, fractions of the picture).
+
+    Args:
+        people: ``one``: only the most prominent person is kept; else all.
+        size, min_score, model: see `MoveNet`.
+        keep_seconds: how long a person who is not seen keeps their identity.
+    """
+
+    follows = True
+    unit = "image"
+
+    def __init__(
+        self,
+        *,
+        people: str = "many",
+        size: int = QUALITY["full"],
+        min_score: float = 0.25,
+        model: str | PathLike[str] | None = None,
+        keep_seconds: float = 2.0,
+    ) -> None:
+        self.layout = get_layout("coco17")
+        self._net: MoveNet | None = MoveNet(size, min_score, model)
+        self._tracker = PoseTracker(keep_seconds=keep_seconds)
+        self._alone = people == "one"
+
+    def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
+        """Find people in ``image [H, W, 3]`` uint8 RGB, taken at ``time`` seconds (increasing)."""
+        if self._net is None:
+            raise ConfigError("this estimator is closed; make a new one")
+        size = np.array([image.shape[1], image.shape[0]], np.float32)
+        seen = [sighting(one, image) for one in self._net.find(image)]
+        seen = drop_duplicates(seen)
+        pairs = self._tracker.update(seen, time)
+        known = {id(one) for _, one in pairs}
+        for one in seen:
+            if id(one) not in known:
+                pairs.append((self._tracker.resume(one, time) or self._tracker.add(one, time), one))
+        people = []
+        for track, one in pairs:
+            assert isinstance(one.payload, Detection)
+            people.append(Detection(one.payload.xyz, one.payload.score, one.payload.xy, track.id))
+        people.sort(key=lambda d: d.track_id or 0)
+        if self._alone and people:
+            return [max(people, key=lambda d: float(np.prod((d.box[2:] - d.box[:2]) * size)))]
+        return people
+
+    def close(self) -> None:
+        """Release the model; harmless when called twice."""
+        self._net = None
+
+    def __enter__(self) -> MoveNetPose:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def sighting(one: Detection, image: np.ndarray) -> Sighting:
+    """A person of 17 joints as the tracker sees them; joints that are missing lie in the middle of the others."""
+    points = one.xy * [image.shape[1], image.shape[0]]
+    there = one.score > 0
+    points = np.where(there[:, None], points, points[there].mean(0))
+    return Sighting(points, one.score, look_of(image, points, TRUNK), one)
+
+
+TRUNK = ([5, 6, 12, 11], [11, 12, 14, 13])  # corners of trunk and thighs

@@ -1,0 +1,95 @@
+"""MoveNet finds several people at once, with identities, on real video."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skelact.errors import ConfigError, DependencyError
+from skelact.io.video import open_video
+from skelact.pose.extract import extract_video
+from skelact.pose.movenet import MoveNet, MoveNetPose
+
+VIDEOS = Path(__file__).parents[3] / "shared" / "data" / "videos"
+real = pytest.mark.skipif(not VIDEOS.is_dir(), reason="the real videos are not here")
+
+
+@pytest.fixture(scope="module")
+def net() -> MoveNet:
+    try:
+        return MoveNet(min_score=0.2)
+    except DependencyError as error:
+        pytest.skip(f"MoveNet cannot be had: {error}")
+
+
+def frames(name: str, n: int) -> list[np.ndarray]:
+    with open_video(VIDEOS / name) as video:
+        return [frame.image for frame, _ in zip(video, range(n), strict=False)]
+
+
+@real
+def test_three_people_are_found_and_keep_their_names(net: MoveNet) -> None:
+    estimator = MoveNetPose(min_score=0.2)
+    ids, first = [], None
+    for i, image in enumerate(frames("exercise_three_people.avi", 30)):
+        people = estimator.estimate(image, i / 30)
+        ids.append([one.track_id for one in people])
+        first = first or people
+    assert ids == [[0, 1, 2]] * 30
+    assert first is not None and all(one.xyz.shape == (17, 3) for one in first)
+    left_shoulder, right_shoulder = first[0].xy[5], first[0].xy[6]
+    assert left_shoulder[0] > right_shoulder[0]  # they face the camera
+    assert all(one.xy[0, 1] < one.xy[15, 1] for one in first)  # noses above ankles
+
+
+@real
+def test_the_places_do_not_depend_on_the_pictures_size_and_shape(net: MoveNet) -> None:
+    image = frames("exercise_three_people.avi", 1)[0]
+    height, width = image.shape[:2]
+    expected = sorted(net.find(image), key=lambda one: one.xy[0, 0])
+    wide = np.zeros((height, width + 200, 3), np.uint8)
+    wide[:, :width] = image
+    found = sorted(net.find(wide), key=lambda one: one.xy[0, 0])
+    assert len(found) == len(expected) == 3
+    for one, other in zip(found, expected, strict=True):
+        both = (one.score > 0.3) & (other.score > 0.3)
+        shift = one.xy[both] * [(width + 200) / width, 1] - other.xy[both]
+        assert np.abs(shift).mean() < 0.03
+
+
+@real
+def test_a_video_becomes_recordings_in_the_picture(net: MoveNet) -> None:
+    found = extract_video(
+        VIDEOS / "fall_trip.mp4", estimator="movenet", coordinates="image", people="many", seconds=0.6
+    )
+    assert found.layout.name == "coco17" and found.unit == "image"
+    assert found.n_people == 1 and (found.score > 0).any(-1).mean() > 0.9
+
+
+def test_nobody_in_noise_and_wrong_settings(net: MoveNet) -> None:
+    assert net.find(np.full((64, 200, 3), 90, np.uint8)) == []
+    with pytest.raises(ConfigError, match="at least 32 pixels"):
+        MoveNet(size=8)
+    sure = MoveNet(min_score=1.0)
+    assert sure.find(np.zeros((64, 64, 3), np.uint8)) == []
+    closed = MoveNetPose()
+    closed.close()
+    with pytest.raises(ConfigError, match="closed"):
+        closed.estimate(np.zeros((64, 64, 3), np.uint8), 0.0)
+    with pytest.raises(ConfigError, match="coordinates"):
+        extract_video("x.mp4", estimator="movenet", coordinates="camera")
+
+
+def test_without_litert_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    with pytest.raises(DependencyError, match=r"skelact\[movenet\]"):
+        MoveNet()
+
+
+@real
+def test_the_least_score_is_kept_to(net: MoveNet) -> None:
+    image = frames("exercise_three_people.avi", 1)[0]
+    assert len(MoveNet(min_score=0.1).find(image)) >= len(MoveNet(min_score=0.99).find(image)) == 0
