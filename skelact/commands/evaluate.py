@@ -234,8 +234,8 @@ def _evaluate(
         ui.next(command_line("predict", options.checkpoint, "video.mp4", "--overlay", "out.mp4", *own))
     return {
         "report": str(report), "split": split, "views": views, "crops": ensemble.n_crops,
-        **result.to_dict(), **hits, "ece": calibration.ece, "members": alone, "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without,
-        "left_out": left_out,
+        **result.to_dict(), **hits, "ece": calibration.ece, "members": alone,
+        "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without, "left_out": left_out,
     }  # fmt: skip
 
 

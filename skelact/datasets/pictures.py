@@ -100,8 +100,8 @@ class PictureInput:
             raise ConfigError(choices(self.test_crops, tuple(transforms.CROPS), "kind of test_crops"))
         if self.test_crops == "three" and max(self.framing.size) == self.crop:
             raise ConfigError(
-                f"three crops along the longer side need kept pictures (framing.size) that are longer than the crop, got "
-                f"{list(self.framing.size)} and {self.crop}"
+                "three crops along the longer side need kept pictures (framing.size) that are longer than the crop, "
+                f"got {list(self.framing.size)} and {self.crop}"
             )
         if self.stack < 1:
             raise ConfigError(f"stack must be at least 1 field of flow, got {self.stack}")

@@ -231,7 +231,7 @@ def test_boxes_follow_the_main_person(videos: Path) -> None:
     both = boxes_of(skeleton, Framing(region="person"))
     assert main is not None and both is not None
     assert np.allclose(main[:, 1:3], place[1].min(1)) and np.allclose(main[:, 3:], place[1].max(1))
-    assert (both[:, 1:3] < main[:, 1:3] - 0.05).all()
+    assert (both[:24, 1:3] < main[:24, 1:3] - 0.05).all()  # alone in the last frame
     seen = [
         PictureInput(framing=Framing((48, 48), region=region), fps=10, crop=32)
         for region in ("person", "main_person")
@@ -242,9 +242,8 @@ def test_boxes_follow_the_main_person(videos: Path) -> None:
         attach_pictures(data, {"rgb": one})
         kept.append(data.pictures[one.kept_as("rgb")])
     assert kept[0].regions is not None and kept[1].regions is not None
-    assert (
-        kept[1].regions[:, 2:] - kept[1].regions[:, :2] < kept[0].regions[:, 2:] - kept[0].regions[:, :2]
-    ).all()
+    together, alone = (one.regions[:9, 2:] - one.regions[:9, :2] for one in kept)
+    assert (alone < together).all()
     with pytest.raises(ConfigError, match="whole, person, main_person"):
         Framing(region="everybody")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="stand still"):
