@@ -24,6 +24,7 @@ NETWORKS: dict[str, tuple[Callable, Callable]] = {
     "patch_as_node": (patch, patch_batch),
     "rgbpose_conv3d": (rgbpose, rgbpose_batch),
 }
+KEEP: dict[str, dict] = {"fusion": {"drop": 0.0}, "patch_as_node": {"drop": 0.0}, "rgbpose_conv3d": {}}
 
 
 class NoWaiting(TorchDispatchMode):
@@ -48,7 +49,7 @@ def test_a_training_step_never_waits(
     name: str, there: tuple[bool, ...] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(device, "may_look", lambda _: False)
-    net, given = NETWORKS[name][0]().train(), given_of(name, there)
+    net, given = NETWORKS[name][0](**KEEP[name]).train(), given_of(name, there)
     label = torch.arange(given[3])
     with NoWaiting():
         training_loss(net, net(*given), label, cross_entropy).backward()
@@ -64,7 +65,7 @@ def test_clips_without_a_stream_do_not_change_its_statistics(name: str) -> None:
     x, owner, score, n, pictures, *more = given_of(name, (True, False))
     found = []
     for filling in (0.0, 7.0, torch.nan):
-        net = NETWORKS[name][0](**({} if name == "rgbpose_conv3d" else {"drop": 0.0})).train()
+        net = NETWORKS[name][0](**KEEP[name]).train()
         other = {key: value.clone() for key, value in pictures.items()}
         other["rgb"][1] = filling
         answer = net(x, owner, score, n, other, *more).detach()
