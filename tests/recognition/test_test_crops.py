@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from skelact.datasets.clip_sampling import ClipSampling, Framing
+from skelact.datasets.gather import Sampling
 from skelact.datasets.pictures import PictureInput, PictureSet
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
@@ -38,7 +39,8 @@ def a_set() -> SkeletonSet:
     """Two clips of ten pictures, of which column c of picture t is 20·t + c."""
     made = np.random.default_rng(0)
     clips = [
-        Skeleton(made.normal(size=(1, 10, 25, 3)), None, "ntu25", 10, label="a", id=name) for name in ("a", "b")
+        Skeleton(made.normal(size=(1, 10, 25, 3)), None, "ntu25", 10, label="a", id=name)
+        for name in ("a", "b")
     ]
     data = SkeletonSet.from_skeletons(clips)
     value = 20 * torch.arange(10)[:, None] + torch.arange(8)
@@ -49,14 +51,18 @@ def a_set() -> SkeletonSet:
 
 
 def test_every_sample_is_seen_in_every_crop() -> None:
-    data, pipeline, clips = a_set(), Pipeline(pictures={"depth": SEEN}), torch.arange(2)
+    data, pipeline, clips = (
+        a_set(),
+        Pipeline(Sampling(crop=(1.0, 1.0)), pictures={"depth": SEEN}),
+        torch.arange(2),
+    )
     got = predict_logits(Reader(), data, clips, pipeline, views=2, crops=True)
     moments = (got[0, :, 0] // 20).tolist()
     assert got.shape == (2, 6, 2) and moments == [2, 2, 2, 7, 7, 7]
     assert (got[1] % 20).tolist() == 2 * [[0, 3], [2, 5], [4, 7]]
     middle = predict_logits(Reader(), data, clips, pipeline, views=2)
     assert torch.equal(middle, got[:, 1::3])  # as validation sees it
-    ten = Pipeline(pictures={"depth": replace(SEEN, test_crops="ten")})
+    ten = Pipeline(Sampling(crop=(1.0, 1.0)), pictures={"depth": replace(SEEN, test_crops="ten")})
     got = predict_logits(Reader(), data, clips, ten, crops=True)
     assert torch.equal(got[:, 5:], got[:, :5].flip(-1)) and len(got[0].unique(dim=0)) == 6
 
@@ -64,7 +70,8 @@ def test_every_sample_is_seen_in_every_crop() -> None:
 def test_members_with_other_crops_meet_sample_by_sample() -> None:
     data, clips = a_set(), torch.arange(2)
     pipelines = [
-        Pipeline(pictures={"depth": replace(SEEN, test_crops=c)}) for c in ("centre", "three", "ten")
+        Pipeline(Sampling(crop=(1.0, 1.0)), pictures={"depth": replace(SEEN, test_crops=c)})
+        for c in ("centre", "three", "ten")
     ]
     members = [Member(str(p.n_crops), Reader(), CARD, p, Reader()) for p in pipelines]
     both = Ensemble(members[:2], [1.0, 1.0], CARD)
