@@ -29,7 +29,8 @@ class Options:
         data: skelact file; the one it was trained on if not given.
         split: which part; the configuration's test split (or all) if not given.
         videos: folder of the clips' videos, for networks that see pictures; the one of the training if not given.
-        views: samples per clip, averaged; the configuration's if not given.
+        views: samples per clip, spread over it and averaged (each of them over its test crops); the configuration's
+            if not given.
         out: folder of the report; RUN/evaluation-SPLIT if not given.
         batch_size: clips at once.
         dtype: of the arithmetic: float32, bfloat16 or float16.
@@ -120,8 +121,8 @@ def _evaluate(
 
     from skelact.datasets.skeleton_set import SkeletonSet
     from skelact.evaluate.calibration import calibration_metrics
-    from skelact.evaluate.metrics import classification_metrics, combine_clips
-    from skelact.evaluate.report import Example, write_evaluation_report
+    from skelact.evaluate.metrics import classification_metrics, combine_clips, hit_metrics
+    from skelact.evaluate.report import Example, Section, Table, write_evaluation_report
     from skelact.io.outputs import holding
     from skelact.io.store import Store
     from skelact.recognition import load_ensemble
@@ -163,6 +164,10 @@ def _evaluate(
     probability = combine_clips(logits)  # of one view or several: mAP ranks across clips
     result = classification_metrics(probability, target, card.label_names)
     calibration = calibration_metrics(probability, target)
+    hits = hit_metrics(logits, target, ensemble.n_crops)
+    hit_table = [
+        (f"hit@{k}", hits[f"clip_hit{k}"], hits[f"video_hit{k}"]) for k in (1, 5) if f"clip_hit{k}" in hits
+    ]
     shown = []
     with Store(data_path) as store:
         copies = find_copies(store, clips.tolist(), config.get("data", {}).get("train", ""))
@@ -183,12 +188,17 @@ def _evaluate(
     history = read_history(path.parent / "metrics.csv")
     report = write_evaluation_report(
         folder, result, calibration, history=history, examples=shown, title=config.get("name", path.parent.name),
-        extra=sections, command=command,
+        extra=[*sections, Section(
+            f"Each of {views} samples in time alone (clip), and their mean (video)",
+            [Table(("", "clip", "video"), hit_table, ("clip", "video"))],
+        )],
+        more_metrics=hits, command=command,
         subtitle=f"{len(clips)} clips of {Path(data_path).name}, part {split}"
         + (f"; {len(left_out)} more cannot be read and are left out" if left_out else ""),
         facts={
             "checkpoint": path.name, "network": card.model.get("name"), "layout": card.layout["name"],
-            "streams": ensemble.streams, "samples per clip": views, "arithmetic": options.dtype,
+            "streams": ensemble.streams, "samples per clip": views,
+            "crops per sample": ensemble.n_crops, "arithmetic": options.dtype,
             "seed": config.get("train", {}).get("seed"), "skelact": card.skelact,
         },
     )  # fmt: skip
@@ -200,6 +210,11 @@ def _evaluate(
         ]],
         title=f"{len(clips)} clips, part {split}",
     )  # fmt: skip
+    if views > 1:
+        rows = [[name, percent(clip), percent(video)] for name, clip, video in hit_table]
+        ui.table(
+            ["", "each sample (clip)", "their mean (video)"], rows, title=f"{views} samples of each clip"
+        )
     alone = member_table(ensemble, each, target, ui)
     without = None
     if copies.any():
@@ -218,9 +233,9 @@ def _evaluate(
         own = [word for name in options.model for word in ("--model", name)]
         ui.next(command_line("predict", options.checkpoint, "video.mp4", "--overlay", "out.mp4", *own))
     return {
-        "report": str(report), "split": split, "views": views, **result.to_dict(), "ece": calibration.ece,
-        "members": alone, "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without,
-        "left_out": left_out,
+        "report": str(report), "split": split, "views": views, "crops": ensemble.n_crops,
+        **result.to_dict(), **hits, "ece": calibration.ece, "members": alone,
+        "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without, "left_out": left_out,
     }  # fmt: skip
 
 

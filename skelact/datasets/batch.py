@@ -11,6 +11,7 @@ from torch import Tensor
 
 from skelact.errors import DataError, choices
 from skelact.layouts import SkeletonLayout
+from skelact.nn.present import Flags, read_flags, to_mask
 from skelact.transforms.places import Places
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class SkeletonBatch:
         origin: of the positions, see `Skeleton`.
         pictures: further streams of the same clips by name (``rgb``, ``flow``, ``depth``), ``[N, C, T, H, W]``; clips
             that lack a stream hold any numbers there.
-        there: by the name of a stream, ``[N]`` bool: which clips have it; a stream without an entry is there in all.
+        there: by the name of a stream, which of the N clips have it, booleans on the host (a tensor is made one); a
+            stream without an entry is there in all.
         places: by the name of a stream, where the joints are in its pictures, if that was asked for.
         track: ``[P]`` row of each person in the set's table of tracks; None: not from a set.
     """
@@ -42,11 +44,12 @@ class SkeletonBatch:
     layout: SkeletonLayout
     origin: str = "camera"
     pictures: dict[str, Tensor] = field(default_factory=dict)
-    there: dict[str, Tensor] = field(default_factory=dict)
+    there: dict[str, Flags] = field(default_factory=dict)
     places: dict[str, Places] = field(default_factory=dict)
     track: Tensor | None = None
 
     def __post_init__(self) -> None:
+        self.there = {name: read_flags(flags) for name, flags in self.there.items()}
         for name in self.there:
             if name not in self.pictures:
                 raise DataError(choices(name, self.pictures, "stream that is said to be there"))
@@ -116,19 +119,19 @@ class SkeletonBatch:
         def move(value: Any) -> Any:
             if isinstance(value, dict):
                 return {name: move(inner) for name, inner in value.items()}
-            if isinstance(value, tuple):
-                return type(value)(*(move(inner) for inner in value))
+            if isinstance(value, Places):
+                return Places(*(move(inner) for inner in value))
             return value.to(device, non_blocking=non_blocking) if isinstance(value, Tensor) else value
 
         return self.replace(**{name: move(value) for name, value in vars(self).items()})
 
     def tensors(self) -> list[Tensor]:
         """Everything that lies on the batch's device."""
-        inner = [*self.pictures.values(), *self.there.values(), *chain(*self.places.values())]
+        inner = [*self.pictures.values(), *chain(*self.places.values())]
         return [v for v in [*vars(self).values(), *inner] if isinstance(v, Tensor)]
 
     def has(self, name: str) -> Tensor:
         """``[N]`` bool: which clips have a stream."""
         if name in self.there:
-            return self.there[name]
+            return to_mask(self.there[name], self.label.device)
         return torch.full((self.n_clips,), name in self.pictures, device=self.label.device)

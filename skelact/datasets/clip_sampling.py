@@ -52,7 +52,9 @@ class Framing:
 
     Args:
         size: (height, width) of the result.
-        region: ``whole``; ``person``: a square that follows the clip's boxes.
+        region: ``whole``; ``person``: a square that follows the people, all of a clip together, so that who acts on
+            whom stays in the picture; ``main_person``: a square that follows one of them alone, who is seen in most
+            frames (the first of equals).
         aspect: of the whole picture: ``stretch`` it to the size (as C3D and TSN do), or ``cut`` its middle out in
             the size's shape.
         margin: added around a person's box on each side, as a share of its longer side.
@@ -62,18 +64,23 @@ class Framing:
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     size: tuple[int, int] = (128, 171)
-    region: Literal["whole", "person"] = "whole"
+    region: Literal["whole", "person", "main_person"] = "whole"
     aspect: Literal["stretch", "cut"] = "stretch"
     margin: float = 0.15
     smooth: float = 0.2
 
     def __post_init__(self) -> None:
         self.size = (int(self.size[0]), int(self.size[1]))
-        for name, allowed in (("region", ("whole", "person")), ("aspect", ("stretch", "cut"))):
+        for name, allowed in (("region", ("whole", "person", "main_person")), ("aspect", ("stretch", "cut"))):
             if getattr(self, name) not in allowed:
                 raise ConfigError(choices(getattr(self, name), allowed, name))
         if min(self.size) < 1 or self.margin < 0 or not self.smooth > 0:
             raise ConfigError("size must be positive, margin not negative, and smooth above 0 seconds")
+
+    @property
+    def follows(self) -> bool:
+        """Whether the part of the picture moves with people."""
+        return self.region != "whole"
 
 
 def follow_boxes(boxes: np.ndarray, times: np.ndarray, margin: float, smooth: float) -> np.ndarray:

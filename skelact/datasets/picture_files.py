@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from torch import Tensor
 
+from skelact.datasets.clip_sampling import Framing
 from skelact.datasets.picture_reading import PictureTask, load_pictures
 from skelact.datasets.pictures import KINDS, PictureInput, PictureSet
 from skelact.datasets.skeleton_set import SkeletonSet
@@ -67,7 +68,7 @@ def attach_pictures(
         if kind.flow:
             out = root.with_name(f"{root.stem}_{name}")
             flow = prepare_flow(videos.values(), kind.flow, out, progress)
-        boxes = person_boxes(data, videos) if seen.framing.region == "person" else {}
+        boxes = person_boxes(data, videos, seen.framing) if seen.framing.follows else {}
         tasks = []
         for clip, video in videos.items():
             info = data.infos[clip]
@@ -110,7 +111,7 @@ def pictures_of_video(
             flow = None
             if KINDS[name].flow:
                 flow = prepare_flow([video], KINDS[name].flow, Path(folder) / name, progress)[video]
-            boxes = boxes_of(skeleton) if seen.framing.region == "person" else None
+            boxes = boxes_of(skeleton, seen.framing) if seen.framing.follows else None
             task = _task(0, name, seen, video, flow, begin, end, boxes)
             found[seen.kept_as(name)] = load_pictures([task], name, 1)
     return found
@@ -191,31 +192,38 @@ def _is_flow(path: Path, kind: str) -> bool:
         return False
 
 
-def person_boxes(data: SkeletonSet, videos: Mapping[int, Path]) -> dict[int, np.ndarray]:
-    """Around the joints of all people of a clip, ``[n, 5]``: seconds, and left, top, right, bottom as shares of
-    the picture.
+def person_boxes(data: SkeletonSet, videos: Mapping[int, Path], framing: Framing) -> dict[int, np.ndarray]:
+    """Around the joints of a clip's people, ``[n, 5]``: seconds, and left, top, right, bottom as shares of the picture.
 
     Clips whose joints' places in the picture are not known have none.
+
+    Args:
+        data: a set that was opened from a file.
+        videos: of the clips.
+        framing: whom to follow, see ``Framing.region``.
     """
     boxes: dict[int, np.ndarray] = {}
     with Store(data.source) as store:
         if store.picture is None:
             return boxes
         for clip in videos:
-            found = boxes_of(store.read(clip))
+            found = boxes_of(store.read(clip), framing)
             if found is not None:
                 boxes[clip] = found
     return boxes
 
 
-def boxes_of(skeleton: Skeleton) -> np.ndarray | None:
+def boxes_of(skeleton: Skeleton, framing: Framing) -> np.ndarray | None:
     """As `person_boxes`, of one recording; None if it does not say where its people are in the picture."""
     if skeleton.picture is None or not skeleton.score.any():
         return None
-    there = (skeleton.score > 0)[..., None]
+    there, places = (skeleton.score > 0)[..., None], skeleton.picture
+    if framing.region == "main_person":
+        main = int(there.any((2, 3)).sum(1).argmax())
+        there, places = there[[main]], places[[main]]
     frames = there.any((0, 2, 3))
-    low = np.where(there, skeleton.picture, np.inf).min((0, 2))[frames]
-    high = np.where(there, skeleton.picture, -np.inf).max((0, 2))[frames]
+    low = np.where(there, places, np.inf).min((0, 2))[frames]
+    high = np.where(there, places, -np.inf).max((0, 2))[frames]
     times = skeleton.time if skeleton.time is not None else np.arange(skeleton.n_frames) / skeleton.fps
     wide = (high - low > SMALLEST_BOX).all(1)
     return np.column_stack([times[frames], low, high])[wide] if wide.any() else None

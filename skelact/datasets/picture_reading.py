@@ -20,6 +20,7 @@ from skelact.io.flow_cache import flow_info, read_cached_flow
 from skelact.io.video import Video
 from skelact.io.video_frames import frame_times, read_frames, stated_end
 from skelact.io.workers import WorkerPool
+from skelact.nn.present import Flags
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,7 @@ def _read(task: PictureTask) -> PictureResult:
     n_frames, size = len(times), task.framing.size
     if task.number is not None:
         times = times[np.minimum(task.number, n_frames - 1)]
-    follows = task.framing.region == "person"
+    follows = task.framing.follows
     if follows and task.boxes is None:
         raise DataError(
             f"{task.path}: nobody's place in the picture is known, so there is no person to follow; use "
@@ -200,7 +201,7 @@ class DecodedPictures(PictureSet):
         self.whole = framing.region == "whole" and framing.aspect == "stretch"
         self.pool = pool
 
-    def take(self, clips: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+    def take(self, clips: Tensor, number: Tensor) -> tuple[Tensor, Flags]:
         wanted = [
             (row, replace(self.tasks[clip], number=number[row].cpu().numpy()))
             for row, clip in enumerate(clips.tolist())
@@ -208,7 +209,7 @@ class DecodedPictures(PictureSet):
         ]
         height, width = self.size
         out = torch.zeros(*number.shape, height, width, self.kind.channels, dtype=torch.uint8)
-        there = torch.zeros(len(clips), dtype=torch.bool)
+        there = [False] * len(clips)
         for (row, task), result in zip(wanted, self.pool.read([t for _, t in wanted]), strict=True):
             if result.frames is None:
                 log.warning("a clip is left out: %s", result.why)
@@ -216,7 +217,7 @@ class DecodedPictures(PictureSet):
                 self.tasks.pop(task.clip, None)
             else:
                 out[row], there[row] = torch.from_numpy(result.frames), True
-        return out.to(self.device), there.to(self.device)
+        return out.to(self.device), tuple(there)
 
     def regions_at(self, clips: Tensor, share: Tensor) -> Tensor | None:
         if self.whole:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from skelact.datasets.clip_sampling import ClipSampling, Framing
 from skelact.errors import ConfigError, choices
+from skelact.nn.present import Flags
 from skelact.transforms import video as transforms
 from skelact.transforms.flow import remove_camera, stack_flow
 
@@ -54,6 +55,9 @@ class PictureInput:
         framing: which part of the picture, at the size in which it is kept in memory.
         fps: frames a second that are kept in memory.
         crop: side of the square that the network sees [pixels]: cut out at random in training, the middle otherwise.
+        test_crops: a name of `skelact.transforms.video.CROPS`: where squares are cut out when a recording is evaluated
+            (``skelact evaluate``, ``predict`` of a whole recording); the answers to them are averaged. ``centre``,
+            ``three`` along the longer side, or ``ten``: corners, middle, and their mirror images.
         scales: sides of the random squares, as shares of the kept picture's shorter side.
         flip: probability of mirroring in training.
         jitter: amount of change of brightness and contrast (and of colours) in training, see `colour_jitter`.
@@ -83,6 +87,7 @@ class PictureInput:
     stacking: Literal["stacked", "trajectory"] = "stacked"
     camera: Literal["none", "median"] = "none"
     places: bool = False
+    test_crops: Literal["centre", "three", "ten"] = "centre"
 
     def __post_init__(self) -> None:
         if not 0 < self.fps <= 1000 or not 1 <= self.crop <= min(self.framing.size):
@@ -96,13 +101,25 @@ class PictureInput:
             raise ConfigError(f"flip and jitter must lie in 0..1, got {self.flip} and {self.jitter}")
         if not self.scales or not all(0 < s <= 1 for s in self.scales):
             raise ConfigError(f"scales must be shares in 0..1, got {list(self.scales)}")
+        if self.test_crops not in transforms.CROPS:
+            raise ConfigError(choices(self.test_crops, tuple(transforms.CROPS), "kind of test_crops"))
+        if self.test_crops == "three" and max(self.framing.size) == self.crop:
+            raise ConfigError(
+                "three crops along the longer side need kept pictures (framing.size) that are longer than the crop, "
+                f"got {list(self.framing.size)} and {self.crop}"
+            )
         if self.stack < 1:
             raise ConfigError(f"stack must be at least 1 field of flow, got {self.stack}")
-        if self.stacking == "trajectory" and self.framing.region == "person":
+        if self.stacking == "trajectory" and self.framing.follows:
             raise ConfigError(
                 "trajectories are followed in pictures that stand still: use framing.region: whole, or stacking: "
                 "stacked"
             )
+
+    @property
+    def n_crops(self) -> int:
+        """How many ``test_crops`` there are."""
+        return transforms.CROPS[self.test_crops]
 
     def kept_as(self, name: str) -> str:
         """What a stream is known by in ``SkeletonSet.pictures``: networks may keep it differently."""
@@ -129,14 +146,14 @@ class Look(NamedTuple):
 
     Args:
         x: ``[N, C, T, crop, crop]`` float32, normalised.
-        there: ``[N]`` bool, which clips have the stream.
+        there: which of the N clips have the stream, on the host.
         share: ``[N, T]`` when the moments are, as shares of the clip from its first frame to its last.
         box: ``[N, 4]`` top, left, height and width of what is seen of the kept pictures, as shares of these.
         mirrored: ``[N]`` bool.
     """
 
     x: Tensor
-    there: Tensor
+    there: Flags
     share: Tensor
     box: Tensor
     mirrored: Tensor
@@ -170,6 +187,7 @@ class PictureSet:
     ) -> None:
         self.name, self.kind, self.frames, self.bound = name, KINDS[name], frames, bound
         self.length, self.first = length, length.cumsum(0) - length
+        self.has = (length > 0).tolist()  # on the host: no batch waits for a GPU to tell
         self.fps = torch.as_tensor(fps, dtype=torch.float32, device=length.device).expand(len(length))
         self.missing, self.regions = dict(missing or {}), regions
         self.unit = torch.ones(len(length), 2, device=length.device) if unit is None else unit
@@ -189,15 +207,21 @@ class PictureSet:
         """Of the pictures in memory."""
         return self.frames.numel()
 
-    def take(self, clips: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+    def take(self, clips: Tensor, number: Tensor) -> tuple[Tensor, Flags]:
         """Pictures ``[N, T, H, W, C]`` uint8 by their numbers ``[N, T]`` within the clips ``[N]``.
 
+        Args:
+            clips: best on the CPU; on a GPU they are waited for.
+            number: where samples are made.
+
         Returns:
-            the pictures, and ``[N]`` bool: which clips have them.
+            the pictures, and which clips have them.
         """
+        there = tuple(self.has[clip] for clip in clips.tolist())
+        clips = clips.to(self.device, non_blocking=True)
         rows = (self.first[clips][:, None] + number).clamp_max(len(self.frames) - 1)
         taken = self.frames[rows.flatten()].view(*rows.shape, *self.frames.shape[1:])
-        return taken, self.length[clips] > 0
+        return taken, there
 
     def regions_at(self, clips: Tensor, share: Tensor) -> Tensor | None:
         """``[N, T, 4]``, see ``regions``, of the frames nearest to shares ``[N, T]`` of the clips; None: the whole."""
@@ -216,9 +240,10 @@ class PictureSet:
         training: bool = False,
         generator: torch.Generator | None = None,
         view: tuple[int, int] = (0, 1),
-    ) -> tuple[Tensor, Tensor]:
+        crop: int | None = None,
+    ) -> tuple[Tensor, Flags]:
         """``x`` and ``there`` of a `look`."""
-        found = self.look(clips, seen, window, training=training, generator=generator, view=view)
+        found = self.look(clips, seen, window, training=training, generator=generator, view=view, crop=crop)
         return found.x, found.there
 
     def look(
@@ -230,23 +255,25 @@ class PictureSet:
         training: bool = False,
         generator: torch.Generator | None = None,
         view: tuple[int, int] = (0, 1),
+        crop: int | None = None,
     ) -> Look:
         """What a network sees of clips.
 
         Args:
-            clips: ``[N]`` numbers.
+            clips: ``[N]`` numbers, best on the CPU (see `take`).
             seen: which moments and which part of the picture.
             window: ``[N, 2]`` where in the clip the sample lies, from and to, as shares of it.
             training: draw moments, crops and colours from ``generator``.
             generator: on the device of ``window``.
             view: (i, n): the i-th of n samples in evaluation.
+            crop: which of the ``test_crops`` in evaluation; None: the middle.
         """
-        place = self.device
-        clips, window = clips.to(place), window.to(place)
+        place, host = self.device, clips
+        clips, window = clips.to(place, non_blocking=True), window.to(place)
         number = self._choose(clips, seen, window, training, generator, view)
         steps = torch.arange(seen.stack, device=place)
         last = (self.length[clips] - 1).clamp_min(0)[:, None]
-        taken, there = self.take(clips, (number[..., None] + steps).flatten(1).minimum(last))
+        taken, there = self.take(host, (number[..., None] + steps).flatten(1).minimum(last))
         flow, n = bool(self.kind.flow), len(clips)
         x = transforms.flow_to_float(taken, self.bound) if flow else transforms.to_float(taken)
         if flow and (seen.stack > 1 or seen.camera != "none"):
@@ -264,10 +291,13 @@ class PictureSet:
             if seen.jitter and not flow:
                 x = change_light(x, seen.jitter, generator)
         else:
-            x = transforms.crop_views(x, size)[:, 0]
-            middle = [round(0.5 * (height - seen.crop)), round(0.5 * (width - seen.crop)), *size]
-            box = torch.tensor(middle, dtype=torch.float32, device=place).expand(n, 4)
-        whole = torch.tensor([height, width, height, width], device=place)
+            crops, which = ("centre", 0) if crop is None else (seen.test_crops, crop % seen.n_crops)
+            x, corner, turned = transforms.cut_test_crop(x, size, crops, which, flow=flow)
+            box = (
+                torch.tensor([*corner, *size], dtype=torch.float32).to(place, non_blocking=True).expand(n, 4)
+            )
+            mirrored = torch.full_like(mirrored, turned)
+        whole = torch.tensor([height, width, height, width]).to(place, non_blocking=True)
         return Look(
             x / 2 if flow else standardise(x, seen.colours),
             there,
@@ -289,7 +319,8 @@ class PictureSet:
                 len(clips), sampling.n_parts, generator=generator, device=_device(generator, self.device)
             )
         else:
-            shares = torch.full((len(clips), sampling.n_parts), (view[0] + 0.5) / view[1])
+            share = (view[0] + 0.5) / view[1]
+            shares = torch.full((len(clips), sampling.n_parts), share, device=self.device)
         times = spread_moments(sampling, window[:, :1] * span, window[:, 1:] * span, shares.to(self.device))
         return (times * fps).round().long().minimum(length - seen.stack).clamp_min(0)
 

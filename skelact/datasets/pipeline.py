@@ -69,6 +69,16 @@ class Pipeline:
         check_streams(self.streams)
         check_pictures(self.pictures)
         self.check_places()
+        kinds = {seen.test_crops for seen in self.pictures.values() if seen.n_crops > 1}
+        if len(kinds) > 1:
+            raise ConfigError(
+                f"streams of pictures that go together need the same test_crops, or centre; got {sorted(kinds)}"
+            )
+
+    @property
+    def n_crops(self) -> int:
+        """How many crops of a recording the network sees in evaluation."""
+        return max((seen.n_crops for seen in self.pictures.values()), default=1)
 
     def check_places(self) -> None:
         """Raise `ConfigError` if joints would not be where the pictures show them."""
@@ -94,8 +104,9 @@ class Pipeline:
         training: bool = False,
         generator: torch.Generator | None = None,
         view: tuple[int, int] = (0, 1),
+        crop: int | None = None,
     ) -> SkeletonBatch:
-        """Make a batch of the network's input; arguments as for `gather`."""
+        """Make a batch of the network's input; arguments as for `gather`, ``crop`` as for `PictureSet.look`."""
         where, moments = clips.to(data.device, non_blocking=True), None
         length, fps = data.n_frames[where], data.fps[where]
         frames = seen = sample_positions(self.sampling, length, fps, training, generator, view)
@@ -110,7 +121,9 @@ class Pipeline:
         batch = self.prepare(batch, training=training, generator=generator, start=start, moments=moments)
         if not self.pictures:
             return batch
-        return self.see_pictures(batch, data, where, seen, training=training, generator=generator, view=view)
+        return self.see_pictures(
+            batch, data, clips, seen, training=training, generator=generator, view=view, crop=crop
+        )
 
     def see_pictures(
         self,
@@ -122,15 +135,16 @@ class Pipeline:
         training: bool = False,
         generator: torch.Generator | None = None,
         view: tuple[int, int] = (0, 1),
+        crop: int | None = None,
     ) -> SkeletonBatch:
         """The batch with its streams of pictures.
 
         Args:
             batch: of skeletons.
             data: the set.
-            clips: ``[N]`` its clips.
+            clips: ``[N]`` its clips, best on the CPU (see `PictureSet.take`).
             positions: ``[N, T]`` frame numbers that it holds; the pictures are seen from the first to the last.
-            training, generator, view: as for `PictureSet.look`.
+            training, generator, view, crop: as for `PictureSet.look`.
 
         Raises:
             ConfigError: if the set's pictures have not been read.
@@ -138,7 +152,8 @@ class Pipeline:
         """
         pictures, there, places = {}, {}, {}
         window = torch.stack([positions[:, 0], positions[:, -1]], 1)
-        window = (window / (data.n_frames[clips] - 1).clamp_min(1)[:, None]).clamp(0, 1)
+        where = clips.to(data.device, non_blocking=True)
+        window = (window / (data.n_frames[where] - 1).clamp_min(1)[:, None]).clamp(0, 1)
         for name, seen in self.pictures.items():
             kept = data.pictures.get(seen.kept_as(name))
             if kept is None:
@@ -146,10 +161,12 @@ class Pipeline:
                     f"the pictures of the stream '{name}' have not been read; use "
                     "skelact.datasets.picture_files.attach_pictures(data, pipeline.pictures, FOLDER)"
                 )
-            look = kept.look(clips, seen, window, training=training, generator=generator, view=view)
+            look = kept.look(
+                clips, seen, window, training=training, generator=generator, view=view, crop=crop
+            )
             pictures[name], there[name] = look.x, look.there
             if seen.places:
-                places[name] = find_places(data, batch, clips, positions, kept, look)
+                places[name] = find_places(data, batch, where, positions, kept, look)
         return batch.replace(pictures=pictures, there=there, places=places)
 
     def prepare(

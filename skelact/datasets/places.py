@@ -10,6 +10,7 @@ from skelact.datasets.gather import rows_at
 from skelact.datasets.pictures import Look, PictureSet
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import DataError
+from skelact.nn.present import to_mask
 from skelact.transforms.places import Places
 
 
@@ -95,5 +96,5 @@ def through_look(
     xy = (xy - corner[:, None, None]) / sides[:, None, None]
     mirrored = look.mirrored.to(xy.device)[owner][:, None, None]
     xy = torch.stack([torch.where(mirrored, 1 - xy[..., 0], xy[..., 0]), xy[..., 1]], -1)
-    there = there & look.there.to(xy.device)[owner][:, None, None] & ((xy >= 0) & (xy <= 1)).all(-1)
+    there = there & to_mask(look.there, xy.device)[owner][:, None, None] & ((xy >= 0) & (xy <= 1)).all(-1)
     return torch.where(there[..., None], xy, torch.zeros_like(xy)), there

@@ -158,6 +158,42 @@ def top_k_accuracy(scores: np.ndarray, labels: np.ndarray, k: int) -> float:
     return float((before.sum(1) < k).mean())
 
 
+def hit_metrics(logits: np.ndarray, labels: np.ndarray, n_crops: int = 1) -> dict[str, float]:
+    """Share of clips, and of whole videos, whose label is the best answer (hit@1), or among the best five (hit@5).
+
+    A clip is one sample of a video in time, its crops averaged; a video's answer is the mean of its clips'
+    probabilities. Source: Karpathy et al., CVPR 2014; Tran et al., ICCV 2015.
+
+    Args:
+        logits: ``[N, S, K]`` of S samples of each of N videos, a sample's crops side by side.
+        labels: ``[N]``.
+        n_crops: crops of a sample.
+
+    Returns:
+        ``clip_hit1``, ``video_hit1``, and, of at least 6 classes, ``clip_hit5``, ``video_hit5``. With a single sample
+        clips and videos are the same.
+
+    Raises:
+        DataError: for other shapes, values that are not finite, or crops that do not divide the samples.
+    """
+    logits = np.asarray(logits)
+    if logits.ndim != 3 or n_crops < 1 or logits.shape[1] % n_crops:
+        raise DataError(
+            f"clips must be [videos, samples × {n_crops} crops, classes], got {list(logits.shape)}"
+        )
+    n, n_samples, n_classes = len(logits), logits.shape[1] // n_crops, logits.shape[2]
+    clips = combine_clips(logits.reshape(n * n_samples, n_crops, n_classes))
+    answers = {
+        "clip": check_scores(clips, np.repeat(labels, n_samples)),
+        "video": check_scores(combine_clips(logits), labels),
+    }
+    return {
+        f"{name}_hit{k}": top_k_accuracy(*answer, k)
+        for k in ((1, 5) if n_classes > 5 else (1,))
+        for name, answer in answers.items()
+    }
+
+
 def average_precision(score: np.ndarray, positive: np.ndarray) -> float:
     """Area under the precision-recall steps, sum of (r_i - r_{i-1}) p_i over falling scores.
 

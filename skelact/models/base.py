@@ -13,6 +13,7 @@ from skelact.layouts import SkeletonLayout, get_layout
 from skelact.nn.block import Blocks
 from skelact.nn.norm import JointNorm
 from skelact.nn.pooling import pool_clips
+from skelact.transforms import device
 
 
 class SkeletonModel(nn.Module):
@@ -86,7 +87,7 @@ class SkeletonModel(nn.Module):
                 f"owner must hold the clip number of each of the {x.shape[0]} people, got {list(owner.shape)} of "
                 f"{owner.dtype}"
             )
-        if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        if device.may_look(x.device) and not torch.compiler.is_compiling():
             least, most = int(owner.min()), int(owner.max())
             if least < 0 or (n_clips is not None and most >= n_clips):
                 last = most if n_clips is None else n_clips - 1

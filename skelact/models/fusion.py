@@ -5,7 +5,7 @@ A single stream of pictures makes a network over video that is trained, evaluate
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
@@ -14,18 +14,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skelact.errors import ConfigError, choices
-from skelact.layouts import SkeletonLayout, get_layout
+from skelact.layouts import SkeletonLayout
 from skelact.models.base import SkeletonModel
 from skelact.models.settings import FamilySettings, LayoutSettings, NetworkSettings
+from skelact.models.streams import StreamNetwork
 from skelact.models.video import VIDEO_MODELS, VideoModel, VideoSettings, find_video_settings
 from skelact.nn.fusion import HEADS, ScoreFusion
+from skelact.nn.present import Flags, clips_with_people, put_present, to_mask, zero_of
 from skelact.settings import Chosen
+from skelact.transforms.places import Places
 
 SKELETON = "skeleton"  # the name of the stream of joints
 CHANNELS = {"rgb": 3, "grey": 1, "depth": 1, "flow": 2, "motion": 2, "depth_flow": 2}  # of a frame
 
 
-class FusionNet(nn.Module):
+class FusionNet(StreamNetwork):
     """Encoders of streams whose features and logits a head fuses.
 
     Args:
@@ -40,8 +43,6 @@ class FusionNet(nn.Module):
         ConfigError: for an unknown mode, or without encoders.
     """
 
-    takes_pictures = True
-
     def __init__(
         self,
         layout: SkeletonLayout | str,
@@ -53,22 +54,15 @@ class FusionNet(nn.Module):
         drop: float = 0.2,
         own_loss: float = 0.5,
     ) -> None:
-        super().__init__()
         if not encoders:
             raise ConfigError("a fusion network needs streams: model.streams, by name")
         if mode not in HEADS:
             raise ConfigError(choices(mode, HEADS, "mode of fusion"))
-        self.layout, self.n_classes, self.channels_in = get_layout(layout), n_classes, channels_in
-        self.encoders = nn.ModuleDict(encoders)
+        super().__init__(layout, n_classes, channels_in, encoders)
         self.mode, self.width, self.drop, self.own_loss = mode, width, drop, own_loss
         self.n_features = sum(encoder.n_features for encoder in encoders.values())
         self.fuse = self._make_head()
         self._last: tuple[dict[str, Tensor], Tensor] | None = None
-
-    @property
-    def streams(self) -> list[str]:
-        """The streams' names."""
-        return list(self.encoders)
 
     def reset_classifier(self, n_classes: int) -> None:
         """Give the encoders and the head new, untrained output layers."""
@@ -76,7 +70,7 @@ class FusionNet(nn.Module):
             encoder.reset_classifier(n_classes)  # type: ignore[operator]
         self.n_classes = n_classes
         head = self._make_head()
-        self.fuse = head if head is None else head.to(self._like)
+        self.fuse = head if head is None else head.to(self.like)
 
     def _make_head(self) -> ScoreFusion | None:
         """A new head; a single stream needs none."""
@@ -85,11 +79,6 @@ class FusionNet(nn.Module):
         sizes = {name: int(encoder.n_features) for name, encoder in self.encoders.items()}  # type: ignore[arg-type]
         return HEADS[self.mode](sizes, self.n_classes, self.width, self.drop)
 
-    @property
-    def _like(self) -> Tensor:
-        """A weight, for type and device."""
-        return next(self.parameters())
-
     def forward(
         self,
         x: Tensor,
@@ -97,9 +86,10 @@ class FusionNet(nn.Module):
         score: Tensor,
         n_clips: int,
         pictures: Mapping[str, Tensor] | None = None,
-        there: Mapping[str, Tensor] | None = None,
+        there: Mapping[str, Sequence[bool]] | None = None,
+        places: Mapping[str, Places] | None = None,
     ) -> Tensor:
-        """Fused logits ``[N, n_classes]``; arguments as for `answer`."""
+        """Fused logits ``[N, n_classes]``; arguments as for `StreamNetwork.forward`, places are not needed."""
         return self.answer(x, owner, score, n_clips, pictures, there)[0]
 
     def answer(
@@ -109,55 +99,43 @@ class FusionNet(nn.Module):
         score: Tensor,
         n_clips: int,
         pictures: Mapping[str, Tensor] | None = None,
-        there: Mapping[str, Tensor] | None = None,
+        there: Mapping[str, Sequence[bool]] | None = None,
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """What the clips show, and which streams say so.
-
-        Args:
-            x, owner, score, n_clips: skeletons, see `SkeletonModel.forward`.
-            pictures: further streams, ``[N, C, T, H, W]``.
-            there: ``[N]`` booleans by stream of pictures, which clips have it; a stream without an entry is there
-                in all clips if it is among the pictures, and in none otherwise.
+        """What the clips show, and which streams say so; arguments as for `StreamNetwork.forward`.
 
         Returns:
             fused logits ``[N, K]``, how much each stream weighed ``[N, S]``, and each stream's own logits.
         """
-        pictures, there = pictures or {}, there or {}
-        device = self._like.device
-        features, logits, present = {}, {}, []
+        features, logits, masks = {}, {}, []
         for name, encoder in self.encoders.items():
             if name == SKELETON:
-                seen = torch.zeros(n_clips, dtype=torch.bool, device=device)
-                seen[owner[(score > 0).flatten(1).any(1)]] = True
+                mask = clips_with_people(score, owner, n_clips)
                 features[name] = encoder.clip_features(x, owner, score, n_clips)  # type: ignore[operator]
                 logits[name] = encoder.head(features[name])  # type: ignore[operator]
             else:
-                given = torch.full((n_clips,), name in pictures, device=device)
-                seen = there.get(name, given) & given
-                features[name], logits[name] = self._of_pictures(name, pictures.get(name), seen, n_clips)
-            present.append(seen)
+                clips, flags = self.present(name, pictures, there, n_clips)
+                mask = to_mask(flags, self.like.device)
+                features[name], logits[name] = self._of_pictures(name, clips, flags)
+            masks.append(mask)
+        present = torch.stack(masks, 1)
         if self.fuse is None:
             (alone,) = logits.values()
-            weight = present[0].to(alone.dtype).unsqueeze(1)
-            fused = torch.where(present[0].unsqueeze(1), alone, torch.zeros_like(alone))
+            weight = present.to(alone.dtype)
+            fused = torch.where(present, alone, torch.zeros_like(alone))
         else:
-            fused, weight = self.fuse(features, logits, torch.stack(present, 1))
-        self._last = (logits, torch.stack(present, 1)) if self.training else None
+            fused, weight = self.fuse(features, logits, present)
+        self._last = (logits, present) if self.training else None
         return fused, weight, logits
 
-    def _of_pictures(self, name: str, x: Tensor | None, seen: Tensor, n_clips: int) -> tuple[Tensor, Tensor]:
+    def _of_pictures(self, name: str, clips: Tensor | None, flags: Flags) -> tuple[Tensor, Tensor]:
         """Features and logits of a stream, 0 for the clips that lack it, which the encoder never sees."""
         encoder = self.encoders[name]
-        like = self._like
-        features = like.new_zeros(n_clips, encoder.n_features)  # type: ignore[arg-type]
-        logits = like.new_zeros(n_clips, self.n_classes)
-        if x is None or not bool(seen.any()):
-            return features, logits
-        whole = bool(seen.all())
-        some, own = encoder.features_and_logits(x if whole else x[seen])  # type: ignore[operator]
-        if whole:
-            return some, own
-        return features.to(some.dtype).index_put((seen,), some), logits.to(own.dtype).index_put((seen,), own)
+        if clips is None:
+            zero = zero_of(encoder)
+            shape = len(flags), int(encoder.n_features)  # type: ignore[arg-type]
+            return self.like.new_zeros(shape) + zero, self.like.new_zeros(len(flags), self.n_classes) + zero
+        features, logits = encoder.features_and_logits(clips)  # type: ignore[operator]
+        return put_present(features, flags), put_present(logits, flags)
 
     def extra_loss(self, label: Tensor) -> Tensor | None:
         """The streams' own cross-entropies (the mean over the clips that have them), times ``own_loss``."""
@@ -170,12 +148,6 @@ class FusionNet(nn.Module):
             weight = present[:, i].to(each.dtype)
             total = total + (torch.nan_to_num(each) * weight).sum() / weight.sum().clamp_min(1)
         return self.own_loss * total
-
-    def set_progress(self, share: float) -> None:
-        """Tell the encoders the completed share of training."""
-        for encoder in self.encoders.values():
-            if hasattr(encoder, "set_progress"):
-                encoder.set_progress(share)  # type: ignore[operator]
 
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
         """Named stages, the encoders' one after the other; the head of all is the last."""

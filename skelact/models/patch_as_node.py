@@ -6,7 +6,7 @@ is sampled at every joint, projected, and given to the graph network beside the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,13 +15,15 @@ import torch
 from torch import Tensor, nn
 
 from skelact.errors import CheckpointError, ConfigError, choices
-from skelact.layouts import SkeletonLayout, get_layout
+from skelact.layouts import SkeletonLayout
 from skelact.models.base import SkeletonModel
 from skelact.models.fusion import CHANNELS, SKELETON, StreamSettings
 from skelact.models.settings import LayoutSettings, NetworkSettings
 from skelact.models.stgcn import STGCNSettings
+from skelact.models.streams import StreamNetwork
 from skelact.models.video import VIDEO_MODELS, ResNet3dSettings, VideoModel, VideoSettings
 from skelact.nn.patches import JointPatches
+from skelact.nn.present import put_present, to_mask, zero_of
 from skelact.transforms.places import Places
 
 
@@ -60,7 +62,7 @@ class PictureMap(nn.Module):
             return self.network.maps(x)  # type: ignore[operator]
 
 
-class PatchAsNode(nn.Module):
+class PatchAsNode(StreamNetwork):
     """A graph network whose nodes see the picture at their joints.
 
     Args:
@@ -76,8 +78,6 @@ class PatchAsNode(nn.Module):
         ConfigError: for a network without maps, or values out of range.
     """
 
-    takes_pictures = True
-
     def __init__(
         self,
         layout: SkeletonLayout | str,
@@ -90,7 +90,6 @@ class PatchAsNode(nn.Module):
         drop: float = 0.2,
         frozen: bool = False,
     ) -> None:
-        super().__init__()
         if width < 1 or not 0 <= drop < 1:
             raise ConfigError(
                 f"patch_as_node needs a width of at least 1 and drop in 0..1, got {width} and {drop}"
@@ -99,15 +98,10 @@ class PatchAsNode(nn.Module):
             raise ConfigError(
                 f"the graph network must take {channels_in} + {width} channels, got {graph.channels_in}"
             )
-        self.layout, self.n_classes, self.channels_in = get_layout(layout), n_classes, channels_in
+        encoders = {SKELETON: graph, stream: PictureMap(picture, frozen)}
+        super().__init__(layout, n_classes, channels_in, encoders)
         self.stream, self.drop = stream, drop
-        self.encoders = nn.ModuleDict({SKELETON: graph, stream: PictureMap(picture, frozen)})
         self.patches = JointPatches(picture.n_features, width)
-
-    @property
-    def streams(self) -> list[str]:
-        """The streams' names."""
-        return list(self.encoders)
 
     @property
     def head(self) -> nn.Module:
@@ -148,35 +142,27 @@ class PatchAsNode(nn.Module):
         score: Tensor,
         n_clips: int,
         pictures: Mapping[str, Tensor] | None = None,
-        there: Mapping[str, Tensor] | None = None,
+        there: Mapping[str, Sequence[bool]] | None = None,
         places: Mapping[str, Places] | None = None,
     ) -> Tensor:
-        """Classify clips.
-
-        Args:
-            x, owner, score, n_clips: skeletons, see `SkeletonModel.forward`.
-            pictures: ``[N, C, T, H, W]`` by stream; without it nodes see 0.
-            there: ``[N]`` bool by stream, which clips have it.
-            places: by stream, where the joints are in the pictures, see `skelact.transforms.places.Places`.
-
-        Returns:
-            logits ``[N, n_classes]``.
-        """
-        nodes = x.new_zeros(*x.shape[:3], self.patches.project.out_features)
-        pictures, there, places = pictures or {}, there or {}, places or {}
-        if self.stream in pictures:
-            if self.stream not in places:
-                raise ConfigError(
-                    "patch_as_node needs to know where the joints are in the pictures: set "
-                    f"pipeline.pictures.{self.stream}.places to true"
-                )
-            at = places[self.stream]
-            seen = there.get(self.stream, torch.ones(n_clips, dtype=torch.bool, device=x.device))
+        """Logits ``[N, n_classes]``; arguments as for `StreamNetwork.forward`. Without pictures the nodes see 0."""
+        clips, flags = self.present(self.stream, pictures, there, n_clips)
+        if clips is None:
+            nodes = x.new_zeros(*x.shape[:3], self.patches.project.out_features)
+            nodes = nodes + zero_of(self.encoders[self.stream], self.patches)
+        elif self.stream not in (places or {}):
+            raise ConfigError(
+                "patch_as_node needs to know where the joints are in the pictures: set "
+                f"pipeline.pictures.{self.stream}.places to true"
+            )
+        else:
+            at = (places or {})[self.stream]
+            seen = to_mask(flags, x.device)
             if self.training and self.drop:
                 seen = seen & (torch.rand(n_clips, device=x.device) >= self.drop)
-            clips = torch.where(_five(seen), pictures[self.stream], 0)  # whatever was there, NaN too
             visible = at.there & seen[owner][:, None, None]
-            nodes = self.patches(self.encoders[self.stream](clips), owner, at.xy, visible, at.nearest)
+            maps = put_present(self.encoders[self.stream](clips), flags)
+            nodes = self.patches(maps, owner, at.xy, visible, at.nearest)
         joined = torch.cat([x, nodes.to(x.dtype)], -1)
         return self.encoders[SKELETON](joined, owner, score, n_clips)
 
@@ -184,20 +170,12 @@ class PatchAsNode(nn.Module):
         """The graph network's own, see `SkeletonModel.extra_loss`."""
         return self.encoders[SKELETON].extra_loss(label)  # type: ignore[operator]
 
-    def set_progress(self, share: float) -> None:
-        """Tell the graph network the completed share of training."""
-        self.encoders[SKELETON].set_progress(share)  # type: ignore[operator]
-
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
         """Named stages: the picture's, the projection, the graph's."""
         graph = self.encoders[SKELETON]
         rows = [(f"{self.stream}.{n}", p) for n, p in self.backbone.stages() if n != "head"]
         rows.append(("patches", [self.patches]))
         return rows + [(n, p) for n, p in graph.stages()]  # type: ignore[operator]
-
-
-def _five(mask: Tensor) -> Tensor:
-    return mask.view(-1, 1, 1, 1, 1)
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,22 +11,32 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from skelact.errors import CheckpointError, ConfigError, choices
-from skelact.layouts import SkeletonLayout, get_layout
+from skelact.layouts import SkeletonLayout
 from skelact.models.fusion import SKELETON
 from skelact.models.settings import LayoutSettings
+from skelact.models.streams import StreamNetwork
 from skelact.models.video.slowfast import Pathway
 from skelact.nn.conv3d import Bottleneck3d, ConvNorm3d
 from skelact.nn.heatmap import crop_to_people, make_heatmaps
 from skelact.nn.modules import Modules
+from skelact.nn.present import Flags, clips_with_people, put_present, take_present, to_mask, zero_of
 from skelact.transforms.places import Places
 
 RGB = "rgb"
+STREAMS = (SKELETON, RGB)
 STAGES = 4  # of the pictures' pathway; the heatmaps' has one fewer and meets it from its second stage on
 LINKED = 2  # stages of both that get what the other pathway found
 
 
-class SlowerLink(nn.Sequential):
-    """From the heatmaps' frames to the pictures': a convolution over time with a stride.
+class _Link(nn.Sequential):
+    """Base class of the links between the pathways' frames, in the type of the arithmetic around them."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.to(self.get_parameter("0.weight"))).to(x)
+
+
+class SlowerLink(_Link):
+    """From the heatmaps' frames to the pictures': a convolution over time with a stride, and nothing else.
 
     Args:
         channels: C, in and out.
@@ -35,42 +45,41 @@ class SlowerLink(nn.Sequential):
     """
 
     def __init__(self, channels: int, ratio: int, kernel: int) -> None:
-        super().__init__(
-            ConvNorm3d(channels, channels, (kernel, 1, 1), (ratio, 1, 1), padding=(kernel // 2, 0, 0))
-        )
-
-
-class FasterLink(nn.Sequential):
-    """From the pictures' frames to the heatmaps': a transposed convolution over time; arguments as above."""
-
-    def __init__(self, channels: int, ratio: int, kernel: int) -> None:
-        conv = nn.ConvTranspose3d(
-            channels,
-            channels,
-            (kernel, 1, 1),
-            (ratio, 1, 1),
-            (kernel // 2, 0, 0),
-            (ratio - 1, 0, 0),
-            bias=False,
-        )
+        conv = nn.Conv3d(channels, channels, (kernel, 1, 1), (ratio, 1, 1), (kernel // 2, 0, 0), bias=False)
         nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
-        super().__init__(conv, nn.BatchNorm3d(channels), nn.ReLU(inplace=True))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """``[N, C, T, H, W]`` to ``[N, C, ratio·T, H, W]``, in the type of the arithmetic around it."""
-        return super().forward(x.to(self.get_parameter("0.weight"))).to(x)
+        super().__init__(conv)
 
 
-class RGBPoseConv3d(nn.Module):
+class FasterLink(_Link):
+    """From the pictures' frames to the heatmaps': a transposed convolution over time, batch norm and ReLU.
+
+    Args:
+        channels: C of the pictures' pathway.
+        out: channels that the heatmaps' pathway gets.
+        ratio, kernel: as for `SlowerLink`.
+    """
+
+    def __init__(self, channels: int, out: int, ratio: int, kernel: int) -> None:
+        padding, more = (kernel // 2, 0, 0), (ratio - 1, 0, 0)
+        conv = nn.ConvTranspose3d(channels, out, (kernel, 1, 1), (ratio, 1, 1), padding, more, bias=False)
+        nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+        super().__init__(conv, nn.BatchNorm3d(out), nn.ReLU(inplace=True))
+
+
+class RGBPoseConv3d(StreamNetwork):
     """A slow pathway for pictures and a fast, narrow one for heatmaps of joints, linked in both directions.
 
     Heatmaps are drawn where the joints are in the very pictures that the network sees; recordings that do not say
     that are drawn in the square around their people, as `PoseC3D` does. The pictures' side is four times the
     heatmaps', as stem and pooling divide it by 4, so that both pathways are equally large where they meet.
 
-    The answer is the mean of both heads' probabilities. Where a clip lacks the pictures or the people, it is the
-    other head's. In training the logits are the pictures' head's, and `extra_loss` is the heatmaps' head's
-    cross-entropy: the paper's two losses.
+    The pathways meet after the pictures' second and third stage (the heatmaps' first and second). As in the released
+    code, the link to the pictures keeps the heatmaps' channels (128 and 256) and has neither norm nor ReLU; the link to
+    the heatmaps has a quarter of their channels (32 and 64), norm and ReLU.
+
+    The answer is the mean of both heads' probabilities, in training too; trained is each head by itself
+    (`heads_loss`). Where a clip lacks the pictures or the people, the answer is the other head's. The pictures' pathway
+    sees only the clips that have pictures, and the others get 0 from it.
 
     Args:
         layout, n_classes, channels_in: of the skeletons; their first two channels are drawn if places are unknown.
@@ -88,9 +97,6 @@ class RGBPoseConv3d(nn.Module):
         ConfigError: for values out of range.
     """
 
-    takes_pictures = True
-    streams = (SKELETON, RGB)
-
     def __init__(
         self,
         layout: SkeletonLayout | str,
@@ -106,7 +112,6 @@ class RGBPoseConv3d(nn.Module):
         sigma: float = 0.7,
         dropout: float = 0.5,
     ) -> None:
-        super().__init__()
         if channels_in < 2 or n_classes < 1 or min(width, pose_width, ratio) < 1:
             raise ConfigError(
                 f"RGBPose-Conv3D needs classes, positions of two coordinates, widths and a ratio of at least 1, got "
@@ -119,7 +124,7 @@ class RGBPoseConv3d(nn.Module):
                 f"RGBPose-Conv3D needs odd link_frames, a size that 8 divides and sigma above 0, got {link_frames}, "
                 f"{size} and {sigma}"
             )
-        self.layout, self.n_classes, self.channels_in = get_layout(layout), n_classes, channels_in
+        super().__init__(layout, n_classes, channels_in)  # no stream is seen by a network of its own
         self.ratio, self.size, self.sigma = ratio, size, sigma
         slow = [4 * width * 2**i for i in range(STAGES)]
         fast = [4 * pose_width * 2**i for i in range(STAGES - 1)]
@@ -127,20 +132,25 @@ class RGBPoseConv3d(nn.Module):
         self.stem = ConvNorm3d(len(self.layout), pose_width, (1, 7))
         rows, channels = [], pose_width
         for i, depth in enumerate(pose_depths):
-            linked = 0 if i == 0 else slow[i]
+            linked = 0 if i == 0 else fast[i - 1] // 4
             blocks = [Bottleneck3d(channels + linked, fast[i], (1, 2), temporal=i > 0)]
             blocks += [Bottleneck3d(fast[i], fast[i], temporal=i > 0) for _ in range(depth - 1)]
             rows.append(nn.Sequential(*blocks))
             channels = fast[i]
         self.rows = Modules(rows)
         self.to_slow = Modules(SlowerLink(fast[i], ratio, link_frames) for i in range(LINKED))
-        self.to_fast = Modules(FasterLink(slow[i + 1], ratio, link_frames) for i in range(LINKED))
-        self.encoders = nn.ModuleDict()  # no stream is seen by a network of its own
+        self.to_fast = Modules(
+            FasterLink(slow[i + 1], fast[i] // 4, ratio, link_frames) for i in range(LINKED)
+        )
         self.dropout = nn.Dropout(dropout)
         self.sizes = {RGB: slow[-1], SKELETON: fast[-1]}
         self.n_features = sum(self.sizes.values())
         self.reset_classifier(n_classes)
-        self._last: tuple[Tensor, Tensor] | None = None
+        self._last: tuple[dict[str, Tensor], Flags, Tensor] | None = None
+
+    @property
+    def streams(self) -> Sequence[str]:
+        return STREAMS
 
     def reset_classifier(self, n_classes: int) -> None:
         """Give both pathways new, untrained classifiers."""
@@ -167,12 +177,26 @@ class RGBPoseConv3d(nn.Module):
             pixels = torch.where(known[:, None, None, None], in_picture, pixels)
         return make_heatmaps(pixels, score, owner, n_clips, self.size, self.sigma)
 
-    def pathways(self, clips: Tensor, volume: Tensor) -> tuple[Tensor, Tensor]:
-        """Features ``[N, D]`` of both pathways, of clips ``[N, 3, T, H, W]`` and volumes ``[N, V, S, size, size]``.
+    def pathways(self, clips: Tensor | None, volume: Tensor, there: Flags) -> tuple[Tensor, Tensor]:
+        """Features ``[N, D]`` of both pathways.
+
+        Args:
+            clips: ``[M, 3, T, H, W]`` of the clips that have pictures; None: no clip has.
+            volume: ``[N, V, S, size, size]``.
+            there: which clips have pictures.
 
         Raises:
             ConfigError: if frames or sizes of the two do not fit each other.
         """
+        fast = self.rows[0](functional.max_pool3d(self.stem(volume), (1, 3, 3), 1, (0, 1, 1)))
+        if clips is None:  # the weights of the pictures' pathway get a gradient of 0
+            zero = zero_of(self.slow, self.to_slow, self.to_fast)
+            for i in range(LINKED):
+                n, _, *rest = fast.shape
+                nothing = fast.new_zeros(n, self.to_fast[i].get_parameter("0.weight").shape[1], *rest)
+                fast = self.rows[i + 1](torch.cat([fast, nothing], 1))
+            fast = fast.mean((2, 3, 4))
+            return fast.new_zeros(len(there), self.sizes[RGB]) + zero, fast
         t, frames, side = clips.shape[2], volume.shape[2], clips.shape[3]
         if frames != self.ratio * t or side != 4 * self.size:
             raise ConfigError(
@@ -181,12 +205,11 @@ class RGBPoseConv3d(nn.Module):
                 "pipeline.sampling.n_frames, the pictures' sampling and crop, or model.size"
             )
         slow = self.slow.rows[1](self.slow.rows[0](self.slow.begin(clips)))
-        fast = self.rows[0](functional.max_pool3d(self.stem(volume), (1, 3, 3), 1, (0, 1, 1)))
         for i in range(LINKED):
-            found = self.to_slow[i](fast), self.to_fast[i](slow)
+            found = self.to_slow[i](take_present(fast, there)), put_present(self.to_fast[i](slow), there)
             slow = self.slow.rows[i + 2](torch.cat([slow, found[0]], 1))
             fast = self.rows[i + 1](torch.cat([fast, found[1]], 1))
-        return slow.mean((2, 3, 4)), fast.mean((2, 3, 4))
+        return put_present(slow.mean((2, 3, 4)), there), fast.mean((2, 3, 4))
 
     def forward(
         self,
@@ -195,15 +218,13 @@ class RGBPoseConv3d(nn.Module):
         score: Tensor,
         n_clips: int,
         pictures: Mapping[str, Tensor] | None = None,
-        there: Mapping[str, Tensor] | None = None,
+        there: Mapping[str, Sequence[bool]] | None = None,
         places: Mapping[str, Places] | None = None,
     ) -> Tensor:
-        """Logits ``[N, n_classes]``; arguments as for `PatchAsNode.forward`."""
-        logits, seen = self.answer(x, owner, score, n_clips, pictures, there, places)
-        if self.training:
-            self._last = logits[SKELETON], seen[:, 1]
-            return logits[RGB] * seen[:, :1]
-        self._last = None
+        """Log-probabilities ``[N, n_classes]``; arguments as for `StreamNetwork.forward`."""
+        logits, flags, people = self.answer(x, owner, score, n_clips, pictures, there, places)
+        self._last = (logits, flags, people) if self.training else None
+        seen = torch.stack([to_mask(flags, x.device), people], 1)
         shares = seen.to(logits[RGB].dtype)
         shares = shares / shares.sum(1, keepdim=True).clamp_min(1)
         both = torch.stack([logits[name].softmax(1) for name in (RGB, SKELETON)], 1)
@@ -217,33 +238,33 @@ class RGBPoseConv3d(nn.Module):
         score: Tensor,
         n_clips: int,
         pictures: Mapping[str, Tensor] | None = None,
-        there: Mapping[str, Tensor] | None = None,
+        there: Mapping[str, Sequence[bool]] | None = None,
         places: Mapping[str, Places] | None = None,
-    ) -> tuple[dict[str, Tensor], Tensor]:
-        """Both heads' logits, and ``[N, 2]`` bool: which clips have pictures, and people."""
-        pictures, there, places = pictures or {}, there or {}, places or {}
-        volume = self.draw(x, owner, score, n_clips, places.get(RGB))
-        seen = torch.full((n_clips,), RGB in pictures, dtype=torch.bool, device=x.device)
-        seen = there.get(RGB, seen) & seen
-        side = 4 * self.size
-        clips = volume.new_zeros(n_clips, 3, max(1, x.shape[1] // self.ratio), side, side)
-        if RGB in pictures:
-            clips = torch.where(seen.view(-1, 1, 1, 1, 1), pictures[RGB], 0)
-        people = torch.zeros(n_clips, dtype=torch.bool, device=x.device)
-        people = people.index_put((owner,), (score > 0).flatten(1).any(1), accumulate=True)
+    ) -> tuple[dict[str, Tensor], Flags, Tensor]:
+        """Both heads' logits ``[N, K]``, which clips have pictures, and ``[N]`` bool: which have people."""
+        clips, flags = self.present(RGB, pictures, there, n_clips)
+        volume = self.draw(x, owner, score, n_clips, (places or {}).get(RGB))
         like = self.heads[RGB].get_parameter("weight")
-        features = self.pathways(clips.to(like), volume.to(like))
+        features = self.pathways(None if clips is None else clips.to(like), volume.to(like), flags)
         names = (RGB, SKELETON)
         logits = {n: self.heads[n](self.dropout(f.to(like))) for n, f in zip(names, features, strict=True)}
-        return logits, torch.stack([seen, people], 1)
+        return logits, flags, clips_with_people(score, owner, n_clips)
 
-    def extra_loss(self, label: Tensor) -> Tensor | None:
-        """Cross-entropy of the heatmaps' head over the clips that show people."""
-        if self._last is None:
-            return None
-        logits, seen = self._last
-        each = functional.cross_entropy(logits.float(), label, reduction="none")
-        return (each * seen).sum() / seen.sum().clamp_min(1)
+    def heads_loss(self, label: Tensor, criterion: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+        """The paper's loss, the sum of both heads', instead of one of the answer; of the last `forward` in training.
+
+        Args:
+            label: ``[N]`` classes.
+            criterion: of logits and labels. The pictures' head counts for the clips that have pictures; a clip
+                without people adds a constant to the heatmaps' head's.
+        """
+        assert self._last is not None, "the loss is of a forward pass in training mode"
+        logits, flags, people = self._last
+        rgb, pose = logits[RGB].float(), logits[SKELETON].float()
+        first = (
+            criterion(take_present(rgb, flags), take_present(label, flags)) if any(flags) else 0 * rgb.sum()
+        )
+        return first + criterion(pose * people.unsqueeze(1), label)
 
     def start_stream(self, name: str, state: Mapping[str, Tensor], where: str) -> None:
         """Begin a pathway with the weights that it had alone: `SlowOnly`'s (rgb) or `PoseC3D`'s (skeleton).
@@ -254,8 +275,8 @@ class RGBPoseConv3d(nn.Module):
             ConfigError: for another stream.
             CheckpointError: if the weights are of another network, or other widths.
         """
-        if name not in self.streams:
-            raise ConfigError(choices(name, self.streams, "stream of the network (train.init_streams)"))
+        if name not in STREAMS:
+            raise ConfigError(choices(name, STREAMS, "stream of the network (train.init_streams)"))
         own = self.state_dict()
         wanted = {f"heads.{name}.weight": "head.weight", f"heads.{name}.bias": "head.bias"}
         parts = ("slow.",) if name == RGB else ("stem.", "rows.")
@@ -312,7 +333,7 @@ class RGBPoseConv3dSettings(LayoutSettings):
     @property
     def streams(self) -> dict[str, None]:
         """The streams' names."""
-        return dict.fromkeys(RGBPoseConv3d.streams)
+        return dict.fromkeys(STREAMS)
 
     def build(
         self,

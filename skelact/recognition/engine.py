@@ -84,18 +84,24 @@ def predict_logits(
     batch_size: int = 64,
     views: int = 1,
     progress: Progress | None = None,
+    *,
+    crops: bool = False,
 ) -> Tensor:
     """Logits ``[N, views, classes]`` of clips ``[N]`` of a set; other arguments as for `compute_logits`.
 
     Args:
         pipeline: what the network sees.
         views: samples per clip, spread over it.
+        crops: look at every test crop of each sample (`PictureInput.test_crops`), not at the middle alone; there are
+            ``views × crops`` answers then, a sample's crops side by side.
     """
+    n_crops = pipeline.n_crops if crops else 1
 
     def make_batch(some: slice, view: tuple[int, int]) -> SkeletonBatch:
-        return pipeline(data, clips[some], view=view)
+        sample, crop = divmod(view[0], n_crops)
+        return pipeline(data, clips[some], view=(sample, views), crop=crop if n_crops > 1 else None)
 
-    return compute_logits(model, make_batch, len(clips), batch_size, views, progress)
+    return compute_logits(model, make_batch, len(clips), batch_size, views * n_crops, progress)
 
 
 def window_logits(

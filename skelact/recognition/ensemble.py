@@ -6,6 +6,7 @@ lists each member's network, pipeline and weight.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -98,7 +99,10 @@ class Ensemble:
         views: int = 1,
         progress: Progress | None = None,
     ) -> list[Tensor]:
-        """Logits ``[N, views, K]`` of every member for clips of a set."""
+        """Logits ``[N, views × crops, K]`` of every member for clips of a set, a sample's crops side by side.
+
+        ``crops`` is `n_crops`, and the answers of a member that sees fewer are repeated.
+        """
         total = len(clips) * len(self.members)
         results = []
         for member in self.members:
@@ -110,10 +114,16 @@ class Ensemble:
                 if progress:
                     progress(before + done, total, what)
 
-            results.append(
-                predict_logits(member.network, data, clips, member.pipeline, batch_size, views, shifted)
+            logits = predict_logits(
+                member.network, data, clips, member.pipeline, batch_size, views, shifted, crops=True
             )
+            results.append(logits.repeat_interleave(self.n_crops * views // logits.shape[1], 1))
         return results
+
+    @property
+    def n_crops(self) -> int:
+        """How many crops of a sample the members see together: the least common multiple of theirs."""
+        return math.lcm(*(member.pipeline.n_crops for member in self.members))
 
     def readable(self, data: SkeletonSet, clips: Tensor) -> tuple[Tensor, dict[str, str]]:
         """The clips that every member can be given its input from, and why the others cannot, by their names.

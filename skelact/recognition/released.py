@@ -74,8 +74,9 @@ class ReleasedPipeline(Pipeline):
         training: bool = False,
         generator: torch.Generator | None = None,
         view: tuple[int, int] = (0, 1),
+        crop: int | None = None,
     ) -> SkeletonBatch:
-        """The batch that the network sees, absent people as the release made them; arguments as for `gather`.
+        """The batch that the network sees, absent people as the release made them; arguments as for `Pipeline`.
 
         Raises:
             ConfigError: for training, which a release's test input is not for.

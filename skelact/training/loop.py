@@ -26,7 +26,7 @@ from skelact.recognition.engine import call_model, predict_logits
 from skelact.training.fabric import make_fabric
 from skelact.training.history import HistoryWriter
 from skelact.training.interrupt import interrupts_held
-from skelact.training.losses import LOSSES, class_weights
+from skelact.training.losses import LOSSES, class_weights, training_loss
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.order import epoch_order
 from skelact.training.resume import differences, load_resume, save_resume
@@ -279,14 +279,16 @@ def _train_epoch(
     )
     sums, n_clips, shown = torch.zeros(2, device=fabric.device), 0, 0.0
     every = 1 if fabric.device.type == "cpu" else SYNC_EVERY
+
+    def criterion(logits: Tensor, label: Tensor) -> Tensor:
+        return LOSSES[settings.loss](logits, label, weight, settings)
+
     for step, batch in enumerate(batches):
         rate = learning_rate(settings, epoch + step / n_steps)
         for group in run.optimiser.param_groups:
             group["lr"] = rate * group.get("scale", 1.0)
         logits = call_model(run.model, batch)
-        loss = LOSSES[settings.loss](logits, batch.label, weight, settings)
-        own = run.plain.extra_loss(batch.label) if hasattr(run.plain, "extra_loss") else None  # type: ignore[operator]
-        loss = loss if own is None else loss + own
+        loss = training_loss(run.plain, logits, batch.label, criterion)
         looks = step % every == 0 or step + 1 == n_steps  # reading a number waits for the device
         shown = float(loss.detach()) if looks else shown
         if not math.isfinite(shown):

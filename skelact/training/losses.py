@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 if TYPE_CHECKING:
@@ -28,6 +28,25 @@ def focal(logits: Tensor, label: Tensor, weight: Tensor | None, settings: TrainS
 
 
 LOSSES: dict[str, Loss] = {"cross_entropy": cross_entropy, "focal": focal}
+
+
+def training_loss(
+    model: nn.Module, logits: Tensor, label: Tensor, criterion: Callable[[Tensor, Tensor], Tensor]
+) -> Tensor:
+    """What a network is trained on, of its last `forward`.
+
+    Args:
+        model: the network. Has it ``heads_loss(label, criterion)``, its heads are trained one by one, and this is the
+            loss; else ``extra_loss(label)``, if it has that, is added to the loss of its answer.
+        logits: its answer ``[N, K]``.
+        label: ``[N]``.
+        criterion: of logits and labels.
+    """
+    if hasattr(model, "heads_loss"):
+        return model.heads_loss(label, criterion)  # type: ignore[operator]
+    loss = criterion(logits, label)
+    own = model.extra_loss(label) if hasattr(model, "extra_loss") else None  # type: ignore[operator]
+    return loss if own is None else loss + own
 
 
 def class_weights(labels: Tensor, n_classes: int, beta: float | None = None) -> Tensor:

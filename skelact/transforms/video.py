@@ -13,7 +13,7 @@ from skelact.errors import ConfigError, choices
 KINETICS_MEAN, KINETICS_STD = (0.43216, 0.394666, 0.37645), (0.22803, 0.22145, 0.216989)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 CORNERS = ((0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0), (0.5, 0.5))  # down, right; as shares of the room
-CROPS = ("centre", "three", "ten")
+CROPS = {"centre": 1, "three": 3, "ten": 10}  # how many crops a network sees of a clip when it is tested
 
 
 def to_float(frames: Tensor) -> Tensor:
@@ -159,10 +159,15 @@ def draw_mirrored(
 
 def mirror(x: Tensor, chosen: Tensor, *, flow: bool = False) -> Tensor:
     """Mirror the chosen ``[N]`` of the clips ``x [N, C, T, H, W]``; ``flow`` as of `flip`."""
+    return torch.where(chosen.view(-1, 1, 1, 1, 1), mirror_all(x, flow=flow), x)
+
+
+def mirror_all(x: Tensor, *, flow: bool = False) -> Tensor:
+    """Mirror the clips ``x [N, C, T, H, W]``; ``flow`` as of `flip`."""
     mirrored = x.flip(4)
     if flow:
         mirrored[:, ::2] = -mirrored[:, ::2]
-    return torch.where(chosen.view(-1, 1, 1, 1, 1), mirrored, x)
+    return mirrored
 
 
 def colour_jitter(
@@ -210,47 +215,36 @@ def _turn_colours(angle: Tensor) -> Tensor:
     return torch.linalg.inv(to_yiq) @ turn @ to_yiq
 
 
-def crop_views(x: Tensor, size: tuple[int, int], crops: str = "centre") -> Tensor:
-    """The crops that a network sees when it is tested: ``[N, C, T, H, W]`` to ``[N, K, C, T, h, w]``.
+def cut_test_crop(
+    x: Tensor, size: tuple[int, int], crops: str = "centre", number: int = 0, *, flow: bool = False
+) -> tuple[Tensor, tuple[int, int], bool]:
+    """One of the crops that a network sees of clips when it is tested.
 
     Args:
-        x: clips, at least as large as ``size``.
+        x: ``[N, C, T, H, W]``, at least as large as ``size``.
         size: (height, width) of a crop; nothing is scaled.
-        crops: ``centre`` (K = 1); ``three`` along the longer side (Feichtenhofer et al., SlowFast, ICCV 2019); ``ten``:
-            the corners and the middle, and their mirror images (K = 10: of flow, negate u of the last five; see
-            `flip`).
+        crops: ``centre``; ``three`` along the longer side (Feichtenhofer et al., SlowFast, ICCV 2019); ``ten``: the
+            corners and the middle, and their mirror images (Krizhevsky et al., NIPS 2012; Wang et al., Temporal
+            Segment Networks, ECCV 2016).
+        number: which of the `CROPS`.
+        flow: the channels are u, v, u, v, ...; u of a mirror image is negated.
+
+    Returns:
+        ``[N, C, T, h, w]``, the crop's (top, left), and whether it is mirrored.
 
     Raises:
-        ConfigError: for another name, or clips smaller than the crop.
+        ConfigError: for another name or number, or clips smaller than the crop.
     """
     height, width = x.shape[3:]
     if crops not in CROPS:
-        raise ConfigError(choices(crops, CROPS, "kind of test crops"))
+        raise ConfigError(choices(crops, tuple(CROPS), "kind of test crops"))
+    if not 0 <= number < CROPS[crops]:
+        raise ConfigError(f"'{crops}' has the crops 0 to {CROPS[crops] - 1}, got {number}")
     if height < size[0] or width < size[1]:
         raise ConfigError(f"clips of {height} × {width} pixels cannot be cut to {size[0]} × {size[1]}")
     along = [(0.5, s) if width >= height else (s, 0.5) for s in (0.0, 0.5, 1.0)]
     places = {"centre": [(0.5, 0.5)], "three": along, "ten": list(CORNERS)}[crops]
-    views = []
-    for down, right in places:
-        top, left = round(down * (height - size[0])), round(right * (width - size[1]))
-        views.append(x[..., top : top + size[0], left : left + size[1]])
-    if crops == "ten":
-        views += [view.flip(-1) for view in views]
-    return torch.stack(views, 1)
-
-
-def fovea_and_context(x: Tensor) -> tuple[Tensor, Tensor]:
-    """The middle of the picture at full size, and the whole at half of it, both ``[N, C, T, H / 2, W / 2]``.
-
-    Source: Karpathy et al., CVPR 2014 (178 × 178 pixels become two of 89 × 89).
-
-    Raises:
-        ConfigError: if a side is odd.
-    """
-    n, c, t, height, width = x.shape
-    if height % 2 or width % 2:
-        raise ConfigError(f"fovea and context need sides that can be halved, got {height} × {width}")
-    h, w = height // 2, width // 2
-    top, left = (height - h) // 2, (width - w) // 2
-    context = functional.avg_pool2d(x.reshape(n, c * t, height, width), 2).view(n, c, t, h, w)
-    return x[..., top : top + h, left : left + w], context
+    down, right = places[number % len(places)]
+    top, left = round(down * (height - size[0])), round(right * (width - size[1]))
+    crop, mirrored = x[..., top : top + size[0], left : left + size[1]], number >= len(places)
+    return (mirror_all(crop, flow=flow) if mirrored else crop), (top, left), mirrored

@@ -110,6 +110,10 @@ def test_evaluate(trained: Path, dataset: Path, tmp_path: Path) -> None:
         "evaluate", trained / "best.safetensors", "--split", "all", "--out", tmp_path / "all", "--views", 2
     )
     assert done.code == 0 and "12 clips" in done.out and "were trained on" in done.out
+    assert "each sample (clip)" in done.out and "hit@1" in done.out
+    written = json.loads((tmp_path / "all" / "metrics.json").read_text())
+    assert written["video_hit1"] == written["top1"] and 0 <= written["clip_hit1"] <= 1
+    assert "clip_hit5" not in written and "hit@1" in (tmp_path / "all" / "report.html").read_text()
 
 
 def test_report_shows_further_sections(trained: Path, dataset: Path, tmp_path: Path) -> None:

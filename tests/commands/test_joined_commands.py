@@ -75,12 +75,14 @@ def test_a_patch_at_the_hand_tells_what_the_skeleton_does_not(dataset: Path, tmp
         "graph": {"name": "stgcn", "channels": [16, 16], "stride_blocks": [1], "dropout": 0.0},
         "picture": {"name": "resnet3d", "depth": 18, "width": 0.0625, "stem_pool": False},
     }  # fmt: skip
-    done = skelact("train", config(tmp_path, "patch", model), "--data", dataset, "--out", tmp_path)
+    crops = ("--pipeline.pictures.rgb.test-crops", "ten")
+    done = skelact("train", config(tmp_path, "patch", model), "--data", dataset, "--out", tmp_path, *crops)
     assert done.code == 0, done.err
     card = load_checkpoint(tmp_path / "patch")[1]
     assert card.pipeline["pictures"]["rgb"]["places"] is True
     result = skelact("evaluate", tmp_path / "patch", "--json")
-    assert result.code == 0 and result.json["top1"] == 1.0, result.err
+    assert result.code == 0 and result.json["top1"] == result.json["clip_hit1"] == 1.0, result.err
+    assert result.json["crops"] == 10  # the crop is as large as what is kept: five the same, and mirrored
     recogniser = Recogniser(tmp_path / "patch")
     for skeleton in read_store(dataset)[8:]:
         found = recogniser.recognise(skeleton, video=dataset.parent / str(skeleton.info["video"]))

@@ -26,12 +26,14 @@ def test_a_stream_may_be_missing_in_any_clip() -> None:
     assert batch.has("rgb").tolist() == [True] * 3
     assert batch.has("flow").tolist() == [True, False, True]
     assert batch.has("depth").tolist() == [False] * 3
+    assert batch.there == {"flow": (True, False, True)}  # on the host, wherever the batch is
+    assert batch.to("meta").there == batch.there
 
 
 def test_streams_move_with_the_batch() -> None:
     batch = make().to("meta")
     assert all(tensor.device.type == "meta" for tensor in batch.tensors())
-    assert len(batch.tensors()) == 4 + 2 + 1
+    assert len(batch.tensors()) == 4 + 2
     assert batch.pictures["rgb"].shape == (3, 3, 4, 8, 8) and batch.layout == make().layout
 
 

@@ -75,9 +75,8 @@ def test_they_are_the_same(
             pipeline(data, clips, training=training, generator=torch.Generator().manual_seed(5))
             for data in (kept, read.to("cpu"))
         ]
-        assert torch.equal(batches[0].there[name], batches[1].there[name])
-        assert batches[0].there[name].tolist() == [True, False, True, True, True]
-        there = batches[0].there[name]
+        assert batches[0].there[name] == batches[1].there[name] == (True, False, True, True, True)
+        there = batches[0].has(name)
         assert torch.equal(batches[0].pictures[name][there], batches[1].pictures[name][there])
 
 
@@ -92,7 +91,7 @@ def test_a_video_that_is_gone_is_left_out(
     data = opened(tmp_path / "set.h5", "rgb", seen)
     (tmp_path / "1.mp4").unlink()
     batch = Pipeline(pictures={"rgb": seen})(data, torch.tensor([0, 1]))
-    assert batch.there["rgb"].tolist() == [True, False]
+    assert batch.there["rgb"] == (True, False)
     assert "1.mp4" in data.pictures[seen.kept_as("rgb")].missing[1]
 
 

@@ -10,7 +10,7 @@ import torch
 from motion_pictures import encode, pan, texture
 
 from skelact.datasets.clip_sampling import ClipSampling, Framing
-from skelact.datasets.picture_files import attach_pictures, find_videos, person_boxes
+from skelact.datasets.picture_files import attach_pictures, boxes_of, find_videos, person_boxes
 from skelact.datasets.pictures import KINDS, PictureInput, PictureSet, spread_moments
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
@@ -122,7 +122,7 @@ def test_moments_lie_in_the_window() -> None:
     seen = PictureInput(ClipSampling("segments", 1, segments=4), Framing((8, 8)), 10, crop=8)
     window = torch.tensor([[0.0, 1.0], [0.0, 1.0], [0.5, 1.0]])
     x, there = numbered().sample(torch.tensor([0, 1, 2]), seen, window)
-    assert there.tolist() == [True, False, True]
+    assert list(there) == [True, False, True]
     assert seen_numbers(x)[0].tolist() == [
         2,
         7,
@@ -215,7 +215,7 @@ def test_flow_is_read_made_once_and_mirrored(tmp_path: Path) -> None:
 def test_boxes_follow_all_people(videos: Path) -> None:
     skeleton = recording("a", 2, video="clip0.mp4")
     data = a_set(videos, skeleton, recording("b", video="clip1.mp4").with_(picture=None))
-    boxes = person_boxes(data, {0: videos / "clip0.mp4", 1: videos / "clip1.mp4"})
+    boxes = person_boxes(data, {0: videos / "clip0.mp4", 1: videos / "clip1.mp4"}, Framing(region="person"))
     assert set(boxes) == {0} and boxes[0].shape == (25, 5)
     assert skeleton.picture is not None
     place = skeleton.picture
@@ -231,6 +231,76 @@ def test_boxes_follow_all_people(videos: Path) -> None:
     assert not torch.equal(kept.frames, data.pictures[whole.kept_as("rgb")].frames[:10])
 
 
+def test_boxes_follow_the_main_person(videos: Path) -> None:
+    skeleton = recording("a", 3, video="clip0.mp4")
+    assert skeleton.picture is not None
+    place, score = skeleton.picture.copy(), skeleton.score.copy()
+    place[1] += 0.2
+    score[0, 5:], score[2, 24:] = 0, 0
+    skeleton = skeleton.with_(picture=place, score=score)
+    main = boxes_of(skeleton, Framing(region="main_person"))
+    both = boxes_of(skeleton, Framing(region="person"))
+    assert main is not None and both is not None
+    assert np.allclose(main[:, 1:3], place[1].min(1)) and np.allclose(main[:, 3:], place[1].max(1))
+    assert (both[:24, 1:3] < main[:24, 1:3] - 0.05).all()  # alone in the last frame
+    seen = [
+        PictureInput(framing=Framing((48, 48), region=region), fps=10, crop=32)
+        for region in ("person", "main_person")
+    ]
+    data = a_set(videos, skeleton)
+    kept = []
+    for one in seen:
+        attach_pictures(data, {"rgb": one})
+        kept.append(data.pictures[one.kept_as("rgb")])
+    assert kept[0].regions is not None and kept[1].regions is not None
+    together, alone = (one.regions[:9, 2:] - one.regions[:9, :2] for one in kept)
+    assert (alone < together).all()
+    with pytest.raises(ConfigError, match="whole, person, main_person"):
+        Framing(region="everybody")  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="stand still"):
+        PictureInput(framing=Framing((48, 48), region="main_person"), crop=32, stacking="trajectory")
+
+
+def test_test_crops_are_of_evaluation() -> None:
+    made = torch.Generator().manual_seed(0)
+    whole, one = torch.tensor([[0.0, 1.0]]), torch.tensor([0])
+    for name, channels in (("rgb", 3), ("flow", 2)):
+        frames = torch.randint(0, 256, (6, 8, 12, channels), generator=made, dtype=torch.uint8)
+        pictures = PictureSet(name, frames, torch.tensor([6]), 10.0)
+        full = pictures.sample(one, PictureInput(framing=Framing((8, 8)), crop=8), whole)[0]  # of the middle
+        assert full.shape[3:] == (8, 8)
+        middle = PictureInput(framing=Framing((8, 12)), crop=6)
+        ten = PictureInput(framing=Framing((8, 12)), crop=6, test_crops="ten")
+        looks = [pictures.look(one, ten, whole, crop=k) for k in range(10)]
+        assert torch.equal(looks[4].x, pictures.look(one, middle, whole).x)
+        assert torch.equal(pictures.look(one, ten, whole).x, looks[4].x)  # in validation: the middle
+        assert torch.equal(pictures.look(one, middle, whole, crop=3).x, looks[4].x)
+        sign = torch.tensor([-1.0, 1.0] if name == "flow" else [1.0] * 3).view(1, -1, 1, 1, 1)
+        for k in range(5):
+            assert torch.equal(looks[k + 5].x, looks[k].x.flip(4) * sign)
+            assert bool(looks[k + 5].mirrored) and not bool(looks[k].mirrored)
+            assert torch.equal(looks[k + 5].box, looks[k].box)
+        assert torch.allclose(looks[3].box, torch.tensor([[2 / 8, 6 / 12, 6 / 8, 6 / 12]]))
+        assert len(torch.stack([look.x for look in looks]).unique(dim=0)) == 10
+        views = [pictures.look(one, ten, whole, view=(i, 2), crop=0).share for i in range(2)]
+        assert not torch.equal(*views)
+    for settings, hint in (
+        ({"test_crops": "five"}, "centre, three, ten"),
+        ({"test_crops": "three", "crop": 128}, "longer"),
+    ):
+        with pytest.raises(ConfigError, match=hint):
+            PictureInput(**settings)
+    with pytest.raises(ConfigError, match="same test_crops"):
+        Pipeline(
+            pictures={
+                "rgb": PictureInput(test_crops="ten"),
+                "flow": PictureInput(framing=Framing((128, 171)), test_crops="three"),
+            }
+        )
+    both = Pipeline(pictures={"rgb": PictureInput(test_crops="ten"), "flow": PictureInput()})
+    assert both.n_crops == 10 and Pipeline().n_crops == 1
+
+
 def test_a_batch_carries_pictures_in_step(videos: Path) -> None:
     data = a_set(videos, recording("a", video="clip0.mp4"), recording("b"))
     pipeline = Pipeline(pictures={"rgb": WHOLE})
@@ -238,7 +308,7 @@ def test_a_batch_carries_pictures_in_step(videos: Path) -> None:
         pipeline(data, torch.tensor([0]))
     attach_pictures(data, pipeline.pictures)
     batch = pipeline(data, torch.tensor([1, 0]))
-    assert batch.pictures["rgb"].shape == (2, 3, 16, 32, 32) and batch.there["rgb"].tolist() == [False, True]
+    assert batch.pictures["rgb"].shape == (2, 3, 16, 32, 32) and batch.there["rgb"] == (False, True)
     plain = Pipeline()(data, torch.tensor([1, 0]))
     assert torch.equal(plain.x, batch.x) and not plain.pictures
     for seed in range(3):  # the skeletons of a training batch do not depend on the pictures

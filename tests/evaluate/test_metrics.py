@@ -10,6 +10,7 @@ from skelact.evaluate.metrics import (
     average_precision,
     classification_metrics,
     combine_clips,
+    hit_metrics,
     top_k_accuracy,
     wilson_interval,
 )
@@ -123,3 +124,25 @@ def test_wrong_number_of_names_and_clips():
         combine_clips(np.zeros((2, 3)))
     with pytest.raises(DataError, match="not finite"):
         combine_clips(np.full((1, 1, 2), np.nan))
+
+
+def test_hits_of_clips_and_of_videos() -> None:
+    """Two videos of two samples with two crops each, by hand."""
+    sure, wrong = (
+        np.log([0.7, 0.1, 0.1, 0.1 / 3, 0.1 / 3, 0.1 / 3]),
+        np.log([0.06, 0.06, 0.06, 0.06, 0.06, 0.7]),
+    )
+    weak = np.log([0.02, 0.25, 0.25, 0.2, 0.14, 0.14])  # of class 0 the sixth best
+    logits = np.stack([np.stack([sure, sure, weak, weak]), np.stack([wrong, sure, wrong, wrong])])
+    labels = np.array([0, 0])
+    hits = hit_metrics(logits, labels, n_crops=2)
+    # samples: sure, weak; (wrong + sure) / 2, where class 0 has 0.38 and class 5 has 0.37; wrong
+    assert hits["clip_hit1"] == pytest.approx(2 / 4) and hits["video_hit1"] == pytest.approx(1 / 2)
+    assert hits["clip_hit5"] == pytest.approx(3 / 4) and hits["video_hit5"] == 1.0
+    alone = hit_metrics(logits, labels)
+    assert alone["clip_hit1"] == pytest.approx(3 / 8) and alone["video_hit1"] == hits["video_hit1"]
+    one = hit_metrics(logits[:, :1], labels)
+    assert one["clip_hit1"] == one["video_hit1"] and one["clip_hit5"] == one["video_hit5"]
+    assert set(hit_metrics(logits[..., :5], labels)) == {"clip_hit1", "video_hit1"}
+    with pytest.raises(DataError, match="3 crops"):
+        hit_metrics(logits, labels, n_crops=3)

@@ -11,6 +11,8 @@ from skelact.models.video import create_video_model
 from skelact.nn.fast import inference_form
 from skelact.nn.heatmap import make_heatmaps
 from skelact.settings import from_plain, to_plain
+from skelact.training.losses import LOSSES, training_loss
+from skelact.training.settings import TrainSettings
 from skelact.transforms.places import Places
 
 TINY = {
@@ -50,13 +52,13 @@ def test_the_links_go_both_ways() -> None:
     slow = net.slow.rows[1](net.slow.rows[0](net.slow.begin(pictures["rgb"])))
     fast = net.rows[0](torch.nn.functional.max_pool3d(net.stem(volume), (1, 3, 3), 1, (0, 1, 1)))
     assert slow.shape[2:] == (T, 8, 8) and fast.shape[2:] == (S, 8, 8)
-    conv, norm = net.to_slow[0][0][0], net.to_slow[0][0][1]
+    conv = net.to_slow[0][0]
     padded = torch.nn.functional.pad(fast, (0, 0, 0, 0, 3, 3))
     steps = [
         torch.einsum("nckhw,dck->ndhw", padded[:, :, 4 * t : 4 * t + 7], conv.weight[..., 0, 0])
         for t in range(T)
     ]
-    assert torch.allclose(net.to_slow[0](fast), norm(torch.stack(steps, 2)).relu(), atol=1e-5)
+    assert torch.allclose(net.to_slow[0](fast), torch.stack(steps, 2), atol=1e-5)
     conv, norm = net.to_fast[0][0], net.to_fast[0][1]
     spread = torch.zeros(n, conv.weight.shape[1], S + 6, 8, 8)
     for t in range(T):
@@ -71,7 +73,7 @@ def test_the_links_go_both_ways() -> None:
     b = net.rows[2](torch.cat([fast, net.to_fast[1](slow)], 1)).mean((2, 3, 4))
     assert all(
         torch.allclose(x, y, atol=1e-5)
-        for x, y in zip(net.pathways(pictures["rgb"], volume), (a, b), strict=True)
+        for x, y in zip(net.pathways(pictures["rgb"], volume, (True,) * n), (a, b), strict=True)
     )
 
 
@@ -80,23 +82,47 @@ def test_scores_are_averaged_and_losses_added() -> None:
     net = network().eval()
     for head in net.heads.values():
         torch.nn.init.normal_(head.weight)
-    logits, seen = net.answer(*given)
-    assert bool(seen.all())
+    logits, flags, people = net.answer(*given)
+    assert flags == (True, True) and people.tolist() == [True, True]
     mean = (logits["rgb"].softmax(1) + logits["skeleton"].softmax(1)) / 2
     assert torch.allclose(net(*given).exp(), mean, atol=1e-5)
     assert torch.allclose(inference_form(net)(*given), net(*given), atol=1e-3)
     half = inference_form(net, torch.bfloat16)(*given)
     assert half.dtype == torch.float32 and torch.allclose(half.exp(), mean, atol=0.05)
-    assert net.extra_loss(torch.tensor([0, 1])) is None
     net.train()
     label = torch.tensor([2, 1])
-    got = torch.nn.functional.cross_entropy(net(*given), label) + net.extra_loss(label)
-    logits, _ = net.answer(*given)  # running statistics play no part in training
+    answer = net(*given)
+    got = training_loss(net, answer, label, torch.nn.functional.cross_entropy)
+    logits = net.answer(*given)[0]  # running statistics play no part in training
+    mean = (logits["rgb"].softmax(1) + logits["skeleton"].softmax(1)) / 2
+    assert torch.allclose(answer.exp(), mean, atol=1e-5)  # so the figure of training is the joint answer's
     both = sum(torch.nn.functional.cross_entropy(one, label) for one in logits.values())
     assert torch.allclose(got, both, atol=1e-5)
+    settings = TrainSettings(label_smoothing=0.3)
+    smooth = training_loss(net, answer, label, lambda z, y: LOSSES["cross_entropy"](z, y, None, settings))
+    assert not torch.allclose(smooth, got)
     got.backward()
     for name, value in net.named_parameters():
         assert value.grad is not None and value.grad.isfinite().all(), name
+
+
+def test_clips_without_pictures_leave_no_trace_in_the_pictures_pathway() -> None:
+    x, owner, score, n, pictures, _, places = batch()
+    label = torch.tensor([2, 1])
+    net, alone = network().train(), network().train()
+    there = {"rgb": (False, True)}
+    net(x, owner, score, n, pictures, there, places)
+    loss = training_loss(net, torch.empty(0), label, torch.nn.functional.cross_entropy)
+    alone.slow.rows[1](alone.slow.rows[0](alone.slow.begin(pictures["rgb"][1:])))
+    for part in (0, 1):
+        expected = alone.slow.rows[part].state_dict()
+        for name, value in net.slow.rows[part].state_dict().items():
+            assert torch.equal(value, expected[name]), name
+    logits = net.answer(x, owner, score, n, pictures, there, places)[0]
+    cross = torch.nn.functional.cross_entropy
+    assert torch.allclose(
+        loss, cross(logits["rgb"][1:], label[1:]) + cross(logits["skeleton"], label), atol=1e-5
+    )
 
 
 def test_heatmaps_lie_where_the_joints_are_in_the_picture() -> None:
@@ -123,15 +149,15 @@ def test_what_a_clip_lacks_does_not_count() -> None:
     score[2] = 0
     pictures["rgb"][0] = torch.nan
     there = {"rgb": torch.tensor([False, True])}
-    logits, seen = net.answer(x, owner, score, n, pictures, there, places)
-    assert seen.tolist() == [[False, True], [True, False]]
+    logits, flags, people = net.answer(x, owner, score, n, pictures, there, places)
+    assert flags == (False, True) and people.tolist() == [True, False]
     got = net(x, owner, score, n, pictures, there, places).exp()
     assert torch.allclose(got[0], logits["skeleton"][0].softmax(0), atol=1e-5)
     assert torch.allclose(got[1], logits["rgb"][1].softmax(0), atol=1e-5)
     assert (net(x, owner, torch.zeros_like(score), n) == 0).all()
     net.train()
     assert net(x, owner, score, n, pictures, there, places).isfinite().all()
-    assert net.extra_loss(torch.tensor([0, 1])).isfinite()
+    assert net.heads_loss(torch.tensor([0, 1]), torch.nn.functional.cross_entropy).isfinite()
 
 
 def test_it_begins_as_the_two_networks_that_were_trained_alone() -> None:
@@ -143,7 +169,7 @@ def test_it_begins_as_the_two_networks_that_were_trained_alone() -> None:
     pose.rows[2][0].spread[0].stride = (1, 2, 2)  # the pathway keeps all frames to the end
     pose.rows[2][0].shortcut[0].stride = (1, 2, 2)
     given = batch()
-    logits, _ = net.answer(*given)
+    logits = net.answer(*given)[0]
     assert torch.allclose(logits["rgb"], rgb(given[4]["rgb"]), atol=1e-5)
     volume = net.draw(*given[:4], given[6]["rgb"])
     assert torch.allclose(logits["skeleton"], pose(volume), atol=1e-5)
@@ -159,7 +185,7 @@ def test_it_learns_a_few_clips_by_heart() -> None:
     net, given, label = network().train(), batch(), torch.tensor([2, 1])
     optimiser = torch.optim.Adam(net.parameters(), 0.01)
     for _ in range(15):
-        loss = torch.nn.functional.cross_entropy(net(*given), label) + net.extra_loss(label)
+        loss = training_loss(net, net(*given), label, torch.nn.functional.cross_entropy)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -182,8 +208,8 @@ def test_weights_are_counted_by_hand() -> None:
     rgb += bottlenecks(64, 256, 3, False) + bottlenecks(256, 512, 4, False)
     rgb += bottlenecks(512, 1024, 6, True, 128) + bottlenecks(1024, 2048, 3, True, 256)
     pose = 17 * 32 * 49 + 64 + bottlenecks(32, 128, 4, False)
-    pose += bottlenecks(128, 256, 6, True, 512) + bottlenecks(256, 512, 3, True, 1024)
-    links = sum(7 * c * c + 2 * c for c in (128, 256, 512, 1024))
+    pose += bottlenecks(128, 256, 6, True, 32) + bottlenecks(256, 512, 3, True, 64)
+    links = 7 * (128**2 + 256**2) + 7 * (512 * 32 + 1024 * 64) + 2 * (32 + 64)  # as in PYSKL's code
     heads = 60 * (2048 + 1) + 60 * (512 + 1)
     assert sum(p.numel() for p in net.parameters()) == rgb + pose + links + heads
     alone = create_video_model("slowonly_50", 400)  # published: 32.45 M

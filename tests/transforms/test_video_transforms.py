@@ -126,28 +126,29 @@ def test_colours() -> None:
         video.colour_jitter(clips(channels=2))
 
 
-def test_views_for_testing() -> None:
+def test_crops_for_testing() -> None:
     x = clips()
-    assert torch.equal(video.crop_views(x, (16, 16))[:, 0], x[..., 4:20, 8:24])
-    three = video.crop_views(x, (24, 24), "three")
-    assert three.shape == (4, 3, 3, 2, 24, 24)
+
+    def cut(
+        size: tuple[int, int], crops: str, number: int, x: torch.Tensor = x, **more: bool
+    ) -> torch.Tensor:
+        return video.cut_test_crop(x, size, crops, number, **more)[0]
+
+    assert torch.equal(cut((16, 16), "centre", 0), x[..., 4:20, 8:24])
     for k, left in enumerate((0, 4, 8)):
-        assert torch.equal(three[:, k], x[..., left : left + 24])
-    tall = video.crop_views(x.transpose(3, 4), (24, 24), "three")
-    assert torch.equal(tall[:, 2], x.transpose(3, 4)[..., 8:, :])
-    ten = video.crop_views(x, (16, 16), "ten")
-    assert torch.equal(ten[:, 3], x[..., 8:, 16:]) and torch.equal(ten[:, 5:], ten[:, :5].flip(-1))
-    with pytest.raises(ConfigError, match="centre, three, ten"):
-        video.crop_views(x, (8, 8), "five")
-    with pytest.raises(ConfigError, match="24 × 32"):
-        video.crop_views(x, (25, 8))
-
-
-def test_fovea_and_context() -> None:
-    x = clips(2, height=178, width=178)
-    fovea, context = video.fovea_and_context(x)
-    assert fovea.shape == context.shape == (2, 3, 2, 89, 89)
-    assert torch.equal(fovea, x[..., 44:133, 44:133])
-    torch.testing.assert_close(context[0, 0, 0, 3, 5], x[0, 0, 0, 6:8, 10:12].mean())
-    with pytest.raises(ConfigError, match="halved"):
-        video.fovea_and_context(clips(height=25))
+        assert torch.equal(cut((24, 24), "three", k), x[..., left : left + 24])
+    tall = x.transpose(3, 4)
+    assert torch.equal(cut((24, 24), "three", 2, tall), tall[..., 8:, :])
+    assert video.cut_test_crop(x, (16, 16), "ten", 3)[1:] == ((8, 16), False)
+    assert video.cut_test_crop(x, (16, 16), "ten", 8)[1:] == ((8, 16), True)
+    assert torch.equal(cut((16, 16), "ten", 3), x[..., 8:, 16:])
+    for k in range(5):
+        assert torch.equal(cut((16, 16), "ten", k + 5), cut((16, 16), "ten", k).flip(-1))
+        u, v = (cut((16, 16), "ten", k, flow=True)[:, c].flip(-1) for c in range(2))
+        turned = cut((16, 16), "ten", k + 5, flow=True)
+        assert torch.equal(turned[:, 0], -u) and torch.equal(turned[:, 1], v)
+    for wrong, hint in (
+        (((8, 8), "five"), "centre, three, ten"), (((25, 8), "centre"), "24 × 32"), (((8, 8), "three", 3), "0 to 2"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=hint):
+            video.cut_test_crop(x, *wrong)
