@@ -31,9 +31,9 @@ from skelact.datasets.parts import choose_parts
 from skelact.errors import ConfigError, SkelactError
 from skelact.evaluate.share_plot import plot_shares
 from skelact.io.files import write_text
+from skelact.recipes import find_recipe
 from skelact.recognition.checkpoint import load_checkpoint, load_weights
 from skelact.recognition.engine import predict_logits
-from skelact.recipes import find_recipe
 
 RECIPES = ["utd_mhad_depth", "utd_mhad_stgcn"]
 SHARES = [1.0, 0.5, 0.25, 0.1]
@@ -97,7 +97,9 @@ def summarise(rows: list[dict[str, Any]]) -> list[list[str]]:
             f"{statistics.mean(v):.1f}" + (f" ± {statistics.stdev(v):.1f}" if len(v) > 1 else "")
             for v in zip(*values, strict=True)
         ]
-        lines.append([recipe, f"{100 * share:g} %", str(runs[0]["clips"]["training"]), str(len(runs)), *means])
+        lines.append(
+            [recipe, f"{100 * share:g} %", str(runs[0]["clips"]["training"]), str(len(runs)), *means]
+        )
     return lines
 
 
@@ -113,7 +115,15 @@ def as_latex(rows: list[dict[str, Any]]) -> str:
     cells = [["".join(special.get(c, c) for c in cell) for cell in line] for line in summarise(rows)]
     body = [" & ".join(line) + r" \\" for line in cells]
     head = " & ".join(COLUMNS) + r" \\"
-    lines = [r"\begin{tabular}{lrrrrrr}", r"\toprule", head, r"\midrule", *body, r"\bottomrule", r"\end{tabular}"]
+    lines = [
+        r"\begin{tabular}{lrrrrrr}",
+        r"\toprule",
+        head,
+        r"\midrule",
+        *body,
+        r"\bottomrule",
+        r"\end{tabular}",
+    ]
     return "% needs \\usepackage{booktabs}\n" + "\n".join(lines) + "\n"
 
 

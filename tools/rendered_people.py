@@ -96,7 +96,7 @@ def render_person(clip: Skeleton, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def find_flow(frames: np.ndarray) -> np.ndarray:
-    """Optical flow ``[T, H, W, 2]`` in bytes between a clip's pictures ``[T, H, W, 3]``; the last field stands twice."""
+    """Flow ``[T, H, W, 2]`` in bytes between a clip's pictures ``[T, H, W, 3]``; the last field stands twice."""
     fields = to_bytes(flow_between(frames), FLOW_BOUND).transpose(0, 2, 3, 1)
     return np.concatenate([fields, fields[-1:]])
 

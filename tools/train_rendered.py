@@ -47,8 +47,18 @@ UNUSUAL: dict[str, dict[str, Any]] = {
     "single_frame": {"moments": 1, "views": VIEWS},
     "late_fusion": {"moments": 16},
     "slowfast": {"alpha": 4, "tau": 4, "moments": 16},
-    "convgrbm": {"width": 1.0, "n_maps": 8, "window": 6, "filters": 32, "kernel": 5, "hidden": 64, "dropout": 0.0},
-    **dict.fromkeys(("c3d", "r2plus1d", "gru_rcn", "convlstm", "videolstm"), {"width": 0.125}),  # slow ones
+    "convgrbm": {
+        "width": 1.0,
+        "n_maps": 8,
+        "window": 6,
+        "filters": 32,
+        "kernel": 5,
+        "hidden": 64,
+        "dropout": 0.0,
+    },
+    **{
+        name: {"width": 0.125} for name in ("c3d", "r2plus1d", "gru_rcn", "convlstm", "videolstm")
+    },  # slow ones
 }
 STREAMS = {"two_stream": ["rgb", "flow"], "convgrbm": ["grey"]}  # else colour
 JOINTS = ("stgcn", "skelactnet")
