@@ -114,9 +114,11 @@ def load_rendered(folder: Path, size: Size) -> SkeletonSet:
             flow.append(find_flow(pictures))
             sys.stderr.write(f"\rrendering {number + 1} of {len(clips)}")
         sys.stderr.write("\n")
-        kept = {k: np.concatenate(v) for k, v in {"frames": frames, "regions": regions, "flow": flow}.items()}
         with atomic_path(file) as part, part.open("wb") as out:
-            np.savez(out, length=np.array([len(p) for p in frames]), **kept)
+            np.savez(
+                out, length=np.array([len(p) for p in frames]), frames=np.concatenate(frames),
+                regions=np.concatenate(regions), flow=np.concatenate(flow),
+            )  # fmt: skip
     data = SkeletonSet.from_skeletons([sensed for _, sensed, _ in clips], places=True)
     with np.load(file) as kept:
         length, regions = torch.from_numpy(kept["length"]), torch.from_numpy(kept["regions"])

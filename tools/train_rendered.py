@@ -16,12 +16,11 @@ import argparse
 import json
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from rendered_people import SIZE, Size, divide, load_rendered, picture_input
+from rendered_people import KEPT, Size, divide, load_rendered, picture_input
 
 from skelact.config import Experiment
 from skelact.datasets.augment import Augment
@@ -71,8 +70,9 @@ NETWORKS = [*SMALLEST, *JOINTS, *JOINED]
 def of_pictures(name: str) -> tuple[VideoSettings, int, int]:
     """The small form of a network over pictures, how many moments it sees, and how many times it looks in the test."""
     family = name if name in VIDEO_MODELS else name.rpartition("_")[0]
-    changes = {"width": WIDTH, "dropout": DROPOUT} | UNUSUAL.get(family, {})
-    moments, views = changes.pop("moments", MOMENTS), changes.pop("views", 1)
+    changes: dict[str, Any] = {"width": WIDTH, "dropout": DROPOUT, "moments": MOMENTS, "views": 1}
+    changes |= UNUSUAL.get(family, {})
+    moments, views = changes.pop("moments"), changes.pop("views")
     return video_settings(name, **changes), moments, views
 
 
@@ -90,10 +90,14 @@ def experiment_of(name: str, epochs: int = EPOCHS, seed: int = 0) -> Experiment:
     if name in JOINTS:
         model, pictures = of_joints(name), []
     elif name == "rgbpose_conv3d":
-        size = SIZE // 4
         model = RGBPoseConv3dSettings(
-            width=16, pose_width=8, depths=(1, 1, 1, 1), pose_depths=(1, 1, 1), size=size - size % 8, dropout=DROPOUT
-        )  # fmt: skip
+            width=16,
+            pose_width=8,
+            depths=(1, 1, 1, 1),
+            pose_depths=(1, 1, 1),
+            size=KEPT // 4,
+            dropout=DROPOUT,
+        )
         moments = 8
     elif name in JOINED:
         seen = of_pictures("resnet3d_18")[0]
@@ -107,8 +111,8 @@ def experiment_of(name: str, epochs: int = EPOCHS, seed: int = 0) -> Experiment:
         model = FusionSettings(streams=dict.fromkeys(pictures, network), mode="score")
     places = name in ("patch_as_node", "rgbpose_conv3d")
     see = {stream: picture_input(moments, stream, places) for stream in pictures}
-    if name == "rgbpose_conv3d":
-        see = {stream: replace(one, crop=4 * model.size) for stream, one in see.items()}
+    if name == "rgbpose_conv3d":  # needs four times the heatmaps' side
+        see["rgb"].crop = KEPT
     pipeline = Pipeline(
         Sampling(n_frames=32, crop=(0.8, 1.0)), augment=Augment(rotate=0.2), streams=["joint"], pictures=see
     )
