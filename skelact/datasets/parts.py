@@ -26,10 +26,15 @@ class DataSettings:
         val_by: how a share is held out: whole groups of this column (``subject``), or ``clip``.
         test: split that ``skelact evaluate`` uses by default; ``auto``: the part ``test`` beside the
             training part, else none.
-        val_seed: of the choice of a held-out share; the same whatever the training's seed is.
+        val_seed: of the choice of a held-out share, and of ``share``; the same whatever the training's seed is.
         fold: ``i/k``: instead of ``val``, leave out the i-th of k equal parts of the training part (by
             ``val_by``), so that k trainings together leave out every clip once; see ``skelact fuse``.
         videos: folder of the clips' videos, for streams of pictures; empty: the set names them itself.
+        share: train on this share of the training clips alone, drawn class by class (see `keep_share`) after the
+            validation clips are held out; these and the test part stay whole.
+
+    Raises:
+        ConfigError: for a fold or a share that there is not.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -42,8 +47,14 @@ class DataSettings:
     val_seed: int = 0
     fold: str = ""
     videos: str = ""
+    share: float = 1.0
 
     def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ConfigError(
+                f"data.share must be above 0 and at most 1, such as 0.25 for a quarter of the training clips, got "
+                f"{self.share}"
+            )
         if self.fold:
             read_fold(self.fold)
 
@@ -87,6 +98,25 @@ def hold_out(groups: list, share: float, seed: int) -> np.ndarray:
         if held.sum() + 1 < len(names):
             held[group] = True
     return held[member]
+
+
+def keep_share(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Choose about ``share`` of the clips of every class; what a smaller share keeps, a larger one keeps too.
+
+    Args:
+        labels: class number of each clip, or -1 where it has none: such clips are left out.
+        share: 0 (excluded) to 1.
+        seed: of the choice.
+
+    Returns:
+        booleans, True where a clip is kept: at least one of each class that occurs.
+    """
+    kept = np.zeros(len(labels), bool)
+    for label in np.unique(labels[labels >= 0]):
+        members = np.flatnonzero(labels == label)
+        drawn = np.random.default_rng((seed, int(label))).permutation(members)
+        kept[drawn[: max(1, round(share * len(members)))]] = True
+    return kept
 
 
 def fold_of(groups: list, n_folds: int, seed: int) -> np.ndarray:
@@ -199,7 +229,15 @@ def choose_parts(data: SkeletonSet, settings: DataSettings) -> tuple[Tensor, Ten
     Raises:
         ConfigError, DataError: for an unknown split or column.
     """
-    settings = resolve_parts(data, settings)
+    train, val = _hold_out_part(data, resolve_parts(data, settings))
+    if settings.share < 1:
+        kept = keep_share(data.labels[train].cpu().numpy(), settings.share, settings.val_seed)
+        train = train[torch.as_tensor(kept, device=train.device)]
+    return train, val
+
+
+def _hold_out_part(data: SkeletonSet, settings: DataSettings) -> tuple[Tensor, Tensor | None]:
+    """The parts by settings that leave nothing to the set, all training clips among them."""
     train = data.split(settings.train)
     if isinstance(settings.val, str) and not settings.fold:
         return train, data.split(settings.val)
@@ -230,6 +268,8 @@ def choose_parts(data: SkeletonSet, settings: DataSettings) -> tuple[Tensor, Ten
 def describe_parts(settings: DataSettings, n_train: int, n_val: int | None) -> str:
     """Which clips train, validate and test, in words."""
     text = f"training on {n_train} clips (" + ("all" if settings.train == "all" else settings.train) + ")"
+    if settings.share < 1:
+        text += f", {100 * settings.share:g} % of each class's"
     if n_val is None:
         text += ", no validation"
     elif isinstance(settings.val, str) and not settings.fold:

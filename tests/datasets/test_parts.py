@@ -7,7 +7,14 @@ import pytest
 import torch
 from small_sets import random_set
 
-from skelact.datasets.parts import DataSettings, choose_parts, describe_parts, hold_out, resolve_parts
+from skelact.datasets.parts import (
+    DataSettings,
+    choose_parts,
+    describe_parts,
+    hold_out,
+    keep_share,
+    resolve_parts,
+)
 from skelact.errors import ConfigError, DataError
 
 
@@ -140,3 +147,36 @@ def test_folds_leave_out_every_clip_once() -> None:
             DataSettings(fold=wrong)
     with pytest.raises(ConfigError, match="5 groups cannot be dealt to 6 folds"):
         choose_parts(data, DataSettings(train="all", fold="1/6"))
+
+
+def test_a_share_of_every_class_trains_and_smaller_shares_lie_in_larger_ones() -> None:
+    labels = np.repeat([2, 0, 1, -1, 3], [40, 20, 7, 9, 1])
+    before = np.zeros(len(labels), bool)
+    for share in (0.01, 0.1, 0.25, 0.5, 1.0):
+        kept = keep_share(labels, share, seed=4)
+        assert not (before & ~kept).any() and not kept[labels < 0].any()  # clips without a class are left out
+        for label, n in ((2, 40), (0, 20), (1, 7), (3, 1)):
+            assert kept[labels == label].sum() == max(1, round(share * n))
+        before = kept
+    assert before.sum() == 68
+    assert np.array_equal(keep_share(labels, 0.5, 4), keep_share(labels, 0.5, 4))
+    assert not np.array_equal(keep_share(labels, 0.5, 4), keep_share(labels, 0.5, 5))
+
+
+def test_a_share_leaves_the_validation_clips_as_they_are() -> None:
+    data = random_set("sbu15", n=24, splits={"xsub/train": range(20), "xsub/test": range(20, 24)})
+    counts = lambda part: np.bincount(data.labels[part].numpy(), minlength=len(data.label_names))  # noqa: E731
+    for val in (0.25, 0.0):
+        whole, held = choose_parts(data, DataSettings(val=val, val_by="clip"))
+        settings = DataSettings(val=val, val_by="clip", share=0.5)
+        part, same = choose_parts(data, settings)
+        assert (held is None) == (same is None) and (held is None or torch.equal(held, same))
+        assert set(part.tolist()) < set(whole.tolist())
+        expected = [max(1, round(n / 2)) if n else 0 for n in counts(whole)]
+        assert counts(part).tolist() == expected
+        text = describe_parts(settings, len(part), None if same is None else len(same))
+        assert f"training on {len(part)} clips" in text and "50 % of each class" in text
+    assert "% of each class" not in describe_parts(DataSettings(), 9, None)
+    for share in (0.0, 1.5, -0.1):
+        with pytest.raises(ConfigError, match=rf"data\.share must be above 0 and at most 1.*got {share}"):
+            DataSettings(share=share)
