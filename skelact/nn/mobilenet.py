@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 # expansion, channels, repetitions, stride of the first (table 2 of the paper)
@@ -71,7 +72,7 @@ class MobileNetV2(nn.Module):
 
     def maps(self, x: Tensor) -> Tensor:
         """The last map ``[N, D, H / 32, W / 32]``."""
-        x = self.stem(x)
+        x = self.stem(x.contiguous(memory_format=torch.channels_last))  # twice as fast: depthwise convolutions
         for row in self.rows:
             x = row(x)
         return x
