@@ -72,7 +72,9 @@ class MobileNetV2(nn.Module):
 
     def maps(self, x: Tensor) -> Tensor:
         """The last map ``[N, D, H / 32, W / 32]``."""
-        x = self.stem(x.contiguous(memory_format=torch.channels_last))  # twice as fast: depthwise convolutions
+        x = self.stem(
+            x.contiguous(memory_format=torch.channels_last)
+        )  # twice as fast: depthwise convolutions
         for row in self.rows:
             x = row(x)
         return x

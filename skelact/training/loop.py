@@ -29,7 +29,7 @@ from skelact.training.interrupt import interrupts_held
 from skelact.training.losses import LOSSES, class_weights, training_loss
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.order import epoch_order
-from skelact.training.resume import differences, load_resume, save_resume
+from skelact.training.resume import differences, load_resume, save_resume, with_defaults
 from skelact.training.settings import TrainSettings
 from skelact.training.transfer import freeze_stages, frozen_stages
 
@@ -104,8 +104,8 @@ class _Run:
     def restore(self, path: Path) -> int:
         """Continue from a saved state; returns the epochs that are done."""
         state = load_resume(path, self.fabric.device)
-        if state["config"] != self.card.config:
-            changed = differences(state["config"], self.card.config)
+        changed = differences(with_defaults(state["config"]), with_defaults(self.card.config))
+        if changed:
             raise CheckpointError(
                 f"{path} was trained with another configuration ({', '.join(changed)}); use the same one to "
                 "continue, or another folder (--out), or start again with --restart"
