@@ -48,7 +48,7 @@ class Size:
         seed: of bodies, motions, views, rooms and clothes.
     """
 
-    subjects: int = 40
+    subjects: int = 30
     repetitions: int = 3
     seed: int = 0
 

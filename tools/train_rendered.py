@@ -1,6 +1,6 @@
 """Train every kind of network over pictures, and some over joints, on rendered people; test on people never seen.
 
-python tools/train_rendered.py OUT_FOLDER [NETWORK ...] [--epochs 12] [--subjects 40] [--repetitions 3] [--seed 0]
+python tools/train_rendered.py OUT_FOLDER [NETWORK ...] [--epochs 10] [--subjects 30] [--repetitions 3] [--seed 0]
 
 Twelve actions; a quarter of the bodies is for the test alone. Every clip has its own room, clothes and view, drawn
 from one distribution for training and test (see `rendered_people.py`). Networks are small forms, one of each family
@@ -45,7 +45,7 @@ WIDTH, DROPOUT, MOMENTS, VIEWS = 0.25, 0.2, 12, 10
 UNUSUAL: dict[str, dict[str, Any]] = {
     "single_frame": {"moments": 1, "views": VIEWS},
     "late_fusion": {"moments": 16},
-    "slowfast": {"alpha": 4, "tau": 4, "moments": 16},
+    "slowfast": {"alpha": 4, "tau": 4, "moments": 16, "width": 0.125},
     "convgrbm": {
         "width": 1.0,
         "n_maps": 8,
@@ -56,13 +56,13 @@ UNUSUAL: dict[str, dict[str, Any]] = {
         "dropout": 0.0,
     },
     **{
-        name: {"width": 0.125} for name in ("c3d", "r2plus1d", "gru_rcn", "convlstm", "videolstm")
+        name: {"width": 0.125} for name in ("c3d", "r2plus1d", "slowonly", "gru_rcn", "convlstm", "videolstm")
     },  # slow ones
 }
 STREAMS = {"two_stream": ["rgb", "flow"], "convgrbm": ["grey"]}  # else colour
 JOINTS = ("stgcn", "skelactnet")
 JOINED = ("fusion", "patch_as_node", "rgbpose_conv3d")
-EPOCHS = 12
+EPOCHS = 10
 SMALLEST = [f"{name}_{min(s.depths)}" if s.depths else name for name, s in VIDEO_MODELS.items()]
 NETWORKS = [*SMALLEST, *JOINTS, *JOINED]
 
@@ -117,7 +117,7 @@ def experiment_of(name: str, epochs: int = EPOCHS, seed: int = 0) -> Experiment:
         Sampling(n_frames=32, crop=(0.8, 1.0)), augment=Augment(rotate=0.2), streams=["joint"], pictures=see
     )
     how = TrainSettings(
-        epochs=epochs, batch_size=16, optimiser="adamw", lr=2e-3, weight_decay=0.02, warmup_epochs=1,
+        epochs=epochs, batch_size=8, optimiser="adamw", lr=1e-3, weight_decay=0.02, warmup_epochs=1,
         precision="bf16-mixed", ema=0.98, keep="last", seed=seed,
     )  # fmt: skip
     return Experiment(name=name, pipeline=pipeline, model=model, train=how, views=views)
