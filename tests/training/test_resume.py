@@ -16,4 +16,4 @@ def test_a_setting_that_is_newer_than_the_run_has_its_default() -> None:
 def test_what_is_no_experiment_is_compared_as_it_is() -> None:
     gone = {"no_such_setting": 1}
     assert with_defaults(gone) == gone
-    assert differences(with_defaults(gone), with_defaults({})) == ["no_such_setting: 1 then, None now"]
+    assert differences(with_defaults(gone), {}) == ["no_such_setting: 1 then, None now"]
