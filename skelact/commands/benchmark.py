@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ PARTS = {
     "models": "whole networks against the field's usual form; those named after it, or all",
     "stgcn": "ST-GCN against the field's usual form: models stgcn",
     "video": "networks over video: weights, GFLOP (multiply-adds), clips a second, memory",
+    "loading": "decoding, kept flow, motion vectors (us per frame), waiting in training (--videos FOLDER, or made)",
     "block": "one ST-GCN block against the usual form",
     "propagate": "sparse against dense graph product",
     "gather": "making batches",
@@ -35,6 +37,7 @@ HELP = """Measure speed on this machine. Figures are ratios of runs in turn; giv
   skelact benchmark models ctrgcn stgcnpp
   skelact benchmark stgcn propagate
   skelact benchmark video --names resnet3d_18 slowfast_50 --seconds 3
+  skelact benchmark loading --videos my_videos
   skelact benchmark convert --files nturgb+d_skeletons
   skelact benchmark extract --video clip.mp4
   skelact benchmark --ntu-scale --seconds 60 --model ctrgcn --set ntu_like.h5
@@ -53,6 +56,7 @@ class Options:
         seconds: for each measurement, 6 if not given; with --ntu-scale a whole epoch if not given.
         files: folder of .skeleton files.
         video: a video with one person.
+        videos: folder of videos for loading; small ones are made if not given.
         ntu_scale: make a set of NTU-60's size and train on it, end to end.
         clips: of that set.
         set: where that set is kept and found again (for gpu too); a temporary folder if not given.
@@ -71,6 +75,7 @@ class Options:
     seconds: Annotated[float | None, named("FLOAT")] = None
     files: Annotated[str, named("FOLDER")] = ""
     video: Annotated[str, named("FILE")] = ""
+    videos: Annotated[str, named("FOLDER")] = ""
     ntu_scale: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     clips: int = 56_578
     set: Annotated[str, named("FILE")] = ""
@@ -104,7 +109,7 @@ def main(arguments: list[str], ui: UI) -> int:
         if part not in PARTS:
             raise ConfigError(choices(part, PARTS, "part"))
     needs = {"convert": options.files, "extract": options.video, "ntu-scale": options.ntu_scale, "gpu": False}
-    needs["video"] = False  # by name only: all networks at their papers' sizes take many minutes
+    needs |= {"video": False, "loading": False}  # by name only: they take minutes
     if options.names:
         from skelact.benchmark.video import check_video_names
 
@@ -196,12 +201,11 @@ def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
     if part == "video":
         from skelact.benchmark.video import measure_video
 
-        rows = []
-        for row in measure_video(options.names, seconds, options.size or 0):
-            values = (f"{name} {shown(value)}" for name, value in row.items() if name != "what")
-            ui.say(f"{row['what']}: {', '.join(values)}")
-            rows.append(row)
-        return rows
+        return _one_by_one(measure_video(options.names, seconds, options.size or 0), ui)
+    if part == "loading":
+        from skelact.benchmark.loading import measure_loading
+
+        return _one_by_one(measure_loading(options.videos, seconds), ui)
     if part == "block":
         return kernels.measure_block(seconds / 2)
     if part == "propagate":
@@ -219,6 +223,16 @@ def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
     from skelact.benchmark.extraction import measure_extraction
 
     return [{"what": "extraction", **measure_extraction(options.video)}]
+
+
+def _one_by_one(rows: Iterable[dict[str, Any]], ui: UI) -> list[dict[str, Any]]:
+    """The rows, each said as it is ready."""
+    found = []
+    for row in rows:
+        values = (f"{name} {shown(value)}" for name, value in row.items() if name != "what")
+        ui.say(f"{row['what']}: {', '.join(values)}")
+        found.append(row)
+    return found
 
 
 def describe_machine(threads: int) -> dict[str, Any]:
