@@ -20,6 +20,7 @@ PARTS = {
     "stgcn": "ST-GCN against the field's usual form: models stgcn",
     "video": "networks over video: weights, GFLOP (multiply-adds), clips a second, memory",
     "loading": "decoding, kept flow, motion vectors (us per frame), waiting in training (--videos FOLDER, or made)",
+    "winograd": "convolutions by minimal filtering against PyTorch's: error, time, and what oneDNN runs",
     "block": "one ST-GCN block against the usual form",
     "propagate": "sparse against dense graph product",
     "gather": "making batches",
@@ -109,7 +110,7 @@ def main(arguments: list[str], ui: UI) -> int:
         if part not in PARTS:
             raise ConfigError(choices(part, PARTS, "part"))
     needs = {"convert": options.files, "extract": options.video, "ntu-scale": options.ntu_scale, "gpu": False}
-    needs |= {"video": False, "loading": False}  # by name only: they take minutes
+    needs |= {"video": False, "loading": False, "winograd": False}  # by name only: they take minutes
     if options.names:
         from skelact.benchmark.video import check_video_names
 
@@ -206,6 +207,10 @@ def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
         from skelact.benchmark.loading import measure_loading
 
         return _one_by_one(measure_loading(options.videos, seconds), ui)
+    if part == "winograd":
+        from skelact.benchmark.winograd import measure_winograd
+
+        return measure_winograd(seconds / 2)
     if part == "block":
         return kernels.measure_block(seconds / 2)
     if part == "propagate":
