@@ -154,26 +154,8 @@ def test_it_learns(script: ModuleType, tmp_path: Path, capsys: pytest.CaptureFix
     """Bodies that were not in training; chance is a third."""
     path = rendered(tmp_path, ("walk", "kick", "lie_down"), 12, View(96, 72))
     words = [str(path), "--videos", str(tmp_path), "--out", str(tmp_path / "run"), "--epochs", "15"]
-    script.main(
-        [
-            *words,
-            *[
-                "--width",
-                "0.125",
-                "--frames",
-                "8",
-                "--fps",
-                "8",
-                "--size",
-                "64",
-                "64",
-                "--stride",
-                "1",
-                "--device",
-                "cpu",
-            ],
-        ]
-    )
+    words += ["--width", "0.125", "--frames", "8", "--fps", "8", "--size", "64", "64", "--stride", "1"]
+    script.main([*words, "--device", "cpu"])
     said = capsys.readouterr().out
     losses = [float(v) for v in re.findall(r"loss ([\d.]+)", said)]
     assert losses[-1] < 0.7 * losses[0]

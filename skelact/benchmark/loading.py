@@ -15,7 +15,7 @@ import torch
 
 from skelact.benchmark.timing import median, ratio, time_in_turn
 from skelact.datasets.clip_sampling import ClipSampling, Framing
-from skelact.datasets.picture_reading import PictureTask, load_pictures
+from skelact.datasets.picture_reading import DecodedPictures, PictureTask, load_pictures
 from skelact.datasets.pictures import PictureInput
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
@@ -247,7 +247,8 @@ def measure_waiting(
 
     steps = max(6, round(2 * seconds / run(2).seconds))
     result = run(steps)
-    kept = "in memory" if resident else f"decoded for every batch, {workers} process{'es' * (workers != 1)}"
+    decoded = isinstance(data.pictures[seen.kept_as("rgb")], DecodedPictures)
+    kept = "in memory" if not decoded else f"decoded for every batch, {workers} process{'es' * (workers != 1)}"
     return {
         "what": f"training 3D ResNet-18, width {width:g}, {crop} x {crop}, pictures {kept}",
         "clips/s": steps * BATCH / result.seconds,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,8 @@ class Options:
         model: the network that is trained on it.
         batch_size: clips per step of that training.
         device: auto, cpu, cuda or cuda:1, for that training and for gpu; for models, a GPU if it is named.
-        out: where gpu writes its table (gpu.md) and the same as JSON (gpu.json).
+        out: folder for the tables as Markdown and JSON: benchmark.md and benchmark.json, or gpu.md and gpu.json of gpu,
+            which takes gpu_benchmark if not given; the others are then only printed.
         minutes: for gpu, in all.
         names: for video, the networks; all if not given (skelact models lists them).
         size: for video, pixels along a side instead of the papers' sizes.
@@ -83,7 +85,7 @@ class Options:
     model: str = "ctrgcn"
     batch_size: int = 64
     device: str = "auto"
-    out: Annotated[str, named("FOLDER")] = "gpu_benchmark"
+    out: Annotated[str, named("FOLDER")] = ""
     minutes: float = 7.5
     names: tuple[str, ...] = ()
     size: Annotated[int | None, named("PIXELS")] = None
@@ -149,7 +151,33 @@ def run_parts(chosen: tuple[str, ...], options: Options, ui: UI) -> None:
         columns = list(dict.fromkeys(k for row in rows for k in row))
         ui.table(columns, [[shown(row.get(c, "")) for c in columns] for row in rows], title=PARTS[part])
         results[part] = rows
+        if options.out:
+            write_tables(Path(options.out), results)
+    if options.out:
+        ui.done(f"{Path(options.out) / 'benchmark.md'} and benchmark.json")
     ui.result(results)
+
+
+def write_tables(folder: Path, results: dict[str, Any]) -> None:
+    """Write what is measured so far: a Markdown table for every part, and the same as JSON."""
+    from skelact.io.files import write_text
+
+    lines = ["# Measurements", "", ", ".join(f"{k} {v}" for k, v in results["machine"].items())]
+    for part, rows in results.items():
+        if part == "machine":
+            continue
+        columns = list(dict.fromkeys(k for row in rows for k in row))
+        lines += [
+            "",
+            f"## {part}: {PARTS[part]}",
+            "",
+            "| " + " | ".join(columns) + " |",
+            "|" + " --- |" * len(columns),
+        ]
+        lines += ["| " + " | ".join(str(shown(row.get(c, ""))) for c in columns) + " |" for row in rows]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "benchmark.md", "\n".join(lines) + "\n")
+    write_text(folder / "benchmark.json", json.dumps(results, indent=1, default=str))
 
 
 def run_gpu(options: Options, ui: UI) -> int:
@@ -161,7 +189,7 @@ def run_gpu(options: Options, ui: UI) -> int:
     device = find_gpu(options.device)
     machine = describe_machine(options.threads) | {"GPU": device_name(device), "device": str(device)}
     ui.say(", ".join(f"{k} {v}" for k, v in machine.items()))
-    with holding(options.out, folder=True) as out:
+    with holding(options.out or "gpu_benchmark", folder=True) as out:
         rows = measure_gpu(
             device, out, options.minutes, machine, jobs(options.set), lambda row: ui.say(_said(row))
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def test_what_cannot_be_measured(tmp_path: Path) -> None:
     assert loading.measure_motion(tmp_path / "long.avi", 0.01)["error"] == "mjpeg has none"
 
 
-def test_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[object] = []
 
     def measure(*values: object) -> list[dict[str, object]]:
@@ -72,4 +73,9 @@ def test_the_command(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(loading, "measure_loading", measure)
     words = ["loading", "--videos", str(folder), "--seconds", "2"]
     assert benchmark.main(words, UI(quiet=True)) == 0
-    assert seen == [str(folder), 2.0]
+    assert seen == [str(folder), 2.0] and not list(tmp_path.iterdir())
+    assert benchmark.main([*words, "--out", str(tmp_path / "out")], UI(quiet=True)) == 0
+    assert "| what | ratio |\n| --- | --- |\n| flow | 60.00 |" in (tmp_path / "out/benchmark.md").read_text()
+    assert json.loads((tmp_path / "out/benchmark.json").read_text())["loading"] == [
+        {"what": "flow", "ratio": 60.0}
+    ]
