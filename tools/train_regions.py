@@ -44,7 +44,7 @@ def from_set(options: argparse.Namespace) -> Found:
     """Tables for training and test, the videos, and the numbers and names of the actions, of a set."""
     data = SkeletonSet.open(options.set)
     if (options.train in data.splits) != (options.test in data.splits):
-        data.split(options.train), data.split(options.test)  # which says what there is
+        data.split(options.test if options.train in data.splits else options.train)  # says what there is
     if options.train in data.splits:
         parts = [data.split(name).tolist() for name in (options.train, options.test)]
     else:

@@ -229,7 +229,7 @@ def measure_waiting(
     """Training a 3D ResNet-18 on clips of videos: the share of time in which no batch was ready."""
     seen = PictureInput(
         ClipSampling("segments", 1, segments=SEEN_FRAMES),
-        Framing((crop + crop // 8,) * 2),
+        Framing((crop + crop // 8, crop + crop // 8)),
         fps=SEEN_FPS,
         crop=crop,
     )
@@ -248,7 +248,9 @@ def measure_waiting(
     steps = max(6, round(2 * seconds / run(2).seconds))
     result = run(steps)
     decoded = isinstance(data.pictures[seen.kept_as("rgb")], DecodedPictures)
-    kept = "in memory" if not decoded else f"decoded for every batch, {workers} process{'es' * (workers != 1)}"
+    kept = (
+        "in memory" if not decoded else f"decoded for every batch, {workers} process{'es' * (workers != 1)}"
+    )
     return {
         "what": f"training 3D ResNet-18, width {width:g}, {crop} x {crop}, pictures {kept}",
         "clips/s": steps * BATCH / result.seconds,
