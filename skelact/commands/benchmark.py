@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,6 +20,8 @@ PARTS = {
     "models": "whole networks against the field's usual form; those named after it, or all",
     "stgcn": "ST-GCN against the field's usual form: models stgcn",
     "video": "networks over video: weights, GFLOP (multiply-adds), clips a second, memory",
+    "loading": "decoding, kept flow, motion vectors (us per frame), waiting in training (--videos FOLDER, or made)",
+    "winograd": "convolutions by minimal filtering against PyTorch's: error, time, and what oneDNN runs",
     "block": "one ST-GCN block against the usual form",
     "propagate": "sparse against dense graph product",
     "gather": "making batches",
@@ -35,6 +39,7 @@ HELP = """Measure speed on this machine. Figures are ratios of runs in turn; giv
   skelact benchmark models ctrgcn stgcnpp
   skelact benchmark stgcn propagate
   skelact benchmark video --names resnet3d_18 slowfast_50 --seconds 3
+  skelact benchmark loading --videos my_videos
   skelact benchmark convert --files nturgb+d_skeletons
   skelact benchmark extract --video clip.mp4
   skelact benchmark --ntu-scale --seconds 60 --model ctrgcn --set ntu_like.h5
@@ -53,13 +58,15 @@ class Options:
         seconds: for each measurement, 6 if not given; with --ntu-scale a whole epoch if not given.
         files: folder of .skeleton files.
         video: a video with one person.
+        videos: folder of videos for loading; small ones are made if not given.
         ntu_scale: make a set of NTU-60's size and train on it, end to end.
         clips: of that set.
         set: where that set is kept and found again (for gpu too); a temporary folder if not given.
         model: the network that is trained on it.
         batch_size: clips per step of that training.
         device: auto, cpu, cuda or cuda:1, for that training and for gpu; for models, a GPU if it is named.
-        out: where gpu writes its table (gpu.md) and the same as JSON (gpu.json).
+        out: folder for the tables as Markdown and JSON: benchmark.md and benchmark.json, or gpu.md and gpu.json of gpu,
+            which takes gpu_benchmark if not given; the others are then only printed.
         minutes: for gpu, in all.
         names: for video, the networks; all if not given (skelact models lists them).
         size: for video, pixels along a side instead of the papers' sizes.
@@ -71,13 +78,14 @@ class Options:
     seconds: Annotated[float | None, named("FLOAT")] = None
     files: Annotated[str, named("FOLDER")] = ""
     video: Annotated[str, named("FILE")] = ""
+    videos: Annotated[str, named("FOLDER")] = ""
     ntu_scale: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     clips: int = 56_578
     set: Annotated[str, named("FILE")] = ""
     model: str = "ctrgcn"
     batch_size: int = 64
     device: str = "auto"
-    out: Annotated[str, named("FOLDER")] = "gpu_benchmark"
+    out: Annotated[str, named("FOLDER")] = ""
     minutes: float = 7.5
     names: tuple[str, ...] = ()
     size: Annotated[int | None, named("PIXELS")] = None
@@ -104,7 +112,7 @@ def main(arguments: list[str], ui: UI) -> int:
         if part not in PARTS:
             raise ConfigError(choices(part, PARTS, "part"))
     needs = {"convert": options.files, "extract": options.video, "ntu-scale": options.ntu_scale, "gpu": False}
-    needs["video"] = False  # by name only: all networks at their papers' sizes take many minutes
+    needs |= {"video": False, "loading": False, "winograd": False}  # by name only: they take minutes
     if options.names:
         from skelact.benchmark.video import check_video_names
 
@@ -143,7 +151,33 @@ def run_parts(chosen: tuple[str, ...], options: Options, ui: UI) -> None:
         columns = list(dict.fromkeys(k for row in rows for k in row))
         ui.table(columns, [[shown(row.get(c, "")) for c in columns] for row in rows], title=PARTS[part])
         results[part] = rows
+        if options.out:
+            write_tables(Path(options.out), results)
+    if options.out:
+        ui.done(f"{Path(options.out) / 'benchmark.md'} and benchmark.json")
     ui.result(results)
+
+
+def write_tables(folder: Path, results: dict[str, Any]) -> None:
+    """Write what is measured so far: a Markdown table for every part, and the same as JSON."""
+    from skelact.io.files import write_text
+
+    lines = ["# Measurements", "", ", ".join(f"{k} {v}" for k, v in results["machine"].items())]
+    for part, rows in results.items():
+        if part == "machine":
+            continue
+        columns = list(dict.fromkeys(k for row in rows for k in row))
+        lines += [
+            "",
+            f"## {part}: {PARTS[part]}",
+            "",
+            "| " + " | ".join(columns) + " |",
+            "|" + " --- |" * len(columns),
+        ]
+        lines += ["| " + " | ".join(str(shown(row.get(c, ""))) for c in columns) + " |" for row in rows]
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "benchmark.md", "\n".join(lines) + "\n")
+    write_text(folder / "benchmark.json", json.dumps(results, indent=1, default=str))
 
 
 def run_gpu(options: Options, ui: UI) -> int:
@@ -155,7 +189,7 @@ def run_gpu(options: Options, ui: UI) -> int:
     device = find_gpu(options.device)
     machine = describe_machine(options.threads) | {"GPU": device_name(device), "device": str(device)}
     ui.say(", ".join(f"{k} {v}" for k, v in machine.items()))
-    with holding(options.out, folder=True) as out:
+    with holding(options.out or "gpu_benchmark", folder=True) as out:
         rows = measure_gpu(
             device, out, options.minutes, machine, jobs(options.set), lambda row: ui.say(_said(row))
         )
@@ -196,12 +230,15 @@ def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
     if part == "video":
         from skelact.benchmark.video import measure_video
 
-        rows = []
-        for row in measure_video(options.names, seconds, options.size or 0):
-            values = (f"{name} {shown(value)}" for name, value in row.items() if name != "what")
-            ui.say(f"{row['what']}: {', '.join(values)}")
-            rows.append(row)
-        return rows
+        return _one_by_one(measure_video(options.names, seconds, options.size or 0), ui)
+    if part == "loading":
+        from skelact.benchmark.loading import measure_loading
+
+        return _one_by_one(measure_loading(options.videos, seconds), ui)
+    if part == "winograd":
+        from skelact.benchmark.winograd import measure_winograd
+
+        return measure_winograd(seconds / 2)
     if part == "block":
         return kernels.measure_block(seconds / 2)
     if part == "propagate":
@@ -219,6 +256,16 @@ def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
     from skelact.benchmark.extraction import measure_extraction
 
     return [{"what": "extraction", **measure_extraction(options.video)}]
+
+
+def _one_by_one(rows: Iterable[dict[str, Any]], ui: UI) -> list[dict[str, Any]]:
+    """The rows, each said as it is ready."""
+    found = []
+    for row in rows:
+        values = (f"{name} {shown(value)}" for name, value in row.items() if name != "what")
+        ui.say(f"{row['what']}: {', '.join(values)}")
+        found.append(row)
+    return found
 
 
 def describe_machine(threads: int) -> dict[str, Any]:

@@ -37,11 +37,13 @@ class FlowKind:
         make: makes the function of two RGB pictures ``[H, W, 3]`` that gives the motion from the first to the
             second, ``[2, H, W]``; None: the video's own motion vectors.
         warning: what to say before it is used.
+        grain: pixels between the places where flow is found; what lies between is interpolated.
     """
 
     description: str
     make: Callable[[], Between] | None
     warning: str = ""
+    grain: int = 1
 
 
 def _grey(picture: np.ndarray) -> np.ndarray:
@@ -94,7 +96,7 @@ def _make_raft() -> Between:
 
 
 FLOWS: Mapping[str, FlowKind] = {
-    "dis": FlowKind("dense inverse search (Kroeger et al., ECCV 2016): milliseconds a pair", _make_dis),
+    "dis": FlowKind("dense inverse search (Kroeger et al., ECCV 2016): milliseconds a pair", _make_dis, grain=4),
     "farneback": FlowKind("polynomial expansion (Farnebäck, SCIA 2003): tens of milliseconds", _make_farneback),
     "tvl1": FlowKind(
         "TV-L1 (Zach et al., DAGM 2007), as in I3D and TSN", _make_tvl1,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,17 +17,17 @@ from av.error import FFmpegError
 
 from skelact.errors import DataError
 from skelact.io.files import atomic_path
-from skelact.io.flow import BOUND, all_flow, to_bytes
+from skelact.io.flow import BOUND, all_flow, get_flow, to_bytes
 from skelact.io.reading import checksum
 from skelact.io.video import Video
-from skelact.io.video_frames import Moments, Source, cut_box, find_moments, nearest_frames
+from skelact.io.video_frames import Moments, Source, cut_box, find_moments, nearest_frames, scaled_size
 from skelact.io.video_open import open_container
 
 SUFFIX = ".flow"
 SIZE = 128  # shorter side in pixels
 SHARE = 1.2  # of the video's own bytes that a cache may take
 _TAG = "SKELACT_FLOW"
-_VERSION = 1
+_VERSION = 2  # 1: without ``shrink``
 _QUALITIES = (20, 26, 32, 38, 44)  # of H.264, from the best on
 _KEY_EVERY = "12"  # frames; a later window is reached after half of them on average
 
@@ -44,6 +44,7 @@ class FlowInfo:
         source: checksum of the video file.
         quality: of the coding; 20 is the best.
         size: shorter side that was asked for.
+        shrink: fields are kept at this share of their size, and enlarged when they are read.
         version: of the format.
     """
 
@@ -56,7 +57,13 @@ class FlowInfo:
     source: str
     quality: int
     size: int
+    shrink: int = 1
     version: int = _VERSION
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """(height, width) of the fields in the file."""
+        return -(-self.height // self.shrink), -(-self.width // self.shrink)
 
 
 def flow_path(folder: str | Path, video: str | Path) -> Path:
@@ -95,28 +102,22 @@ def write_flow(
         total = opened.n_frames_estimate or 0
     side = min(size, *full)
     out = Path(out)
+    height, width = scaled_size(*full, side)
+    info = FlowInfo(kind, bound, height, width, *full, source, _QUALITIES[0], size, get_flow(kind).grain)
     with atomic_path(out) as part:
         fields = _counted(all_flow(video, kind, side), total, Path(video).name, progress)
-        coded = ((time, to_bytes(field, bound)) for time, field in fields)
-        info = None
+        _encode(((time, to_bytes(_shrunk(field, info), bound)) for time, field in fields), part, info)
         allowed = SHARE * Path(video).stat().st_size
-        for quality in _QUALITIES:
-
-            def describe(height: int, width: int, quality: int = quality) -> FlowInfo:
-                return FlowInfo(kind, bound, height, width, *full, source, quality, size)
-
-            if info is None:
-                info = _encode(coded, part, describe, quality)
-            else:  # coded again from the better one
-                coarser = part.with_name(part.name + "2")
-                try:
-                    info = _encode(_decode(part), coarser, describe, quality)
-                    os.replace(coarser, part)  # noqa: PTH105
-                finally:
-                    coarser.unlink(missing_ok=True)
+        for quality in _QUALITIES[1:]:
             if part.stat().st_size <= allowed:
                 break
-    assert info is not None
+            info = replace(info, quality=quality)
+            coarser = part.with_name(part.name + "2")
+            try:
+                _encode(_decode(part), coarser, info)  # coded again from the better one
+                os.replace(coarser, part)  # noqa: PTH105
+            finally:
+                coarser.unlink(missing_ok=True)
     return info
 
 
@@ -156,32 +157,56 @@ def read_cached_flow(
     Raises:
         DataError: as `read_frames` and `flow_info`, and for boxes without a size.
     """
-    info = flow_info(path)
     if box is not None and size is None:
         raise DataError(f"{path}: cutting boxes out of flow needs the size (height, width) of the result")
-    height, width = size or (info.height, info.width)
     with Video(path, threads=1) as video:
+        info = _read_tag(video.tags, str(path))
+        shape = size or (info.height, info.width)
         wanted = find_moments(video, path, times, indices)
-        out = np.empty((len(wanted), 2, height, width), np.uint8)
+        out = np.empty((len(wanted), 2, *shape), np.uint8)
         boxes = None if box is None else np.broadcast_to(np.asarray(box, np.float64), (len(wanted), 4))
         for k, frame in nearest_frames(video, wanted, iter):
-            field = _grey(frame)[: 2 * info.height, : info.width].reshape(2, info.height, info.width)
-            if size is not None:
-                field = _resized(field, info, size, None if boxes is None else boxes[k])
-            out[k] = field
+            field = _field(frame, info)
+            if boxes is not None:
+                whole = np.empty((2, info.height, info.width), np.uint8)
+                _enlarge(field, whole)
+                field = _cut(whole, info, boxes[k])
+            _enlarge(field, out[k])
     return out, info
 
 
-def _resized(field: np.ndarray, info: FlowInfo, size: tuple[int, int], box: np.ndarray | None) -> np.ndarray:
+def _field(frame: av.VideoFrame, info: FlowInfo) -> np.ndarray:
+    """The field ``[2, h, w]`` that a frame holds, as large as it is kept."""
+    height, width = info.kept
+    return _grey(frame)[: 2 * height, :width].reshape(2, height, width)
+
+
+def _shrunk(field: np.ndarray, info: FlowInfo) -> np.ndarray:
+    """A field as large as it is kept: the values in the middle of each cell."""
     import cv2
 
-    picture = field.transpose(1, 2, 0)
-    if box is not None:
-        across, down = info.width / info.video_width, info.height / info.video_height
-        scaled = np.rint(box * [across, down, across, down]).astype(np.int64)
-        scaled[2:] = np.maximum(scaled[2:], scaled[:2] + 1)
-        picture = cut_box(picture, scaled)
-    return cv2.resize(np.ascontiguousarray(picture), size[::-1]).transpose(2, 0, 1)
+    if field.shape[1:] == info.kept:
+        return field
+    return np.stack([cv2.resize(part, info.kept[::-1]) for part in np.ascontiguousarray(field)])
+
+
+def _enlarge(field: np.ndarray, out: np.ndarray) -> None:
+    """Write a field ``[2, h, w]`` into ``out [2, H, W]``, resized."""
+    import cv2
+
+    if field.shape == out.shape:
+        out[:] = field
+    else:
+        for part, result in zip(field, out, strict=True):
+            cv2.resize(part, result.shape[::-1], dst=result)
+
+
+def _cut(field: np.ndarray, info: FlowInfo, box: np.ndarray) -> np.ndarray:
+    """The part of a field ``[2, H, W]`` in a box in pixels of the video."""
+    across, down = info.width / info.video_width, info.height / info.video_height
+    scaled = np.rint(box * [across, down, across, down]).astype(np.int64)
+    scaled[2:] = np.maximum(scaled[2:], scaled[:2] + 1)
+    return np.ascontiguousarray(cut_box(field.transpose(1, 2, 0), scaled).transpose(2, 0, 1))
 
 
 def _counted(
@@ -196,36 +221,26 @@ def _counted(
         yield item
 
 
-def _encode(
-    fields: Iterable[tuple[float, np.ndarray]],
-    path: Path,
-    describe: Callable[[int, int], FlowInfo],
-    quality: int,
-) -> FlowInfo:
-    """Write 8-bit fields ``[2, H, W]`` as luma, u above v, with times in milliseconds."""
-    info = None
-    stream: Any = None
+def _encode(fields: Iterable[tuple[float, np.ndarray]], path: Path, info: FlowInfo) -> None:
+    """Write 8-bit fields ``[2, h, w]`` as luma, u above v, with times in milliseconds."""
+    height, width = info.kept
     last = -1
     try:
         with av.open(str(path), "w", format="matroska") as container:
+            container.metadata[_TAG] = json.dumps(asdict(info))
+            stream = _add_stream(container, 2 * height, width + width % 2, info.quality)
             for time, field in fields:
-                height, width = field.shape[1:]
-                if info is None:
-                    info = describe(height, width)
-                    container.metadata[_TAG] = json.dumps(asdict(info))
-                    stream = _add_stream(container, 2 * height, width + width % 2, quality)
                 luma = np.pad(field.reshape(2 * height, width), ((0, 0), (0, width % 2)), mode="edge")
                 chroma = np.full((height, luma.shape[1]), 128, np.uint8)
                 frame = av.VideoFrame.from_ndarray(np.concatenate([luma, chroma]), format="yuv420p")
                 last = max(last + 1, round(1000 * time))
                 frame.pts, frame.time_base = last, Fraction(1, 1000)
                 container.mux(stream.encode(frame))
-            if info is None:
+            if last < 0:
                 raise DataError("the video has no frame that flow could be found of")
             container.mux(stream.encode())
     except FFmpegError as error:
         raise DataError(f"cannot write {path}: {error}") from error
-    return info
 
 
 def _add_stream(container: Any, height: int, width: int, quality: int) -> Any:
@@ -246,10 +261,7 @@ def _decode(path: Path) -> Iterator[tuple[float, np.ndarray]]:
     info = flow_info(path)
     with Video(path, threads=1) as video:
         for time, frame in video.frames():
-            yield (
-                time,
-                _grey(frame)[: 2 * info.height, : info.width].reshape(2, info.height, info.width).copy(),
-            )
+            yield time, _field(frame, info).copy()
 
 
 def _grey(frame: av.VideoFrame) -> np.ndarray:

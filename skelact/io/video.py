@@ -101,6 +101,7 @@ class Video:
         n_frames_estimate: number of frames that the file announces, or None.
         duration: seconds that the file announces, or None.
         live: whether this is a camera or a network address.
+        tags: the container's own, by name.
         warnings: what went wrong while decoding, in words; complete after the iteration.
     """
 
@@ -124,6 +125,7 @@ class Video:
         self._timeout, self._threads, self._options = timeout, threads, options
         self._each_packet = each_packet
         self._container = _open_container(source, self.live, timeout)
+        self.tags: dict[str, str] = dict(self._container.metadata)
         try:
             self._prepare()
         except BaseException:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,15 @@ from motion_pictures import encode, pan
 
 from skelact.errors import DataError
 from skelact.io.flow import all_flow, from_bytes
-from skelact.io.flow_cache import SHARE, flow_info, read_cached_flow, write_flow
+from skelact.io.flow_cache import (
+    SHARE,
+    _enlarge,
+    _read_tag,
+    _shrunk,
+    flow_info,
+    read_cached_flow,
+    write_flow,
+)  # fmt: skip
 from skelact.io.video_frames import frame_times
 
 
@@ -38,6 +48,27 @@ def test_there_and_back(video: Path, tmp_path: Path, size: int) -> None:
     np.testing.assert_array_equal(late, back[[35, 3]])
 
 
+def test_dis_is_kept_at_the_size_it_is_found_at(video: Path, tmp_path: Path) -> None:
+    kept = {kind: write_flow(video, tmp_path / kind, kind=kind) for kind in ("dis", "farneback")}
+    assert kept["dis"].kept == (24, 33) and kept["farneback"].kept == (96, 130)
+    exact = np.stack([field for _, field in all_flow(video, "dis", 96)])
+    back, _ = read_cached_flow(tmp_path / "dis", indices=list(range(40)))
+    assert np.abs(from_bytes(back) - exact).mean() < 0.1
+    # nothing moves by a part of a cell: what lies on a slope comes back
+    slope = np.stack(np.meshgrid(np.arange(130.0), np.arange(96.0))).astype(np.float32)
+    small, out = _shrunk(slope, kept["dis"]), np.empty_like(slope)
+    _enlarge(small, out)
+    assert small.shape == (2, 24, 33) and np.abs(out - slope)[:, 4:-4, 4:-4].max() < 0.4
+
+
+def test_files_of_the_first_version_are_read(video: Path, tmp_path: Path) -> None:
+    info = asdict(write_flow(video, tmp_path / "a.flow", kind="farneback")) | {"version": 1}
+    del info["shrink"]
+    assert _read_tag({"SKELACT_FLOW": json.dumps(info)}, "a").kept == (96, 130)
+    with pytest.raises(DataError, match="flow of version 9"):
+        _read_tag({"SKELACT_FLOW": json.dumps(info | {"version": 9})}, "a")
+
+
 def test_times_are_the_videos(tmp_path: Path) -> None:
     stamps = [0, 33, 70, 100, 350, 380, 900]
     video = encode(tmp_path / "a.mp4", pan(7, (1, 0)), stamps=stamps)
@@ -52,7 +83,7 @@ def test_a_video_of_few_bytes_gets_coarser_flow(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     noise = [np.repeat(rng.integers(0, 255, (96, 128, 1), np.uint8), 3, 2) for _ in range(12)]
     video = encode(tmp_path / "a.mp4", noise, options={"crf": "51", "preset": "veryfast"})
-    info = write_flow(video, tmp_path / "a.flow")
+    info = write_flow(video, tmp_path / "a.flow", kind="farneback")
     assert info.quality > 20
     assert (tmp_path / "a.flow").stat().st_size <= SHARE * video.stat().st_size or info.quality == 44
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.flow", "a.mp4"]

@@ -157,10 +157,13 @@ class MinimalConvForm(ConvForm):
         filters, layout = self._filters([1, c, h, w]), ([1, 1], [1, 1], [1, 1], 1)
         out = x.new_empty(n, t, h * w * d)
         inputs, products = x.new_empty(OUTPUTS + 2, h * w * c), x.new_empty(OUTPUTS + 2, h * w * d)
-        for clip, result in zip(x.permute(0, 2, 3, 4, 1).flatten(2), out, strict=True):
-            padded = functional.pad(clip, (0, 0, 1, 1 + -t % OUTPUTS))
+        kept = None if added is None else added.to(x.dtype).permute(0, 2, 3, 4, 1).reshape(n, t, -1)
+        for k, clip in enumerate(x.permute(0, 2, 3, 4, 1).flatten(2)):
             for start in range(0, t, OUTPUTS):
-                torch.mm(back, padded[start : start + OUTPUTS + 2], out=inputs)
+                first, end = max(start - 1, 0), min(start + OUTPUTS + 1, t)  # beyond them there are zeros
+                torch.mm(
+                    back[:, first - start + 1 : end - start + 1].contiguous(), clip[first:end], out=inputs
+                )
                 for i, kernel in enumerate(filters):
                     bias = self.bias if i == 1 else None  # the second product is in every output once
                     frame = inputs[i].view(1, h, w, c).permute(0, 3, 1, 2)
@@ -168,11 +171,13 @@ class MinimalConvForm(ConvForm):
                         frame, kernel, bias, *layout, "none", [], ""
                     )
                     products[i] = made.permute(0, 2, 3, 1).flatten()
-                part = result[start : start + OUTPUTS]
+                part = out[k, start : start + OUTPUTS]
                 torch.mm(out_map[: len(part)], products, out=part)
-        out = out.view(n, t, h, w, d).permute(0, 4, 1, 2, 3)
-        out = out if added is None else out.add_(added)
-        return out.relu_() if self.relu else out
+                if kept is not None:
+                    part += kept[k, start : start + OUTPUTS]
+                if self.relu:
+                    part.relu_()
+        return out.view(n, t, h, w, d).permute(0, 4, 1, 2, 3)
 
     def _filters(self, shape: list[int]) -> list[Tensor]:
         """The transformed kernels, in oneDNN's layout."""
