@@ -146,3 +146,12 @@ def test_hits_of_clips_and_of_videos() -> None:
     assert set(hit_metrics(logits[..., :5], labels)) == {"clip_hit1", "video_hit1"}
     with pytest.raises(DataError, match="3 crops"):
         hit_metrics(logits, labels, n_crops=3)
+
+
+def test_a_class_that_is_predicted_and_never_there_lowers_macro_figures() -> None:
+    scores = np.eye(3)[
+        [0, 0, 1, 2]
+    ]  # class 2 is predicted once, and no sample is of it; class 1 is never predicted wrong
+    result = classification_metrics(scores, np.array([0, 0, 1, 1]))
+    assert result.figures["macro_precision"] == pytest.approx((1 + 1 + 0) / 3)
+    assert result.figures["mean_class_accuracy"] == pytest.approx((1 + 0.5) / 2)
