@@ -85,7 +85,7 @@ def make_clips(size: Size) -> Iterator[tuple[Skeleton, Skeleton, int]]:
 def render_person(clip: Skeleton, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The pictures ``[T, KEPT, KEPT, 3]`` of the square that follows a clip's person, and the squares ``[T, 4]``."""
     frames = np.stack(list(render_frames(clip, view=View(RENDERED, RENDERED), seed=seed)))
-    boxes = boxes_of(clip)
+    boxes = boxes_of(clip, FRAMING)
     assert boxes is not None
     boxes[:, 1:] *= RENDERED
     squares = follow_boxes(boxes, np.arange(clip.n_frames) / FPS, FRAMING.margin, FRAMING.smooth)
