@@ -65,7 +65,7 @@ def test_pictures_follow_the_person_and_test_bodies_are_never_seen(script: Modul
 
 
 def test_every_family_has_a_network_and_every_network_its_plain_settings(script: ModuleType) -> None:
-    assert len(script.SMALLEST) == len(VIDEO_MODELS)
+    assert len(script.SMALLEST) == len(VIDEO_MODELS) - 1  # torchvision's own are left out
     for name in script.NETWORKS:
         experiment = script.experiment_of(name)
         assert from_plain(type(experiment), to_plain(experiment), name) == experiment

@@ -63,7 +63,8 @@ STREAMS = {"two_stream": ["rgb", "flow"], "convgrbm": ["grey"]}  # else colour
 JOINTS = ("stgcn", "skelactnet")
 JOINED = ("fusion", "patch_as_node", "rgbpose_conv3d")
 EPOCHS = 10
-SMALLEST = [f"{name}_{min(s.depths)}" if s.depths else name for name, s in VIDEO_MODELS.items()]
+OURS = {name: settings for name, settings in VIDEO_MODELS.items() if name != "torchvision"}
+SMALLEST = [f"{name}_{min(s.depths)}" if s.depths else name for name, s in OURS.items()]
 NETWORKS = [*SMALLEST, *JOINTS, *JOINED]
 
 
