@@ -16,6 +16,7 @@ from skelact.recognition.recogniser import Recogniser
 from skelact.skeleton import Skeleton
 
 FRAMES, SIDE, HAND = 16, 48, 11  # joint 11 is a hand
+CLIPS, TEST = 44, 4
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("held")
     rng = np.random.default_rng(0)
     clips = []
-    for k in range(12):
+    for k in range(CLIPS):
         picture = 0.5 + 0.25 * rng.uniform(-1, 1, (1, 1, 25, 2)) + np.zeros((1, FRAMES, 25, 2))
         pictures = []
         for x, y in picture[0, :, HAND] * SIDE:
@@ -39,8 +40,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
         label = "bright" if k % 2 else "dark"
         info = {"video": f"clip{k}.mp4", "subject": k // 2}
         clips.append(Skeleton(xyz, None, "ntu25", 25, label=label, id=f"c{k}", info=info, picture=picture))
-    parts = {"half/train": [f"c{k}" for k in range(8)], "half/test": [f"c{k}" for k in range(8, 12)]}
-    write_store(folder / "set.h5", clips, parts)
+    names = [clip.id for clip in clips]
+    write_store(folder / "set.h5", clips, {"half/train": names[:-TEST], "half/test": names[-TEST:]})
     return folder / "set.h5"
 
 
@@ -50,7 +51,6 @@ SEEN = {
 }  # fmt: skip
 TRAIN = {
     "epochs": 12,
-    "repeat": 3,
     "batch_size": 8,
     "warmup_epochs": 1,
     "ema": 0,
@@ -84,7 +84,7 @@ def test_a_patch_at_the_hand_tells_what_the_skeleton_does_not(dataset: Path, tmp
     assert result.code == 0 and result.json["top1"] == result.json["clip_hit1"] == 1.0, result.err
     assert result.json["crops"] == 10  # the crop is as large as what is kept: five the same, and mirrored
     recogniser = Recogniser(tmp_path / "patch")
-    for skeleton in read_store(dataset)[8:]:
+    for skeleton in read_store(dataset)[-TEST:]:
         found = recogniser.recognise(skeleton, video=dataset.parent / str(skeleton.info["video"]))
         assert [s.label for s in found.segments] == [skeleton.label]
     mirrored = ("--pipeline.augment.mirror", 0.5, "--out", tmp_path / "other")
@@ -93,7 +93,7 @@ def test_a_patch_at_the_hand_tells_what_the_skeleton_does_not(dataset: Path, tmp
 
 def test_rgbpose_starts_from_its_parts(dataset: Path, tmp_path: Path) -> None:
     seen = {"rgb": {"name": "slowonly", "width": 0.0625}}
-    short = {"epochs": 1, "repeat": 1}
+    short = {"epochs": 1}
     alone = config(tmp_path, "rgb", {"name": "fusion", "streams": seen}, **short)
     assert skelact("train", alone, "--data", dataset, "--out", tmp_path).code == 0
     model = {"name": "rgbpose_conv3d", "width": 4, "pose_width": 4, "pose_depths": [1, 1, 1], "size": 12}
