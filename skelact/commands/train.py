@@ -231,6 +231,7 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
     from skelact.datasets.parts import choose_parts, describe_parts, resolve_parts
     from skelact.io.files import write_text
     from skelact.training.loop import fit
+    from skelact.training.resume import done_epochs
     from skelact.transforms.streams import check_streams
 
     leading = is_leading()
@@ -243,7 +244,8 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
     torch.manual_seed(experiment.train.seed)
     model = build_network(experiment, data)
     load_streams(experiment, model, data.label_names)
-    read_pictures(experiment, data, part if val is None else torch.cat([part, val]), ui)
+    if restart or done_epochs(run_folder) < experiment.train.epochs:
+        read_pictures(experiment, data, part if val is None else torch.cat([part, val]), ui)
     start = None
     if experiment.train.init_from:
         from skelact.training.transfer import load_pretrained

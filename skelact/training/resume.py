@@ -47,6 +47,16 @@ def load_resume(path: Path, device: torch.device | str = "cpu") -> dict:
         ) from error
 
 
+def done_epochs(folder: Path) -> int:
+    """Epochs that the run of a folder has done; 0 without one.
+
+    Raises:
+        CheckpointError: if its state is damaged.
+    """
+    path = folder / "last.pt"
+    return load_resume(path)["epoch"] if path.exists() else 0
+
+
 def with_defaults(config: dict) -> dict:
     """A configuration with today's defaults for the settings that it does not know, so that it can be compared."""
     from skelact.config import Experiment

@@ -65,6 +65,12 @@ def test_flow_alone_tells_left_from_right(listed: Path, videos: Path, tmp_path: 
     assert card.pipeline["pictures"]["flow"]["crop"] == 32 and card.model["streams"]["flow"]["depth"] == 18
     result = skelact("evaluate", tmp_path / "flow", "--json")
     assert result.code == 0 and result.json["top1"] == 1.0
+    with pytest.MonkeyPatch.context() as patch:  # a finished run needs no pictures
+        patch.setattr(
+            "skelact.datasets.picture_files.attach_pictures", lambda *_, **__: pytest.fail("read again")
+        )
+        again = skelact("train", config, "--data", listed, "--out", tmp_path)
+    assert again.code == 0 and "finished already" in again.out
     video = videos / "left" / "left7.mp4"
     found = skelact("predict", tmp_path / "flow", video, "--out", tmp_path / "p", "--json")
     assert found.code == 0, found.err
