@@ -12,8 +12,8 @@ from skelact.errors import ConfigError, DependencyError
 from skelact.io.packaged import find_packaged
 from skelact.layouts import get_layout
 from skelact.pose.estimator import Detection
-from skelact.pose.search import look_of
-from skelact.pose.tracking import PoseTracker, Sighting, drop_duplicates
+from skelact.pose.search import sighting
+from skelact.pose.tracking import PoseTracker, drop_duplicates
 
 QUALITY = {"lite": 192, "full": 256, "heavy": 384}  # longer side of what the network sees, in pixels
 JOINT_SCORE = 0.1  # of a joint, below which its place is a guess
@@ -31,6 +31,8 @@ class MoveNet:
     Raises:
         DependencyError: if LiteRT or the model file is missing.
     """
+
+    exact, pause, pause_empty = True, 0.5, 0.1  # see `skelact.pose.search.Finder`
 
     def __init__(
         self, size: int = QUALITY["full"], min_score: float = 0.25, model: str | PathLike[str] | None = None
@@ -85,6 +87,9 @@ class MoveNet:
                 xyz = np.concatenate([xy, np.zeros((17, 1), np.float32)], 1).astype(np.float32)
                 people.append(Detection(xyz, score, xy.astype(np.float32)))
         return people
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
 
 class MoveNetPose:
@@ -144,13 +149,3 @@ class MoveNetPose:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-
-def sighting(one: Detection, image: np.ndarray) -> Sighting:
-    """A person of 17 joints as the tracker sees them; joints that are missing lie in the middle of the others."""
-    points = one.xy * [image.shape[1], image.shape[0]]
-    there = one.score > 0
-    points = np.where(there[:, None], points, points[there].mean(0))
-    return Sighting(points, one.score, look_of(image, points, TRUNK), one)
-
-
-TRUNK = ([5, 6, 12, 11], [11, 12, 14, 13])  # corners of trunk and thighs

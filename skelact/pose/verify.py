@@ -18,6 +18,7 @@ _CORE = np.array(get_layout("pose33").positions(
     "left_hip", "right_hip",
 ))  # fmt: skip
 _SHOULDERS, _HIPS = [11, 12], [23, 24]
+DOUBTED = 0.25  # what is left of the scores of a pose that is not found again in the mirror
 
 
 def square_around(box: np.ndarray, size: tuple[int, int], margin: float) -> tuple[int, int, int, int]:
