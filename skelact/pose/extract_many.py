@@ -14,7 +14,7 @@ from skelact.errors import ConfigError, DataError, DependencyError
 from skelact.io.outputs import check_output
 from skelact.io.store import StoreWriter
 from skelact.io.video import is_live
-from skelact.pose.estimators import find_estimator
+from skelact.pose.estimators import available_estimator, find_estimator
 from skelact.pose.extract import MIN_VISIBILITY, check_options
 from skelact.pose.tasks import VideoResult, VideoTask, extract_task, find_tasks
 from skelact.pose.workers import run_in_workers
@@ -75,7 +75,9 @@ def extract_many(
     splits: Callable[[list[VideoTask]], Mapping[str, Sequence[str]]] | None = None,
     progress: Progress | None = None,
     dask: str | None = None,
-    estimator: str = "mediapipe",
+    estimator: str = "auto",
+    quality: str = "full",
+    min_score: float | None = None,
     keep_empty: bool = False,
     **options: Any,
 ) -> ExtractionReport:
@@ -104,6 +106,7 @@ def extract_many(
         progress: called with (done, total, what): videos, or frames if there is only one video.
         dask: address of a Dask scheduler whose workers see the same files under the same names.
         estimator: a name of `skelact.pose.estimators.ESTIMATORS`.
+        quality, min_score: see `extract_video`.
         keep_empty: keep videos that show nobody, for networks that see pictures; so it is with people ``none``.
         options: further ones for `skelact.pose.extract.extract_video`.
 
@@ -116,12 +119,15 @@ def extract_many(
         OutputBusyError: if another process writes ``out``.
         DependencyError: if a model file, a system library or Dask is missing.
     """
-    check_options(people, parts, coordinates, fov, min_visibility, estimator)
+    check_options(people, parts, coordinates, fov, min_visibility, estimator, quality, min_score)
+    if not dask and people != "none":  # said once, not by every worker
+        estimator = available_estimator(estimator, **options)
     kind = find_estimator(estimator)
     began = clock.monotonic()
     settings = dict(
         people=people, parts=parts, coordinates=coordinates, fov=fov, min_visibility=min_visibility,
-        smooth=smooth, seconds=seconds, estimator=estimator, **options,
+        smooth=smooth, seconds=seconds, estimator=estimator,
+        quality=quality, min_score=min_score, **options,
     )  # fmt: skip
     tasks = find_tasks(
         sources,

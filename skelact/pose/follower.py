@@ -12,6 +12,11 @@ from skelact.pose.search import sighting
 from skelact.pose.tracking import Sighting
 
 _WINDOW = 1.7  # side of a person's window in longer sides of their box
+_OTHER_WINDOWS = (
+    _WINDOW,
+    1.3,
+    2.2,
+)  # tried in turn: MediaPipe misses a person in one and finds them in the next
 _CLEAR = 0.12  # margin that stays visible around somebody who is being picked out of a crowd
 
 
@@ -30,6 +35,7 @@ class Follower:
         self.layout, self.unit = self._finder.layout, self._finder.unit
         self._side = 0.0
         self.fresh = True  # nobody is followed yet
+        self._n_missed = 0
 
     def look(
         self, image: np.ndarray, box: np.ndarray, time: float, others: Sequence[np.ndarray] = ()
@@ -45,15 +51,17 @@ class Follower:
         size = np.array([image.shape[1], image.shape[0]])
         long = max(float((box[2:] - box[:2]).max()), 16.0)
         # The size may change only slowly, or the follower's idea of where the person is would be off.
-        self._side = _WINDOW * long if self.fresh else 0.85 * self._side + 0.15 * _WINDOW * long
+        window = _OTHER_WINDOWS[self._n_missed % len(_OTHER_WINDOWS)]
+        self._side = window * long if self.fresh else 0.85 * self._side + 0.15 * _WINDOW * long
         middle = (box[:2] + box[2:]) / 2
         low = np.round(middle - self._side / 2).astype(int)
         side = round(self._side)
-        window = _cut(image, low, side)
+        picture = _cut(image, low, side)
         if self.fresh and others:
-            window = _paint_over(window, box, others, low)
-        found = self._finder.estimate(window, time)
+            picture = _paint_over(picture, box, others, low)
+        found = self._finder.estimate(picture, time)
         self.fresh = not found
+        self._n_missed = 0 if found else self._n_missed + 1
         if not found:
             return None
         one = found[0]
@@ -69,6 +77,7 @@ class Follower:
     def forget(self) -> None:
         """Let go of whoever is followed, so that the next look starts anew."""
         if not self.fresh:
+            self._n_missed += 1
             self._finder.estimate(np.zeros((32, 32, 3), np.uint8), 0.0)
             self.fresh = True
 
@@ -88,7 +97,9 @@ def _cut(image: np.ndarray, low: np.ndarray, side: int) -> np.ndarray:
     return window
 
 
-def _paint_over(window: np.ndarray, box: np.ndarray, others: Sequence[np.ndarray], low: np.ndarray) -> np.ndarray:
+def _paint_over(
+    window: np.ndarray, box: np.ndarray, others: Sequence[np.ndarray], low: np.ndarray
+) -> np.ndarray:
     """Grey out other people's boxes, but not what lies in ``box`` with a small margin."""
     margin = _CLEAR * float((box[2:] - box[:2]).max())
     shift = np.tile(low, 2)

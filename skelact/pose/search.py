@@ -13,7 +13,9 @@ from skelact.pose.mediapipe_pose import MediaPipePose
 from skelact.pose.tracking import Sighting, drop_duplicates
 from skelact.pose.verify import square_around
 
-COMMON = np.array(get_layout("pose33").positions(*get_layout("coco17").joints))  # COCO's joints among BlazePose's
+COMMON = np.array(
+    get_layout("pose33").positions(*get_layout("coco17").joints)
+)  # COCO's joints among BlazePose's
 _TRUNK = ([5, 6, 12, 11], [11, 12, 14, 13])  # corners of trunk and thighs in coco17
 _SURE = 0.55  # mean visibility below which MediaPipe's finds are not looked at
 
@@ -32,7 +34,7 @@ class Finder(Protocol):
     pause_empty: float
 
     def find(self, image: np.ndarray) -> list[Detection]:
-        """People in ``image [H, W, 3]`` uint8 RGB, surest first, in ``coco17`` or a layout that begins as ``pose33``."""
+        """People in ``image [H, W, 3]`` uint8 RGB, surest first, in ``coco17`` or what begins as ``pose33``."""
         ...
 
     def close(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
 
@@ -13,6 +13,7 @@ from skelact.pose.follower import Follower
 from skelact.pose.mediapipe_pose import MediaPipePose
 from skelact.pose.search import COMMON, Finder, MediaPipeSearch, sighting
 from skelact.pose.tracking import (
+    TWIN,
     PoseTracker,
     Sighting,
     Track,
@@ -20,11 +21,13 @@ from skelact.pose.tracking import (
     drop_duplicates,
     pose_distance,
 )
-from skelact.pose.verify import DOUBTED, Trust, as_pixels
+from skelact.pose.verify import DOUBTED, Trust, as_pixels, mirrored_distance
 
-AGREE = 0.12  # largest weighted distance of two readings of one person, in shares of the body's longer side
+AGREE = 0.22  # largest weighted distance of two readings of one person, in shares of the body's longer side
+_CLEARLY = 0.7  # of the distance to anybody else, below which a reading is of this person
 _CROWDED = 0.05  # overlap of boxes from which on people may be taken for each other
 _UNSEEN_SECONDS = 1.0  # how long BlazePose is believed about somebody whom an exact finder does not see
+_KNOWN_SECONDS = 2.0  # how long BlazePose's last reading says how large and how deep somebody is
 _SURE = 0.35  # mean score of a newcomer whom BlazePose need not confirm
 _RESERVED_SECONDS = 0.5  # how long a place among ``max_people`` is kept for somebody who is not seen
 
@@ -35,7 +38,8 @@ class SeveralPeople:
     Each known person has a `Follower`. The finder looks at the whole picture a few times a second; an exact one
     also in every frame in which people overlap or somebody is not seen where they were expected. Then it says who
     is where, and a reading of BlazePose is believed where it agrees with the finder's joints. Without an exact
-    finder people are looked for again in the mirror, and whoever is not found there gets low scores.
+    finder people are looked for again in the mirror: a stranger must be found there, in whatever pose, and whoever
+    shows another pose there gets low scores.
 
     Args:
         finder: who is in the picture; None: `MediaPipeSearch`. It is closed with this estimator.
@@ -80,6 +84,7 @@ class SeveralPeople:
         self._followers: dict[int, Follower] = {}
         self._trusts: dict[int, Trust] = {}
         self._confirmed: dict[int, float] = {}
+        self._last_read: dict[int, tuple[float, Detection]] = {}
         self._next_look = self._last_time = -np.inf
 
     def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
@@ -130,13 +135,13 @@ class SeveralPeople:
         there = [Sighting(t.points, t.score) for t in self._tracker.tracks if t.time == time]
         people = {}
         # Of two who are read in the same place, it is the one who continues best.
-        kept = {
-            id(s) for s in drop_duplicates([s for _, s in seen], prefer=lambda s: cost.get(id(s), np.inf))
-        }
+        kept = {id(s) for s in self._distinct([s for _, s in seen], lambda s: cost.get(id(s), np.inf))}
         for track, one in seen:
-            if id(one) in kept and not any(_same(one, other) for other in there):
+            if id(one) in kept and not any(self._same(one, other) for other in there):
                 self._tracker.resume_as(track, one, time)
                 people[track.id] = one
+                if isinstance(one.payload, Detection):
+                    self._last_read[track.id] = time, one.payload
             else:
                 self._followers[track.id].forget()
         return people
@@ -145,53 +150,78 @@ class SeveralPeople:
         self, image: np.ndarray, time: float, known: dict[int, Sighting]
     ) -> dict[int, Sighting]:
         """Let the finder look: who was not seen yet at this time goes on there, strangers are welcomed."""
-        found = drop_duplicates([sighting(one, image) for one in self._finder.find(image)])
+        found = self._distinct([sighting(one, image) for one in self._finder.find(image)])
         if self._finder.exact:
             for track_id, one in known.items():
-                if any(_agree(one, other) for other in found):
+                if any(_distance(one, other) < AGREE for other in found):
                     self._confirmed[track_id] = time
-        found = [s for s in found if not any(_same(s, k) for k in known.values())]
+        found = [s for s in found if not any(self._same(s, k) for k in known.values())]
         people = {}
         pairs = self._tracker.update(found, time)
         for track, place in pairs:
             self._confirmed[track.id] = time
-            people[track.id] = self._read(track, place, image, time)
+            people[track.id] = self._read(track, place, found, image, time)
         taken = {id(place) for _, place in pairs}
         strangers = [s for s in found if id(s) not in taken]
         if self.max_people == 1:
             strangers.sort(key=lambda s: -float(np.prod(np.ptp(s.points, axis=0))))
         for place in strangers:
-            if track := self._welcome(place, image, time, people):
+            if track := self._welcome(place, found, image, time, people):
                 self._confirmed[track.id] = time
         empty = not self._tracker.tracks
         self._next_look = time + (self._finder.pause_empty if empty else self._finder.pause)
         return people
 
-    def _read(self, track: Track, place: Sighting, image: np.ndarray, time: float) -> Sighting:
+    def _read(
+        self, track: Track, place: Sighting, found: Sequence[Sighting], image: np.ndarray, time: float
+    ) -> Sighting:
         """BlazePose's reading of somebody whom the finder sees, if they agree; else the finder's joints."""
         follower = self._followers[track.id]
-        for _ in range(1 if follower.fresh else 2):
-            one = follower.look(image, place.box, time, self._others(track, time))
-            if one is not None and _agree(one, place):
-                return one
+        others = [other for other in found if other is not place]
+        boxes = [other.box for other in others] if self._finder.exact else self._others(track, time)
+        n_tries = 3 if track.n_seen == 1 else 1 if follower.fresh else 2
+        for _ in range(n_tries):
+            one = follower.look(image, place.box, time, boxes)
+            if one is not None:
+                away = min((_distance(one, other) for other in others), default=np.inf)
+                if _distance(one, place) < min(AGREE, _CLEARLY * away):
+                    if isinstance(one.payload, Detection):
+                        self._last_read[track.id] = time, one.payload
+                    return one
             follower.forget()
-        return self._finders_own(place)
+        return self._finders_own(track, place, image, time)
 
-    def _finders_own(self, place: Sighting) -> Sighting:
-        """The finder's joints in this estimator's layout; without a place of their own if that needs depth."""
+    def _finders_own(self, track: Track, place: Sighting, image: np.ndarray, time: float) -> Sighting:
+        """The finder's joints in this estimator's layout, if it can be had.
+
+        In metres it needs BlazePose's last reading: size and depth are taken from it, for a short time.
+        """
         one = place.payload
-        if self.unit != "image" or not isinstance(one, Detection) or len(one.score) != len(COMMON):
+        if not isinstance(one, Detection) or len(one.score) != len(COMMON):
             return replace(place, payload=None)
-        xyz, score = np.zeros((len(self.layout), 3), np.float32), np.zeros(len(self.layout), np.float32)
-        xyz[COMMON, :2], score[COMMON] = one.xy * (one.score[:, None] > 0), one.score
-        return replace(place, payload=Detection(xyz, score, xyz[:, :2]))
+        there = one.score > 0
+        xyz = np.concatenate([one.xy, np.zeros((len(there), 1))], 1)
+        if self.unit == "m":
+            last = self._last_read.get(track.id)
+            if last is None or time - last[0] > _KNOWN_SECONDS:
+                return replace(place, payload=None)
+            xyz = _in_metres(one.xy, there, last[1], np.array([image.shape[1], image.shape[0]]))
+        joints, xy = np.zeros((len(self.layout), 3), np.float32), np.zeros((len(self.layout), 2), np.float32)
+        score = np.zeros(len(self.layout), np.float32)
+        joints[COMMON], xy[COMMON], score[COMMON] = xyz * there[:, None], one.xy * there[:, None], one.score
+        return replace(place, payload=Detection(joints, score, xy))
 
     def _welcome(
-        self, place: Sighting, image: np.ndarray, time: float, people: dict[int, Sighting]
+        self,
+        place: Sighting,
+        found: Sequence[Sighting],
+        image: np.ndarray,
+        time: float,
+        people: dict[int, Sighting],
     ) -> Track | None:
         """Begin, or continue a lost, track if somebody is there who is not known already."""
         tracks = self._tracker.tracks
-        if any(_same(place, t) for t in tracks if t.time == time):
+        if any(self._same(place, t) for t in tracks if t.time == time):
             return None
         track = self._tracker.resume(place, time)
         new = track is None
@@ -201,9 +231,12 @@ class SeveralPeople:
             track = self._tracker.add(place, time)
         if track.id not in self._followers:
             self._followers[track.id] = self._idle.pop() if self._idle else Follower(self._make)
-        one = self._read(track, place, image, time)
+        one = self._read(track, place, found, image, time)
         sure = self._finder.exact and float(place.score.mean()) >= _SURE
-        if new and one.points is place.points and not sure:  # BlazePose does not see them
+        seen = one.points is not place.points
+        if self._mirror is not None and new and seen and isinstance(one.payload, Detection):
+            seen = np.isfinite(mirrored_distance(image, as_pixels(one.payload, image), self._mirror))
+        if new and not seen and not sure:
             self._tracker.remove(track)
             self._release()
             return None
@@ -223,6 +256,17 @@ class SeveralPeople:
             return one
         return replace(one, score=one.score * DOUBTED)
 
+    def _distinct(
+        self, seen: Sequence[Sighting], prefer: Callable[[Sighting], float] | None = None
+    ) -> list[Sighting]:
+        """Sightings without those that show somebody twice."""
+        if self._finder.exact:
+            return drop_duplicates(seen, TWIN, prefer)
+        return drop_duplicates(seen, prefer=prefer)
+
+    def _same(self, one: Sighting, other: Sighting | Track) -> bool:
+        return len(self._distinct([one, Sighting(other.points, other.score)])) == 1
+
     def _others(self, track: Track, time: float) -> list[np.ndarray]:
         return [t.predicted_box(time) for t in self._tracker.tracks if t is not track]
 
@@ -235,6 +279,7 @@ class SeveralPeople:
             self._idle.append(follower)
             self._trusts.pop(gone, None)
             self._confirmed.pop(gone, None)
+            self._last_read.pop(gone, None)
 
     def close(self) -> None:
         """Release models and threads."""
@@ -249,10 +294,26 @@ class SeveralPeople:
         self.close()
 
 
-def _same(one: Sighting, other: Sighting | Track) -> bool:
-    return len(drop_duplicates([one, Sighting(other.points, other.score)])) == 1
+def _distance(one: Sighting, other: Sighting) -> float:
+    """How far two readings are apart, by the joints of which both are sure."""
+    return pose_distance(one.points, other.points, one.score * other.score)
 
 
-def _agree(one: Sighting, other: Sighting) -> bool:
-    """Whether two readings show the same pose, by the joints of which both are sure."""
-    return pose_distance(one.points, other.points, one.score * other.score) < AGREE
+def _in_metres(xy: np.ndarray, there: np.ndarray, last: Detection, size: np.ndarray) -> np.ndarray:
+    """Joints in the picture as metres about the hips, with the size and the depths of an earlier reading.
+
+    Args:
+        xy: ``[17, 2]`` fractions of the picture (``coco17``).
+        there: ``[17]`` which of them are known, at least one.
+        last: the earlier reading, in metres.
+        size: width and height of the picture in pixels.
+
+    Returns:
+        ``[17, 3]``; where the hips are is known as well as the joints that are there stand about them.
+    """
+    before, metres = last.xy[COMMON] * size, last.xyz[COMMON].astype(np.float64)
+    spread = [np.square(p[:, :2] - p[:, :2].mean(0)).sum() for p in (metres, before)]
+    scale = np.sqrt(spread[0] / max(spread[1], 1e-12))
+    moved = xy * size * -scale  # a Kinect's axes: x to the left, y up
+    moved += (metres[there, :2] - moved[there]).mean(0)
+    return np.concatenate([moved, metres[:, 2:]], 1)

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 _FORBIDDEN = 1e6
+TWIN = (
+    0.02  # distance below which two finds of an exact finder are one person; two who embrace are 0.08 apart
+)
 
 
 @dataclass(frozen=True)
