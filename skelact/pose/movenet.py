@@ -124,7 +124,7 @@ class MoveNetFinder:
         model: str | PathLike[str] | None = None,
     ) -> None:
         self._near = MoveNet(size, min_score, model)
-        self._far = MoveNet(max(_STEP, round(_FAR_SIZE * size)), min_score, model, _BORDER)
+        self._far = MoveNet(max(_STEP, round(_FAR_SIZE * size)), _FAR_SCORE * min_score, model, _BORDER)
 
     def find(self, image: np.ndarray) -> list[Detection]:
         """People in ``image [H, W, 3]`` uint8 RGB, surest first of each look; joints as fractions of the picture."""
