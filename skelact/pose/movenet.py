@@ -18,14 +18,10 @@ from skelact.pose.tracking import TWIN, PoseTracker, box_overlap, drop_duplicate
 QUALITY = {"lite": 192, "full": 256, "heavy": 384}  # longer side of what the network sees, in pixels
 MIN_SCORE = 0.25  # of a person
 JOINT_SCORE = 0.1  # of a joint, below which its place is a guess
-_FAR_SIZE, _BORDER = (
-    0.75,
-    2.0,
-)  # the second look: its size in shares of the first's; the picture with its border
-_LARGE, _COVERED = (
-    0.45,
-    0.3,
-)  # least share of the picture, and largest overlap with others, of who is new in it
+# The second look: its size and least score in shares of the first's, and the picture with its border.
+_FAR_SIZE, _FAR_SCORE, _BORDER = 0.75, 0.4, 2.0
+# Who is new in it is at least so large in the picture, and hardly overlaps anybody else.
+_LARGE, _COVERED = 0.45, 0.3
 _STEP = 32  # the network's stride: the sides of its input are multiples of it
 
 
