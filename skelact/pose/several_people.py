@@ -169,7 +169,9 @@ class SeveralPeople:
             if track := self._welcome(place, found, image, time, people):
                 self._confirmed[track.id] = time
         empty = not self._tracker.tracks
-        self._next_look = time + (self._finder.pause_empty if empty else self._finder.pause)
+        # Of one person, strangers are no matter while they are followed.
+        pause = self._finder.pause * (2 if self.max_people == 1 else 1)
+        self._next_look = time + (self._finder.pause_empty if empty else pause)
         return people
 
     def _read(
