@@ -171,9 +171,9 @@ def test_a_pose_estimator(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     write_video(Path("a.mp4"), [np.full((48, 64, 3), 9 * i, np.uint8) for i in range(20)], 20)
     words = ("extract", "a.mp4", "--out", "a.h5", "--estimator", "dot", "--json")
-    assert "unknown coordinates 'camera'; allowed: image" in refused(2, *words)
+    assert "sees no depth" in refused(2, *words)
     done = skelact(*words, "--coordinates", "image")
     assert done.code == 0, done.err
     assert skelact("inspect", "a.h5", "--json").json["layout"] == "coco17"
     del ESTIMATORS["dot"]
-    assert "unknown estimator 'dot'; allowed: mediapipe" in refused(2, *words)
+    assert "unknown estimator 'dot'; allowed: auto, mediapipe" in refused(2, *words)

@@ -26,7 +26,6 @@ class EstimatorKind:
             ``camera`` of these), ``image`` (fractions of the picture), or ``camera`` by itself.
         fetch: gets its model files, of (parts, **options): once, before many processes need them.
         qualities: what it can be asked for: less or more exact, at a lower or higher price.
-        finds_many: whether it sees several people at the price of one, so that nobody need count them first.
     """
 
     make: Callable[..., PoseEstimator]
@@ -34,7 +33,6 @@ class EstimatorKind:
     coordinates: tuple[str, ...] = ("world", "image")
     fetch: Callable[..., Any] = lambda parts, **options: None
     qualities: tuple[str, ...] = ("full",)
-    finds_many: bool = False
 
 
 QUALITIES = ("lite", "full", "heavy")
@@ -82,7 +80,6 @@ def make_mediapipe(
     parts: str = "pose",
     coordinates: str = "image",
     min_score: float | None = None,
-    quality: str = "full",
     **options: Any,
 ) -> PoseEstimator:
     """Make MediaPipe's estimator for one person or several.
@@ -92,7 +89,6 @@ def make_mediapipe(
         parts: ``pose`` or ``pose+hands``.
         coordinates: ``world`` or ``image``.
         min_score: its confidence thresholds, 0..1; None: its own.
-        quality: ``full``; there is no other file.
         options: ``pose_model``, ``hand_model``; see `skelact.pose.one_person.OnePerson` and
             `skelact.pose.several_people.SeveralPeople`.
 
@@ -153,9 +149,7 @@ def _fetch_movenet(parts: str, model: str | None = None, **_: Any) -> None:
 
 _MEDIAPIPE_PARTS = {"pose": "pose33", "pose+hands": "pose_hands75"}
 ESTIMATORS: dict[str, EstimatorKind] = {
-    "auto": EstimatorKind(
-        make_auto, _MEDIAPIPE_PARTS, fetch=_fetch_auto, qualities=QUALITIES, finds_many=True
-    ),
+    "auto": EstimatorKind(make_auto, _MEDIAPIPE_PARTS, fetch=_fetch_auto, qualities=QUALITIES),
     "mediapipe": EstimatorKind(make_mediapipe, _MEDIAPIPE_PARTS, fetch=_fetch_mediapipe),
     "movenet": EstimatorKind(
         make_movenet,
@@ -163,7 +157,6 @@ ESTIMATORS: dict[str, EstimatorKind] = {
         ("image",),
         fetch=_fetch_movenet,
         qualities=QUALITIES,
-        finds_many=True,
     ),
 }
 

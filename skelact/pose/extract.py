@@ -112,10 +112,11 @@ def extract_video(
     reading = {k: options.pop(k) for k in ("fps", "threads", "timeout") if k in options}
     if named and people != "none":
         estimator = named = available_estimator(named, **options)
-        options |= {"quality": quality} | ({} if min_score is None else {"min_score": min_score})
-        if people == "auto":
-            many = find_estimator(named).finds_many
-            people = "many" if many else choose_people(source, start, **reading, **options)
+        options |= {} if min_score is None else {"min_score": min_score}
+        if people == "auto":  # the others see several people at the price of one
+            people = choose_people(source, start, **reading, **options) if named == "mediapipe" else "many"
+        if len(find_estimator(named).qualities) > 1:
+            options["quality"] = quality
     end = None if seconds is None else (start or 0.0) + seconds
     if people == "none":
         return _without_people(source, named or "auto", parts, coordinates, start or 0.0, end, reading)
