@@ -21,7 +21,7 @@ from skelact.pose.tracking import (
     drop_duplicates,
     pose_distance,
 )
-from skelact.pose.verify import DOUBTED, Trust, as_pixels, mirrored_distance
+from skelact.pose.verify import DOUBTED, MIRROR_LIMIT, Trust, as_pixels, mirrored_distance
 
 AGREE = 0.22  # largest weighted distance of two readings of one person, in shares of the body's longer side
 _CLEARLY = 0.7  # of the distance to anybody else, below which a reading is of this person
@@ -38,8 +38,8 @@ class SeveralPeople:
     Each known person has a `Follower`. The finder looks at the whole picture a few times a second; an exact one
     also in every frame in which people overlap or somebody is not seen where they were expected. Then it says who
     is where, and a reading of BlazePose is believed where it agrees with the finder's joints. Without an exact
-    finder people are looked for again in the mirror: a stranger must be found there, in whatever pose, and whoever
-    shows another pose there gets low scores.
+    finder people are looked for again in the mirror: a stranger must show the same pose there, and whoever is known and
+    does not gets low scores.
 
     Args:
         finder: who is in the picture; None: `MediaPipeSearch`. It is closed with this estimator.
@@ -237,7 +237,7 @@ class SeveralPeople:
         sure = self._finder.exact and float(place.score.mean()) >= _SURE
         seen = one.points is not place.points
         if self._mirror is not None and new and seen and isinstance(one.payload, Detection):
-            seen = np.isfinite(mirrored_distance(image, as_pixels(one.payload, image), self._mirror))
+            seen = mirrored_distance(image, as_pixels(one.payload, image), self._mirror) < MIRROR_LIMIT
         if new and not seen and not sure:
             self._tracker.remove(track)
             self._release()
