@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from types import SimpleNamespace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -13,6 +14,10 @@ import yaml
 from commands.cli_helpers import refused, skelact
 from torch import Tensor, nn
 
+from skelact.commands.options import parse
+from skelact.commands.predict import Options as PredictOptions
+from skelact.commands.predict import pose_of_video
+from skelact.commands.ui import UI
 from skelact.datasets import pipeline
 from skelact.datasets.augment import AUGMENTATIONS, Augment, Augmentation
 from skelact.datasets.synthetic import make_set
@@ -152,8 +157,11 @@ class Dot:
 
     layout, unit, follows = get_layout("coco17"), "image", True
 
-    def __init__(self, people: str, parts: str, coordinates: str) -> None:
+    options: ClassVar[dict[str, object]] = {}
+
+    def __init__(self, people: str, parts: str, coordinates: str, **options: object) -> None:
         assert (parts, coordinates) == ("pose", "image")
+        Dot.options = {"people": people, **options}
 
     def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
         xyz = np.full((17, 3), 0.5, np.float32)
@@ -171,9 +179,27 @@ def test_a_pose_estimator(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     write_video(Path("a.mp4"), [np.full((48, 64, 3), 9 * i, np.uint8) for i in range(20)], 20)
     words = ("extract", "a.mp4", "--out", "a.h5", "--estimator", "dot", "--json")
-    assert "unknown coordinates 'camera'; allowed: image" in refused(2, *words)
+    assert "sees no depth" in refused(2, *words)
     done = skelact(*words, "--coordinates", "image")
     assert done.code == 0, done.err
     assert skelact("inspect", "a.h5", "--json").json["layout"] == "coco17"
+    assert Dot.options == {"people": "many"}
+    monkeypatch.setitem(
+        ESTIMATORS, "dot", EstimatorKind(Dot, {"pose": "coco17"}, ("image",), qualities=("full", "heavy"))
+    )
+    choice = ("--estimator", "dot", "--people", "one", "--quality", "heavy", "--min-score", "0.7")
+    words = ("extract", "a.mp4", "--out", "b.h5", *choice)
+    assert skelact(*words, "--coordinates", "image").code == 0
+    arrived = {"people": "one", "quality": "heavy", "min_score": 0.7}
+    assert Dot.options == arrived
+    Dot.options = {}
+    flat = SimpleNamespace(
+        card=SimpleNamespace(layout={"joints": ["nose"]}, unit="image", dims=2), pictures=False
+    )
+    pose_of_video(parse(PredictOptions, ["run", "a.mp4", *choice], "predict"), flat, UI())
+    assert Dot.options == arrived
+    assert "unknown quality 'lite'; allowed: full, heavy" in refused(
+        2, *words[:2], "--out", "c.h5", *choice[:4], "--quality", "lite", "--coordinates", "image"
+    )
     del ESTIMATORS["dot"]
-    assert "unknown estimator 'dot'; allowed: mediapipe" in refused(2, *words)
+    assert "unknown estimator 'dot'; allowed: auto, mediapipe" in refused(2, *words)

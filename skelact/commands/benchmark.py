@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from skelact.commands.ui import PARTLY, UI
 from skelact.device import find_device
 from skelact.errors import ConfigError, choices
 
+Keep = Callable[[list[dict[str, Any]]], None]
 PARTS = {
     "models": "whole networks against the field's usual form; those named after it, or all",
     "stgcn": "ST-GCN against the field's usual form: models stgcn",
@@ -28,6 +29,7 @@ PARTS = {
     "import": "import and --help",
     "convert": "reading NTU files (needs --files FOLDER)",
     "extract": "MediaPipe extraction (needs --video FILE)",
+    "people": "who is found in videos by every estimator, frame by frame (needs --videos FOLDER)",
     "ntu-scale": "training on a set of NTU-60's size (--ntu-scale)",
     "gpu": "everything that needs a GPU, in under eight minutes; by itself",
 }
@@ -42,6 +44,7 @@ HELP = """Measure speed on this machine. Figures are ratios of runs in turn; giv
   skelact benchmark loading --videos my_videos
   skelact benchmark convert --files nturgb+d_skeletons
   skelact benchmark extract --video clip.mp4
+  skelact benchmark people --videos my_videos --out people
   skelact benchmark --ntu-scale --seconds 60 --model ctrgcn --set ntu_like.h5
   skelact benchmark gpu --device cuda:0 --out gpu_benchmark
 
@@ -55,10 +58,11 @@ class Options:
     Args:
         parts: what to measure; everything that needs no files if not given. After "models": networks.
         threads: of the arithmetic.
-        seconds: for each measurement, 6 if not given; with --ntu-scale a whole epoch if not given.
+        seconds: for each measurement, 6 if not given; with --ntu-scale a whole epoch, for people whole videos if not
+            given.
         files: folder of .skeleton files.
         video: a video with one person.
-        videos: folder of videos for loading; small ones are made if not given.
+        videos: folder of videos for loading (small ones are made if not given) and people.
         ntu_scale: make a set of NTU-60's size and train on it, end to end.
         clips: of that set.
         set: where that set is kept and found again (for gpu too); a temporary folder if not given.
@@ -68,7 +72,7 @@ class Options:
         out: folder for the tables as Markdown and JSON: benchmark.md and benchmark.json, or gpu.md and gpu.json of gpu,
             which takes gpu_benchmark if not given; the others are then only printed.
         minutes: for gpu, in all.
-        names: for video, the networks; all if not given (skelact models lists them).
+        names: for video, the networks; all if not given (skelact models lists them). For people, the estimators.
         size: for video, pixels along a side instead of the papers' sizes.
         networks: those named after "models".
     """
@@ -112,8 +116,19 @@ def main(arguments: list[str], ui: UI) -> int:
         if part not in PARTS:
             raise ConfigError(choices(part, PARTS, "part"))
     needs = {"convert": options.files, "extract": options.video, "ntu-scale": options.ntu_scale, "gpu": False}
-    needs |= {"video": False, "loading": False, "winograd": False}  # by name only: they take minutes
-    if options.names:
+    needs |= {
+        "video": False,
+        "loading": False,
+        "winograd": False,
+        "people": False,
+    }  # by name only: they take minutes
+    if options.names and options.parts == ("people",):
+        from skelact.benchmark.people import CONTESTANTS
+
+        for name in options.names:
+            if name not in CONTESTANTS:
+                raise ConfigError(choices(name, CONTESTANTS, "estimator"))
+    elif options.names:
         from skelact.benchmark.video import check_video_names
 
         check_video_names(options.names)
@@ -147,12 +162,16 @@ def run_parts(chosen: tuple[str, ...], options: Options, ui: UI) -> None:
     results: dict[str, Any] = {"machine": machine}
     for part in chosen:
         ui.say()
-        rows = measure(part, options, ui)
+
+        def keep(rows: list[dict[str, Any]], part: str = part) -> None:
+            results[part] = rows
+            if options.out:
+                write_tables(Path(options.out), results)
+
+        rows = measure(part, options, ui, keep)
         columns = list(dict.fromkeys(k for row in rows for k in row))
         ui.table(columns, [[shown(row.get(c, "")) for c in columns] for row in rows], title=PARTS[part])
-        results[part] = rows
-        if options.out:
-            write_tables(Path(options.out), results)
+        keep(rows)
     if options.out:
         ui.done(f"{Path(options.out) / 'benchmark.md'} and benchmark.json")
     ui.result(results)
@@ -208,8 +227,8 @@ def _said(row: dict[str, Any]) -> str:
     return f"{row['part']}: {row['what']}: {', '.join(values)}"
 
 
-def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
-    """Run one part."""
+def measure(part: str, options: Options, ui: UI, keep: Keep) -> list[dict[str, Any]]:
+    """Run one part; ``keep`` is told the rows of long ones as they come."""
     from skelact.benchmark import data, kernels
 
     if part == "ntu-scale":
@@ -230,11 +249,17 @@ def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
     if part == "video":
         from skelact.benchmark.video import measure_video
 
-        return _one_by_one(measure_video(options.names, seconds, options.size or 0), ui)
+        return _one_by_one(measure_video(options.names, seconds, options.size or 0), ui, keep)
     if part == "loading":
         from skelact.benchmark.loading import measure_loading
 
-        return _one_by_one(measure_loading(options.videos, seconds), ui)
+        return _one_by_one(measure_loading(options.videos, seconds), ui, keep)
+    if part == "people":
+        from skelact.benchmark.people import measure_people
+
+        if not options.videos:
+            raise ConfigError("benchmark people needs real videos: --videos FOLDER")
+        return _one_by_one(measure_people(options.videos, options.seconds, options.names), ui, keep)
     if part == "winograd":
         from skelact.benchmark.winograd import measure_winograd
 
@@ -258,13 +283,14 @@ def measure(part: str, options: Options, ui: UI) -> list[dict[str, Any]]:
     return [{"what": "extraction", **measure_extraction(options.video)}]
 
 
-def _one_by_one(rows: Iterable[dict[str, Any]], ui: UI) -> list[dict[str, Any]]:
-    """The rows, each said as it is ready."""
-    found = []
+def _one_by_one(rows: Iterable[dict[str, Any]], ui: UI, keep: Keep) -> list[dict[str, Any]]:
+    """The rows, each said and kept as it is ready."""
+    found: list[dict[str, Any]] = []
     for row in rows:
         values = (f"{name} {shown(value)}" for name, value in row.items() if name != "what")
         ui.say(f"{row['what']}: {', '.join(values)}")
         found.append(row)
+        keep(found)
     return found
 
 

@@ -13,7 +13,7 @@ from skelact.commands.options import named, parse
 from skelact.commands.ui import PARTLY, UI, command_line, percent
 from skelact.errors import ConfigError
 
-HELP = """Turn videos into skeletons with MediaPipe: files, folders, a camera (0) or a stream address.
+HELP = """Turn videos into skeletons: files, folders, a camera (0) or a stream address.
 
   skelact extract clips/ --out mine.h5 --split 0.7 0.1 0.2     (a folder label/...mp4 gives the labels)
   skelact extract video.mp4 --out video.h5 --parts pose+hands
@@ -35,7 +35,7 @@ class Options:
         coordinates: camera (metres from the camera, with the trajectory), world (metres around each person's own
             hips) or image (fractions of the picture).
         fov: the camera's horizontal field of view in degrees, for camera coordinates; 60 is assumed if not given.
-        min_visibility: joints that MediaPipe sees less surely than this (0 to 1) are missing.
+        min_visibility: joints that are seen less surely than this (0 to 1) are missing.
         smooth: One-Euro smoothing of every landmark.
         labels: take labels from the folders that the videos are in.
         label: regular expression with one group that finds the label in a file's path, instead of the folder's name.
@@ -46,7 +46,10 @@ class Options:
         resume: continue an unfinished file.
         overwrite: replace the file if it exists.
         dask: address of a Dask scheduler that does the work.
-        estimator: pose estimator.
+        estimator: who looks for people: auto (MoveNet finds them and MediaPipe reads each; MediaPipe alone where
+            MoveNet cannot be had), mediapipe, or movenet (17 joints, without depth).
+        quality: lite, full or heavy: a faster or a more exact look for people (auto, movenet).
+        min_score: leave out people found less surely than this (0 to 1); the estimator's own limit if not given.
         flow: find optical flow instead of skeletons: dis, farneback, tvl1, raft or motion (the codec's own vectors);
             --out is then a folder, FOLDER_flow beside the videos' folder if it is not given.
         flow_size: shorter side of the fields of flow, in pixels.
@@ -72,7 +75,9 @@ class Options:
     resume: bool = True
     overwrite: bool = False
     dask: Annotated[str | None, named("ADDRESS")] = None
-    estimator: Annotated[str, named("NAME")] = "mediapipe"
+    estimator: Annotated[str, named("NAME")] = "auto"
+    quality: Literal["lite", "full", "heavy"] = "full"
+    min_score: Annotated[float | None, named("0..1")] = None
     flow: Annotated[str | None, named("KIND")] = None
     flow_size: Annotated[int, named("PIXELS")] = 128
     flow_bound: Annotated[float, named("PIXELS")] = 20.0
@@ -136,7 +141,8 @@ def extract(options: Options, ui: UI) -> Any:
             subject_pattern=options.subject, label_pattern=options.label, seconds=options.seconds,
             resume=options.resume, overwrite=options.overwrite, splits=divide if options.split else None,
             progress=update, dask=options.dask,
-            estimator=options.estimator, keep_empty=options.keep_empty,
+            estimator=options.estimator, quality=options.quality,
+            min_score=options.min_score, keep_empty=options.keep_empty,
         )  # fmt: skip
     stored = len(report.stored) + len(report.already_there)
     rate = report.n_frames / report.seconds if report.seconds else 0

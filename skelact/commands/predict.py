@@ -39,6 +39,10 @@ class Options:
         stride: seconds between decisions; a quarter window if not given.
         mode: each person alone, all people as one group, or auto.
         people: how many people to look for in a video: one, many or auto.
+        estimator: who looks for people: auto (MoveNet finds them and MediaPipe reads each; MediaPipe alone where
+            MoveNet cannot be had), mediapipe, or movenet (17 joints, without depth).
+        quality: lite, full or heavy: a faster or a more exact look for people (auto, movenet).
+        min_score: leave out people found less surely than this (0 to 1); the estimator's own limit if not given.
         fov: the camera's horizontal field of view in degrees; 60 is assumed if not given.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.
         model: your own class (module:Class) that the checkpoint is of, if it is; its code is run. Can be repeated.
@@ -56,6 +60,9 @@ class Options:
     stride: Annotated[float | None, named("SECONDS")] = None
     mode: Literal["auto", "each", "group"] = "auto"
     people: Literal["auto", "one", "many"] = "auto"
+    estimator: Annotated[str, named("NAME")] = "auto"
+    quality: Literal["lite", "full", "heavy"] = "full"
+    min_score: Annotated[float | None, named("0..1")] = None
     fov: Annotated[float | None, named("DEGREES")] = None
     device: str = "auto"
     model: OwnModels = ()
@@ -184,6 +191,9 @@ def pose_of_video(options: Options, recogniser: Any, ui: UI) -> tuple[Skeleton, 
             parts="pose+hands" if hands else "pose",
             coordinates="camera" if world else "image",
             fov=options.fov,
+            estimator=options.estimator,
+            quality=options.quality,
+            min_score=options.min_score,
             progress=update,
         )
     if recogniser.pictures and not (found.score > 0).any():

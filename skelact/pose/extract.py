@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from skelact.io.video_frames import frame_times
 from skelact.layouts import get_layout
 from skelact.pose.camera import ASSUMED_FOV, check_fov, place_in_camera
 from skelact.pose.estimator import Detection, PoseEstimator
-from skelact.pose.estimators import find_estimator
+from skelact.pose.estimators import available_estimator, find_estimator, make_mediapipe
 from skelact.pose.smoothing import smooth_track
+from skelact.pose.verify import DOUBTED
 from skelact.skeleton import Skeleton
 
 Progress = Callable[[int, int, str], None]
@@ -35,7 +37,9 @@ def check_options(
     coordinates: str = "image",
     fov: float | None = None,
     min_visibility: float = MIN_VISIBILITY,
-    estimator: str = "mediapipe",
+    estimator: str = "auto",
+    quality: str = "full",
+    min_score: float | None = None,
 ) -> None:
     """Refuse unknown options before any work is done.
 
@@ -44,11 +48,12 @@ def check_options(
     """
     if people not in PEOPLE:
         raise ConfigError(choices(people, PEOPLE, "people"))
-    find_estimator(estimator, parts, coordinates)
+    find_estimator(estimator, parts, coordinates, quality)
     if fov is not None:
         check_fov(fov)
-    if not 0 <= min_visibility <= 1:
-        raise ConfigError(f"min_visibility must lie in 0..1, got {min_visibility}")
+    for name, value in (("min_visibility", min_visibility), ("min_score", min_score)):
+        if value is not None and not 0 <= value <= 1:
+            raise ConfigError(f"{name} must lie in 0..1, got {value}")
 
 
 def extract_video(
@@ -62,7 +67,9 @@ def extract_video(
     smooth: bool = True,
     seconds: float | None = None,
     start: float | None = None,
-    estimator: PoseEstimator | str = "mediapipe",
+    estimator: PoseEstimator | str = "auto",
+    quality: str = "full",
+    min_score: float | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Skeleton:
@@ -71,7 +78,8 @@ def extract_video(
     Args:
         source: a path, a camera number or a stream address.
         people: ``one`` (the most prominent person, fast), ``many`` (each with an identity), ``auto``:
-            a few frames are searched first; live sources are taken for one person; or ``none``: nobody is
+            everybody, too, where the estimator sees several people at once; for MediaPipe alone a few frames are
+            searched first, and live sources are taken for one person; or ``none``: nobody is
             looked for, the recording says how long the video is.
         parts: ``pose`` (layout ``pose33``) or ``pose+hands`` (``pose_hands75``).
         coordinates: ``camera`` (metres from the camera, so that the trajectory is in them), ``world``
@@ -84,8 +92,10 @@ def extract_video(
         seconds: stop after this time; live sources end only so, or by an interrupt.
         start: seconds to begin at.
         estimator: a name of `skelact.pose.estimators.ESTIMATORS`, or an estimator, which is not closed here.
+        quality: ``lite``, ``full`` or ``heavy``: of the estimators that have them, from fast to exact.
+        min_score: people found less surely are left out, 0..1; None: what the estimator's author chose.
         progress: called with (frames done, frames expected, what).
-        options: for the estimator (MediaPipe's: ``min_score``, ``pose_model``, ``hand_model``), and ``fps`` and
+        options: for the estimator (``pose_model``, ``hand_model``, ``model``: files), and ``fps`` and
             ``threads`` for the video.
 
     Returns:
@@ -98,13 +108,18 @@ def extract_video(
         DependencyError: if a model file or a system library is missing.
     """
     named = estimator if isinstance(estimator, str) else ""
-    check_options(people, parts, coordinates, fov, min_visibility, named or "mediapipe")
+    check_options(people, parts, coordinates, fov, min_visibility, named or "auto", quality, min_score)
     reading = {k: options.pop(k) for k in ("fps", "threads", "timeout") if k in options}
-    if named == "mediapipe" and people == "auto":
-        people = choose_people(source, start, **reading, **options)
+    if named and people != "none":
+        estimator = named = available_estimator(named, **options)
+        options |= {} if min_score is None else {"min_score": min_score}
+        if people == "auto":  # the others see several people at the price of one
+            people = choose_people(source, start, **reading, **options) if named == "mediapipe" else "many"
+        if len(find_estimator(named).qualities) > 1:
+            options["quality"] = quality
     end = None if seconds is None else (start or 0.0) + seconds
     if people == "none":
-        return _without_people(source, named or "mediapipe", parts, coordinates, start or 0.0, end, reading)
+        return _without_people(source, named or "auto", parts, coordinates, start or 0.0, end, reading)
     with open_video(source, start=start, end=end, **reading) as video:
         finder = estimator
         if isinstance(finder, str):
@@ -240,9 +255,7 @@ def _assemble(
 
 
 def choose_people(source: str | PathLike[str] | int, start: float | None = None, **options: Any) -> str:
-    """Look at a few frames: ``one``, or ``many`` if there are several people or only a small one."""
-    from skelact.pose.several_people import SeveralPeople
-
+    """Let MediaPipe look at a few frames: ``one``, or ``many`` if there are several people or only a small one."""
     reading = {k: options.pop(k) for k in ("fps", "threads", "timeout") if k in options}
     with open_video(source, start=start, **reading) as video:
         if video.live:
@@ -251,10 +264,10 @@ def choose_people(source: str | PathLike[str] | int, start: float | None = None,
     options.pop("hand_model", None)
     counts: list[int] = []
     n_small = 0
-    with SeveralPeople(**options) as finder:
+    with closing(make_mediapipe("many", **options)) as finder:
         for i, image in enumerate(images):
             # So far apart in time that every picture is searched anew.
-            people = finder.estimate(image, 100.0 * i)
+            people = [one for one in finder.estimate(image, 100.0 * i) if one.score.mean() > DOUBTED]
             counts.append(len(people))
             n_small += bool(people) and max(float(np.ptp(p.box[1::2])) for p in people) < _SMALL
             if len(people) > 1:

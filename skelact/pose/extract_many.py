@@ -14,7 +14,7 @@ from skelact.errors import ConfigError, DataError, DependencyError
 from skelact.io.outputs import check_output
 from skelact.io.store import StoreWriter
 from skelact.io.video import is_live
-from skelact.pose.estimators import find_estimator
+from skelact.pose.estimators import available_estimator, find_estimator
 from skelact.pose.extract import MIN_VISIBILITY, check_options
 from skelact.pose.tasks import VideoResult, VideoTask, extract_task, find_tasks
 from skelact.pose.workers import run_in_workers
@@ -75,7 +75,9 @@ def extract_many(
     splits: Callable[[list[VideoTask]], Mapping[str, Sequence[str]]] | None = None,
     progress: Progress | None = None,
     dask: str | None = None,
-    estimator: str = "mediapipe",
+    estimator: str = "auto",
+    quality: str = "full",
+    min_score: float | None = None,
     keep_empty: bool = False,
     **options: Any,
 ) -> ExtractionReport:
@@ -101,9 +103,10 @@ def extract_many(
         resume: continue an unfinished file.
         overwrite: replace a finished file.
         splits: gives named lists of ids for the tasks that were stored; tried on all of them before the work.
-        progress: called with (done, total, what): videos, or frames if there is only one video.
+        progress: called with (frames done, frames expected in all, what); see `FrameCount`.
         dask: address of a Dask scheduler whose workers see the same files under the same names.
         estimator: a name of `skelact.pose.estimators.ESTIMATORS`.
+        quality, min_score: see `extract_video`.
         keep_empty: keep videos that show nobody, for networks that see pictures; so it is with people ``none``.
         options: further ones for `skelact.pose.extract.extract_video`.
 
@@ -116,12 +119,15 @@ def extract_many(
         OutputBusyError: if another process writes ``out``.
         DependencyError: if a model file, a system library or Dask is missing.
     """
-    check_options(people, parts, coordinates, fov, min_visibility, estimator)
+    check_options(people, parts, coordinates, fov, min_visibility, estimator, quality, min_score)
+    if not dask and people != "none":  # said once, not by every worker
+        estimator = available_estimator(estimator, **options)
     kind = find_estimator(estimator)
     began = clock.monotonic()
     settings = dict(
         people=people, parts=parts, coordinates=coordinates, fov=fov, min_visibility=min_visibility,
-        smooth=smooth, seconds=seconds, estimator=estimator, **options,
+        smooth=smooth, seconds=seconds, estimator=estimator,
+        quality=quality, min_score=min_score, **options,
     )  # fmt: skip
     tasks = find_tasks(
         sources,
@@ -149,11 +155,8 @@ def extract_many(
     ) as writer:  # fmt: skip
         report.already_there = [t.id for t in tasks if t.id in writer.done_ids]
         todo = [t for t in tasks if t.id not in writer.done_ids]
-        n_done = len(report.already_there)
-        if progress is not None and len(tasks) > 1:
-            progress(n_done, len(tasks), "videos")
-        frames = progress if len(tasks) == 1 else None
-        for result in _results(todo, workers, dask, frames):
+        count = FrameCount(progress, len(todo)) if progress is not None else None
+        for result in _results(todo, workers, dask, count.within if count else None):
             result = _named(result, Path(out), keep_empty or people == "none")
             _record(result, report)
             if result.skeleton is not None:
@@ -162,9 +165,8 @@ def extract_many(
                     report.stored.append(result.id)
                 except DataError as error:
                     report.failed[result.source] = str(error)
-            n_done += 1
-            if progress is not None and len(tasks) > 1:
-                progress(n_done, len(tasks), Path(result.source).name)
+            if count is not None:
+                count.finished(Path(result.source).name, result.n_frames)
         report.seconds = clock.monotonic() - began
         if not writer.done_ids:
             writer.discard()
@@ -172,6 +174,44 @@ def extract_many(
         if splits is not None:
             writer.set_splits(splits([t for t in tasks if t.id in writer.done_ids]))
     return report
+
+
+class FrameCount:
+    """Frames done of many videos that are worked on side by side.
+
+    How many there are in all is known when every video was begun; until then those that were not are taken to be as
+    long as the others on average.
+
+    Args:
+        progress: told (frames done, frames expected, what).
+        n_videos: how many there are to do.
+    """
+
+    def __init__(self, progress: Progress, n_videos: int) -> None:
+        self._progress, self._n_videos = progress, n_videos
+        self._running: dict[str, tuple[int, int]] = {}
+        self._lengths: list[int] = []  # of finished videos
+
+    def within(self, done: int, total: int, what: str) -> None:
+        """So many frames of one video are done."""
+        self._running[what] = (done, max(done, total))
+        self._tell(what)
+
+    def finished(self, what: str, n_frames: int) -> None:
+        """One video is done, or could not be used (0 frames)."""
+        self._running.pop(what, None)
+        self._lengths.append(n_frames)
+        self._tell(what)
+
+    def _tell(self, what: str) -> None:
+        begun = [total for _, total in self._running.values()]
+        known = [n for n in (*self._lengths, *begun) if n > 0]
+        waiting = self._n_videos - len(self._lengths) - len(begun)
+        total = sum(known) + round(waiting * sum(known) / len(known) if known else 0)
+        done = sum(self._lengths) + sum(n for n, _ in self._running.values())
+        if self._n_videos > 1:
+            what = f"{what} ({len(self._lengths)} of {self._n_videos} videos)"
+        self._progress(done, total, what)
 
 
 def _named(result: VideoResult, out: Path, keep_empty: bool) -> VideoResult:

@@ -12,11 +12,16 @@ from skelact.errors import ConfigError, DependencyError
 from skelact.io.packaged import find_packaged
 from skelact.layouts import get_layout
 from skelact.pose.estimator import Detection
-from skelact.pose.search import look_of
-from skelact.pose.tracking import PoseTracker, Sighting, drop_duplicates
+from skelact.pose.search import sighting
+from skelact.pose.tracking import TWIN, PoseTracker, box_overlap, drop_duplicates
 
 QUALITY = {"lite": 192, "full": 256, "heavy": 384}  # longer side of what the network sees, in pixels
+MIN_SCORE = 0.25  # of a person
 JOINT_SCORE = 0.1  # of a joint, below which its place is a guess
+# The second look: its size and least score in shares of the first's, and the picture with its border.
+_FAR_SIZE, _FAR_SCORE, _BORDER = 0.75, 0.4, 2.0
+# Who is new in it is at least so large in the picture, and hardly overlaps anybody else.
+_LARGE, _COVERED = 0.45, 0.3
 _STEP = 32  # the network's stride: the sides of its input are multiples of it
 
 
@@ -27,13 +32,19 @@ class MoveNet:
         size: longer side of what the network sees [pixels].
         min_score: people found less surely are dropped, 0..1.
         model: a file of one's own, which must be the pinned one.
+        border: the picture is looked at in the middle of a black one so many times larger.
 
     Raises:
         DependencyError: if LiteRT or the model file is missing.
+        ConfigError: for sizes and scores that cannot be.
     """
 
     def __init__(
-        self, size: int = QUALITY["full"], min_score: float = 0.25, model: str | PathLike[str] | None = None
+        self,
+        size: int = QUALITY["full"],
+        min_score: float = MIN_SCORE,
+        model: str | PathLike[str] | None = None,
+        border: float = 1.0,
     ) -> None:
         try:
             from ai_edge_litert.interpreter import Interpreter
@@ -45,7 +56,7 @@ class MoveNet:
             raise ConfigError(
                 f"MoveNet needs a size of at least {_STEP} pixels and min_score in 0..1, got {size} and {min_score}"
             )
-        self.size, self.min_score = size, min_score
+        self.size, self.min_score, self._border = size, min_score, border
         self._interpreter: Any = Interpreter(str(find_packaged("movenet_multipose", model)), num_threads=1)
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
@@ -57,12 +68,15 @@ class MoveNet:
         import cv2
 
         height, width = image.shape[:2]
-        scale = self.size / max(height, width)
+        scale = self.size / (max(height, width) * self._border)
         inner = max(1, round(width * scale)), max(1, round(height * scale))
-        outer = tuple(-(-side // _STEP) * _STEP for side in inner)
+        outer = tuple(-(-round(side * self._border) // _STEP) * _STEP for side in inner)
+        left, top = ((a - b) // 2 if self._border > 1 else 0 for a, b in zip(outer, inner, strict=True))
         picture = np.zeros((outer[1], outer[0], 3), np.uint8)
         how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-        picture[: inner[1], : inner[0]] = cv2.resize(np.ascontiguousarray(image), inner, interpolation=how)
+        picture[top : top + inner[1], left : left + inner[0]] = cv2.resize(
+            np.ascontiguousarray(image), inner, interpolation=how
+        )
         with self._lock:
             if outer != self._shape:
                 self._interpreter.resize_tensor_input(self._input, [1, outer[1], outer[0], 3], strict=True)
@@ -72,12 +86,13 @@ class MoveNet:
             self._interpreter.invoke()
             found = self._interpreter.get_tensor(self._output)[0].copy()
         stretch = np.array([outer[0] / inner[0], outer[1] / inner[1]], np.float32)
+        shift = np.array([left / inner[0], top / inner[1]], np.float32)
         people = []
         for row in found[np.argsort(-found[:, 55])]:
             if row[55] < self.min_score:
                 break
             joints = row[:51].reshape(17, 3)
-            xy = joints[:, 1::-1] * stretch
+            xy = joints[:, 1::-1] * stretch - shift
             score = np.where(joints[:, 2] >= JOINT_SCORE, np.clip(joints[:, 2], 0, 1), 0)
             inside = ((xy >= -0.02) & (xy <= 1.02)).all(1)
             score = (score * inside).astype(np.float32)
@@ -85,6 +100,39 @@ class MoveNet:
                 xyz = np.concatenate([xy, np.zeros((17, 1), np.float32)], 1).astype(np.float32)
                 people.append(Detection(xyz, score, xy.astype(np.float32)))
         return people
+
+
+class MoveNetFinder:
+    """MoveNet as a `Finder` (see `skelact.pose.search`), with a second look for people near the camera.
+
+    Whoever fills the picture, or is cut off by its border, is found when the picture is seen with a black border.
+
+    Args:
+        size, min_score, model: see `MoveNet`.
+    """
+
+    exact, pause, pause_empty = True, 0.5, 0.1
+
+    def __init__(
+        self,
+        size: int = QUALITY["full"],
+        min_score: float = MIN_SCORE,
+        model: str | PathLike[str] | None = None,
+    ) -> None:
+        self._near = MoveNet(size, min_score, model)
+        self._far = MoveNet(max(_STEP, round(_FAR_SIZE * size)), _FAR_SCORE * min_score, model, _BORDER)
+
+    def find(self, image: np.ndarray) -> list[Detection]:
+        """People in ``image [H, W, 3]`` uint8 RGB, surest first of each look; joints as fractions of the picture."""
+        people = self._near.find(image)
+        for one in self._far.find(image):
+            large = (one.box[2:] - one.box[:2]).max() > _LARGE
+            if large and all(box_overlap(one.box, other.box) < _COVERED for other in people):
+                people.append(one)
+        return people
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
 
 class MoveNetPose:
@@ -104,12 +152,12 @@ class MoveNetPose:
         *,
         people: str = "many",
         size: int = QUALITY["full"],
-        min_score: float = 0.25,
+        min_score: float = MIN_SCORE,
         model: str | PathLike[str] | None = None,
         keep_seconds: float = 2.0,
     ) -> None:
         self.layout = get_layout("coco17")
-        self._net: MoveNet | None = MoveNet(size, min_score, model)
+        self._net: MoveNetFinder | None = MoveNetFinder(size, min_score, model)
         self._tracker = PoseTracker(keep_seconds=keep_seconds)
         self._alone = people == "one"
 
@@ -118,8 +166,7 @@ class MoveNetPose:
         if self._net is None:
             raise ConfigError("this estimator is closed; make a new one")
         size = np.array([image.shape[1], image.shape[0]], np.float32)
-        seen = [sighting(one, image) for one in self._net.find(image)]
-        seen = drop_duplicates(seen)
+        seen = drop_duplicates([sighting(one, image) for one in self._net.find(image)], TWIN)
         pairs = self._tracker.update(seen, time)
         known = {id(one) for _, one in pairs}
         for one in seen:
@@ -143,14 +190,3 @@ class MoveNetPose:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def sighting(one: Detection, image: np.ndarray) -> Sighting:
-    """A person of 17 joints as the tracker sees them; joints that are missing lie in the middle of the others."""
-    points = one.xy * [image.shape[1], image.shape[0]]
-    there = one.score > 0
-    points = np.where(there[:, None], points, points[there].mean(0))
-    return Sighting(points, one.score, look_of(image, points, TRUNK), one)
-
-
-TRUNK = ([5, 6, 12, 11], [11, 12, 14, 13])  # corners of trunk and thighs

@@ -1,4 +1,4 @@
-"""The most prominent person of a video, followed and verified."""
+"""The most prominent person of a video, followed and verified by MediaPipe alone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from skelact.pose.estimator import Detection
 from skelact.pose.mediapipe_pose import MediaPipePose
-from skelact.pose.verify import Trust, as_pixels, body_size
+from skelact.pose.verify import DOUBTED, Trust, as_pixels, body_size
 
 LEFT_SECONDS = 2.5  # gone for longer: the next one is another person
 
@@ -20,7 +20,7 @@ class OnePerson:
     Args:
         parts: ``pose`` or ``pose+hands``.
         coordinates: ``image`` or ``world``.
-        verify: leave out poses that are not found again in the mirrored picture.
+        verify: lower the scores of poses that are not found again in the mirrored picture.
         min_score: MediaPipe's confidence thresholds, 0..1.
         pose_model: a pose ``.task`` file of one's own.
         hand_model: a hand ``.task`` file of one's own.
@@ -75,7 +75,7 @@ class OnePerson:
                 self._trust.reset()
         self._last = points
         if not self._trust.check(image, points, time, self._mirror):
-            return []
+            one = replace(one, score=one.score * DOUBTED)
         self._track, self._seen = came, time
         return [one]
 

@@ -1,10 +1,106 @@
-"""Places in a picture where somebody may be, and what people look like."""
+"""Who is in a picture, by MediaPipe alone, and what people look like to the tracker."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from os import PathLike
+from typing import Protocol
 
 import numpy as np
+
+from skelact.layouts import get_layout
+from skelact.pose.estimator import Detection
+from skelact.pose.mediapipe_pose import MediaPipePose
+from skelact.pose.tracking import Sighting, drop_duplicates
+from skelact.pose.verify import square_around
+
+COMMON = np.array(
+    get_layout("pose33").positions(*get_layout("coco17").joints)
+)  # COCO's joints among BlazePose's
+_TRUNK = ([5, 6, 12, 11], [11, 12, 14, 13])  # corners of trunk and thighs in coco17
+_CHANNEL = np.array([0, 8, 16], np.uint8)
+_LOOK_PIXELS = 24  # about so many along a side tell what somebody looks like
+_SURE = 0.55  # mean visibility below which MediaPipe's finds are not looked at
+
+
+class Finder(Protocol):
+    """Finds everybody in single pictures.
+
+    Members:
+        exact: whether whom it does not find is probably not there, so that its finds place people who are known.
+        pause: seconds between looks while everybody who is known is followed well.
+        pause_empty: the same while nobody is known.
+    """
+
+    exact: bool
+    pause: float
+    pause_empty: float
+
+    def find(self, image: np.ndarray) -> list[Detection]:
+        """People in ``image [H, W, 3]`` uint8 RGB, surest first, in ``coco17`` or what begins as ``pose33``."""
+        ...
+
+    def close(self) -> None:
+        """Release models; harmless when called twice."""
+        ...
+
+
+class MediaPipeSearch:
+    """A `Finder` without a network for several people: MediaPipe on the whole picture, on overlapping tiles, and
+    where a pedestrian detector finds somebody.
+
+    Args:
+        max_people: how many people to return from one part of the picture at most.
+        min_score: MediaPipe's confidence thresholds, 0..1.
+        pose_model: a pose ``.task`` file of one's own.
+    """
+
+    exact, pause, pause_empty = False, 0.5, 0.25
+
+    def __init__(
+        self, max_people: int = 8, min_score: float = 0.5, pose_model: str | PathLike[str] | None = None
+    ) -> None:
+        self._wide = MediaPipePose(
+            n_people=max(2, max_people), min_score=min_score, pose_model=pose_model, video=False
+        )
+        self._pedestrians = PedestrianBoxes()
+        self._n_searches = 0
+
+    def find(self, image: np.ndarray) -> list[Detection]:
+        """People in ``image [H, W, 3]`` uint8 RGB, surest first (``pose33``)."""
+        self._n_searches += 1
+        size = (image.shape[1], image.shape[0])
+        places = [(0, 0, *size)]
+        places += [square_around(box, size, 1.1) for box in self._pedestrians.find(image)]
+        places += [square_around(box, size, 1.0) for box in tiles(image, self._n_searches)]
+        found: list[Sighting] = []
+        for x0, y0, x1, y1 in places:
+            for one in self._wide.estimate(image[y0:y1, x0:x1], 0.0):
+                if float(one.score.mean()) > _SURE:
+                    points = one.xy * [x1 - x0, y1 - y0] + [x0, y0]
+                    whole = Detection(one.xyz, one.score, (points / size).astype(np.float32))
+                    found.append(Sighting(points, one.score, payload=whole))
+        return [one.payload for one in drop_duplicates(found) if isinstance(one.payload, Detection)]
+
+    def close(self) -> None:
+        """Release the landmarker."""
+        self._wide.close()
+
+
+def sighting(one: Detection, image: np.ndarray) -> Sighting:
+    """A person as the tracker sees them: COCO's 17 joints in pixels.
+
+    Joints that are missing lie in the middle of the others.
+
+    Args:
+        one: in ``coco17``, or in a layout that begins as ``pose33``.
+        image: ``[H, W, 3]`` uint8 RGB, in which the person was found.
+    """
+    pick = np.arange(17) if len(one.score) == 17 else COMMON
+    points, score = one.xy[pick] * [image.shape[1], image.shape[0]], one.score[pick]
+    there = score > 0
+    if there.any():
+        points = np.where(there[:, None], points, points[there].mean(0))
+    return Sighting(points, score, look_of(image, points), one)
 
 
 def tiles(image: np.ndarray, turn: int) -> list[np.ndarray]:
@@ -52,28 +148,23 @@ class PedestrianBoxes:
         ]
 
 
-def look_of(
-    image: np.ndarray,
-    points: np.ndarray,
-    parts: Sequence[list[int]] = ([11, 12, 24, 23], [23, 24, 26, 25]),
-) -> np.ndarray | None:
+def look_of(image: np.ndarray, points: np.ndarray) -> np.ndarray | None:
     """Colours of a person's trunk and thighs as a histogram ``[48]`` that sums to 1.
 
     Args:
         image: ``[H, W, 3]`` uint8 RGB.
-        points: ``[V, 2]`` joints in pixels.
-        parts: the joints at the corners of trunk and thighs; those of ``pose33`` by default.
+        points: ``[17, 2]`` joints in pixels (``coco17``).
     """
     colours = []
-    for corners in parts:
+    for corners in _TRUNK:
         middle = points[corners].mean(0)
         inner = middle + (points[corners] - middle) * 0.7
         low = np.clip(inner.min(0), 0, [image.shape[1] - 1, image.shape[0] - 1]).astype(int)
         high = np.clip(inner.max(0) + 1, 1, [image.shape[1], image.shape[0]]).astype(int)
-        patch = image[low[1] : high[1], low[0] : high[0]].reshape(-1, 3)
+        step = 1 + int(np.sqrt(np.prod(high - low)) / _LOOK_PIXELS)
+        patch = image[low[1] : high[1] : step, low[0] : high[0] : step].reshape(-1, 3)
         if len(patch) < 4:
             return None
-        colours.append(
-            np.concatenate([np.histogram(patch[:, c], 8, (0, 256))[0] for c in range(3)]) / len(patch)
-        )
+        # 8 steps of brightness for each of red, green and blue
+        colours.append(np.bincount(((patch >> 5) + _CHANNEL).ravel(), minlength=24) / len(patch))
     return np.concatenate(colours) / 6

@@ -1,123 +1,51 @@
-"""Several people through a video: each followed in a window of their own, with identities that last."""
+"""Everybody in a video: a finder sees who is there, BlazePose reads each in a window of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from os import PathLike
 
 import numpy as np
 
 from skelact.pose.estimator import Detection
+from skelact.pose.follower import Follower
 from skelact.pose.mediapipe_pose import MediaPipePose
-from skelact.pose.search import PedestrianBoxes, look_of, tiles
-from skelact.pose.tracking import PoseTracker, Sighting, Track, box_overlap, drop_duplicates
-from skelact.pose.verify import Trust, mirrored_distance, square_around
+from skelact.pose.search import COMMON, Finder, MediaPipeSearch, sighting
+from skelact.pose.tracking import (
+    TWIN,
+    PoseTracker,
+    Sighting,
+    Track,
+    box_overlap,
+    drop_duplicates,
+    pose_distance,
+)
+from skelact.pose.verify import DOUBTED, MIRROR_LIMIT, Trust, as_pixels, mirrored_distance
 
-_WINDOW = 1.7  # side of a person's window in longer sides of their box
-_CLEAR = 0.12  # margin that stays visible around somebody who is being picked out of a crowd
-_MIRROR_LIMIT = 0.25
-_SURE = 0.55  # mean visibility below which a newcomer is not looked at
-
-
-class Follower:
-    """One landmarker that follows one person inside a window that moves with them.
-
-    Because the window moves along, the person stands nearly still in it, and MediaPipe's own following
-    from frame to frame stays on them through a crowd, at the price of one landmark pass a frame.
-
-    Args:
-        make: makes a landmarker that follows from frame to frame.
-    """
-
-    def __init__(self, make: Callable[[], MediaPipePose]) -> None:
-        self._finder = make()
-        self._side = 0.0
-        self._fresh = True
-
-    def look(
-        self, image: np.ndarray, box: np.ndarray, time: float, others: list[np.ndarray] | None = None
-    ) -> Sighting | None:
-        """Find the person whose box is expected at ``box`` (pixels).
-
-        Args:
-            image: ``[H, W, 3]`` uint8 RGB.
-            box: ``[x0, y0, x1, y1]`` in pixels.
-            time: seconds.
-            others: boxes of other people; while nobody is followed yet they are painted over.
-        """
-        size = np.array([image.shape[1], image.shape[0]])
-        long = max(float((box[2:] - box[:2]).max()), 16.0)
-        # The size may change only slowly, or the follower's idea of where the person is would be off.
-        self._side = _WINDOW * long if self._fresh else 0.85 * self._side + 0.15 * _WINDOW * long
-        middle = (box[:2] + box[2:]) / 2
-        low = np.round(middle - self._side / 2).astype(int)
-        side = round(self._side)
-        window = _cut(image, low, side)
-        if self._fresh and others:
-            window = _paint_over(window, box, others, low)
-        found = self._finder.estimate(window, time)
-        self._fresh = not found
-        if not found:
-            return None
-        one = found[0]
-        there = one.score[:, None] > 0
-        points = one.xy * side + low
-        xy = points / size
-        xyz = one.xyz
-        if self._finder.unit == "image":
-            xyz = np.concatenate([xy, one.xyz[:, 2:] * side / size[0]], 1)
-        whole = Detection((xyz * there).astype(np.float32), one.score, (xy * there).astype(np.float32))
-        return Sighting(points[:33], one.score[:33], look_of(image, points[:33]), whole)
-
-    def forget(self) -> None:
-        """Let go of whoever is followed, so that the next look starts anew."""
-        if not self._fresh:
-            self._finder.estimate(np.zeros((32, 32, 3), np.uint8), 0.0)
-            self._fresh = True
-
-    def close(self) -> None:
-        """Release the landmarker."""
-        self._finder.close()
-
-
-def _cut(image: np.ndarray, low: np.ndarray, side: int) -> np.ndarray:
-    """A square window; what lies outside the picture is black."""
-    window = np.zeros((side, side, 3), np.uint8)
-    height, width = image.shape[:2]
-    x0, y0 = max(0, low[0]), max(0, low[1])
-    x1, y1 = min(width, low[0] + side), min(height, low[1] + side)
-    if x1 > x0 and y1 > y0:
-        window[y0 - low[1] : y1 - low[1], x0 - low[0] : x1 - low[0]] = image[y0:y1, x0:x1]
-    return window
-
-
-def _paint_over(window: np.ndarray, box: np.ndarray, others: list[np.ndarray], low: np.ndarray) -> np.ndarray:
-    """Grey out other people's boxes, but not what lies in ``box`` with a small margin."""
-    margin = _CLEAR * float((box[2:] - box[:2]).max())
-    shift = np.tile(low, 2)
-    kept = np.clip(np.round(box + [-margin, -margin, margin, margin] - shift), 0, len(window)).astype(int)
-    painted = window.copy()
-    for other in others:
-        x0, y0, x1, y1 = np.clip(np.round(other - shift), 0, len(window)).astype(int)
-        painted[y0:y1, x0:x1] = 127
-    x0, y0, x1, y1 = kept
-    painted[y0:y1, x0:x1] = window[y0:y1, x0:x1]
-    return painted
+AGREE = 0.22  # largest weighted distance of two readings of one person, in shares of the body's longer side
+_CLEARLY = 0.7  # of the distance to anybody else, below which a reading is of this person
+_CROWDED = 0.05  # overlap of boxes from which on people may be taken for each other
+_UNSEEN_SECONDS = 1.0  # how long BlazePose is believed about somebody whom an exact finder does not see
+_KNOWN_SECONDS = 2.0  # how long BlazePose's last reading says how large and how deep somebody is
+_SURE = 0.35  # mean score of a newcomer whom BlazePose need not confirm
+_RESERVED_SECONDS = 0.5  # how long a place among ``max_people`` is kept for somebody who is not seen
 
 
 class SeveralPeople:
-    """Several people, each with an identity that lasts.
+    """A `PoseEstimator` of several people with identities that last.
 
-    MediaPipe misses people who are small in the picture and keeps no identities. So each known person has a
-    `Follower`; a few times a second the whole picture, overlapping tiles and the boxes of a pedestrian
-    detector are searched for people who are not known yet. A newcomer must be found again in the mirror.
+    Each known person has a `Follower`. The finder looks at the whole picture a few times a second; an exact one
+    also in every frame in which people overlap or somebody is not seen where they were expected. Then it says who
+    is where, and a reading of BlazePose is believed where it agrees with the finder's joints. Without an exact
+    finder people are looked for again in the mirror: a stranger must show the same pose there, and whoever is known and
+    does not gets low scores.
 
     Args:
+        finder: who is in the picture; None: `MediaPipeSearch`. It is closed with this estimator.
         parts: ``pose`` or ``pose+hands``.
         coordinates: ``image`` or ``world`` (each person about their own hips).
-        max_people: how many people to follow at most.
-        search_seconds: pause between searches for new people.
+        max_people: how many people to follow at most; the surest come first, of one the largest.
         keep_seconds: how long a person who is not seen keeps their identity.
         min_score: MediaPipe's confidence thresholds, 0..1.
         pose_model: a pose ``.task`` file of one's own.
@@ -133,137 +61,233 @@ class SeveralPeople:
     def __init__(
         self,
         *,
+        finder: Finder | None = None,
         parts: str = "pose",
         coordinates: str = "image",
         max_people: int = 8,
-        search_seconds: float = 0.5,
         keep_seconds: float = 2.0,
         min_score: float = 0.5,
         pose_model: str | PathLike[str] | None = None,
         hand_model: str | PathLike[str] | None = None,
     ) -> None:
         self._make = lambda: MediaPipePose(
-            parts=parts,
-            coordinates=coordinates,
-            min_score=min_score,
-            pose_model=pose_model,
-            hand_model=hand_model,
-        )
-        plain = {"min_score": min_score, "pose_model": pose_model, "video": False}
-        self._wide = MediaPipePose(n_people=max(2, max_people), **plain)
-        self._two = MediaPipePose(n_people=2, **plain)
+            parts=parts, coordinates=coordinates, min_score=min_score, pose_model=pose_model, hand_model=hand_model
+        )  # fmt: skip
         self._idle = [Follower(self._make)]
-        self.layout, self.unit = self._idle[0]._finder.layout, self._idle[0]._finder.unit
+        self.layout, self.unit = self._idle[0].layout, self._idle[0].unit
+        self._finder = finder or MediaPipeSearch(max_people, min_score, pose_model)
+        self._mirror = None
+        if not self._finder.exact:
+            self._mirror = MediaPipePose(n_people=2, min_score=min_score, pose_model=pose_model, video=False)
         self.max_people = max_people
-        self._search_seconds = search_seconds
         self._tracker = PoseTracker(keep_seconds=keep_seconds)
         self._followers: dict[int, Follower] = {}
         self._trusts: dict[int, Trust] = {}
-        self._next_search = -np.inf
-        self._n_searches = 0
-        self._pedestrians = PedestrianBoxes()
+        self._confirmed: dict[int, float] = {}
+        self._last_read: dict[int, tuple[float, Detection]] = {}
+        self._next_look = self._last_time = -np.inf
 
     def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
         """Find people in ``image [H, W, 3]`` uint8 RGB, taken at ``time`` seconds (increasing)."""
-        pairs = self._follow(image, time)
+        tracker, exact = self._tracker, self._finder.exact
+        tracker.forget(time)
         self._release()
-        if time >= self._next_search:
-            for place in self._search(image, time):
-                if new := self._welcome(place, image, time):
-                    pairs.append(new)
+        people: dict[int, Sighting] = {}
+        due = time >= self._next_look or (exact and self._unclear())
+        if not (due and exact):
+            people = self._follow(image, time)
+        if due or (exact and len(people) < len(tracker.tracks)):
+            people |= self._look_all_over(image, time, people)
+            if exact:
+                people |= self._follow(image, time)
+        self._last_time = time
         result = []
-        for track, one in pairs:
-            trust = self._trusts.setdefault(track.id, Trust(_MIRROR_LIMIT))
-            crowded = any(box_overlap(one.box, other.box) > 0.1 for t, other in pairs if t is not track)
-            # In each other's arms people are not found again one by one; they were believed before.
-            if (crowded and trust.believed) or trust.check(image, one.points, time, self._two):
-                assert isinstance(one.payload, Detection)
-                result.append(replace(one.payload, track_id=track.id))
-            elif not trust.believed:
-                self._tracker.remove(track)
+        for track in tracker.tracks:
+            if track.id in people and isinstance(one := people[track.id].payload, Detection):
+                others = [other for i, other in people.items() if i != track.id]
+                one = self._doubt(track, one, image, time, others)
+                result.append(replace(one, track_id=track.id))
         return sorted(result, key=lambda d: d.track_id or 0)
 
-    def _follow(self, image: np.ndarray, time: float) -> list[tuple[Track, Sighting]]:
-        """Look at everyone who is known; a sighting goes to the track that it fits best."""
-        seen: list[tuple[Sighting, int]] = []
-        tracks = list(self._tracker.tracks)
-        for track in tracks:
-            others = [t.predicted_box(time) for t in tracks if t is not track]
-            follower = self._followers[track.id]
-            one = follower.look(image, track.predicted_box(time), time, others)
-            if one is not None:
-                seen.append((one, track.id))
-        clear = drop_duplicates([one for one, _ in seen], prefer=self._rank(seen, time))
-        pairs = self._tracker.update(clear, time)
-        origin = {id(one): track_id for one, track_id in seen}
-        matched = {origin[id(one)]: track.id for track, one in pairs}
-        # A follower that saw nobody, a double or a stranger starts anew; one that went over to another
-        # person now serves that person.
-        moved = {target: self._followers[source] for source, target in matched.items()}
-        rest = [f for track_id, f in self._followers.items() if track_id not in matched]
-        for follower in rest:
-            follower.forget()
-        for track in self._tracker.tracks:
-            if track.id not in moved:
-                moved[track.id] = rest.pop()
-        self._followers = moved
-        self._idle += rest
-        return pairs
+    def _unclear(self) -> bool:
+        """Whether somebody was not seen in the last frame, or people overlap."""
+        tracks = self._tracker.tracks
+        if any(t.time < self._last_time for t in tracks):
+            return True
+        boxes = [t.box for t in tracks]
+        return any(box_overlap(a, b) > _CROWDED for i, a in enumerate(boxes) for b in boxes[:i])
 
-    def _rank(self, seen: list[tuple[Sighting, int]], time: float) -> Callable[[Sighting], float]:
-        """Of two sightings of one person, the one of the track that it continues best is kept."""
-        by_id = {t.id: t for t in self._tracker.tracks}
-        cost = {id(one): self._tracker.cost(by_id[i], one, time) for one, i in seen if i in by_id}
-        return lambda one: cost.get(id(one), np.inf)
+    def _follow(self, image: np.ndarray, time: float) -> dict[int, Sighting]:
+        """Look at everyone who is known and was not seen yet at this time, where they are expected."""
+        waiting = [t for t in self._tracker.tracks if t.time < time]
+        if self._finder.exact:
+            waiting = [t for t in waiting if time - self._confirmed[t.id] < _UNSEEN_SECONDS]
+        seen: list[tuple[Track, Sighting]] = []
+        for track in waiting:
+            one = self._followers[track.id].look(
+                image, track.predicted_box(time), time, self._others(track, time)
+            )
+            if one is not None and self._tracker.fits(track, one, time):
+                seen.append((track, one))
+            else:
+                self._followers[track.id].forget()
+        cost = {id(one): self._tracker.cost(track, one, time) for track, one in seen}
+        there = [Sighting(t.points, t.score) for t in self._tracker.tracks if t.time == time]
+        people = {}
+        # Of two who are read in the same place, it is the one who continues best.
+        kept = {id(s) for s in self._distinct([s for _, s in seen], lambda s: cost.get(id(s), np.inf))}
+        for track, one in seen:
+            if id(one) in kept and not any(self._same(one, other) for other in there):
+                self._tracker.resume_as(track, one, time)
+                people[track.id] = one
+                if isinstance(one.payload, Detection):
+                    self._last_read[track.id] = time, one.payload
+            else:
+                self._followers[track.id].forget()
+        return people
+
+    def _look_all_over(
+        self, image: np.ndarray, time: float, known: dict[int, Sighting]
+    ) -> dict[int, Sighting]:
+        """Let the finder look: who was not seen yet at this time goes on there, strangers are welcomed."""
+        found = self._distinct([sighting(one, image) for one in self._finder.find(image)])
+        if self._finder.exact:
+            for track_id, one in known.items():
+                if any(_distance(one, other) < AGREE for other in found):
+                    self._confirmed[track_id] = time
+        found = [s for s in found if not any(self._same(s, k) for k in known.values())]
+        people = {}
+        pairs = self._tracker.update(found, time)
+        for track, place in pairs:
+            self._confirmed[track.id] = time
+            people[track.id] = self._read(track, place, found, image, time)
+        taken = {id(place) for _, place in pairs}
+        strangers = [s for s in found if id(s) not in taken]
+        if self.max_people == 1:
+            strangers.sort(key=lambda s: -float(np.prod(np.ptp(s.points, axis=0))))
+        for place in strangers:
+            if track := self._welcome(place, found, image, time, people):
+                self._confirmed[track.id] = time
+        empty = not self._tracker.tracks
+        # Of one person, strangers are no matter while they are followed.
+        pause = self._finder.pause * (2 if self.max_people == 1 else 1)
+        self._next_look = time + (self._finder.pause_empty if empty else pause)
+        return people
+
+    def _read(
+        self, track: Track, place: Sighting, found: Sequence[Sighting], image: np.ndarray, time: float
+    ) -> Sighting:
+        """BlazePose's reading of somebody whom the finder sees, if they agree; else the finder's joints."""
+        follower = self._followers[track.id]
+        others = [other for other in found if other is not place]
+        boxes = [other.box for other in others] if self._finder.exact else self._others(track, time)
+        n_tries = 3 if track.n_seen == 1 else 1 if follower.fresh else 2
+        for _ in range(n_tries):
+            one = follower.look(image, place.box, time, boxes)
+            if one is not None:
+                away = min((_distance(one, other) for other in others), default=np.inf)
+                if _distance(one, place) < min(AGREE, _CLEARLY * away):
+                    if isinstance(one.payload, Detection):
+                        self._last_read[track.id] = time, one.payload
+                    return one
+            follower.forget()
+        return self._finders_own(track, place, image, time)
+
+    def _finders_own(self, track: Track, place: Sighting, image: np.ndarray, time: float) -> Sighting:
+        """The finder's joints in this estimator's layout, if it can be had.
+
+        In metres it needs BlazePose's last reading: size and depth are taken from it, for a short time.
+        """
+        one = place.payload
+        if not isinstance(one, Detection) or len(one.score) != len(COMMON):
+            return replace(place, payload=None)
+        there = one.score > 0
+        xyz = np.concatenate([one.xy, np.zeros((len(there), 1))], 1)
+        if self.unit == "m":
+            last = self._last_read.get(track.id)
+            if last is None or time - last[0] > _KNOWN_SECONDS:
+                return replace(place, payload=None)
+            xyz = _in_metres(one.xy, there, last[1], np.array([image.shape[1], image.shape[0]]))
+        joints, xy = np.zeros((len(self.layout), 3), np.float32), np.zeros((len(self.layout), 2), np.float32)
+        score = np.zeros(len(self.layout), np.float32)
+        joints[COMMON], xy[COMMON], score[COMMON] = xyz * there[:, None], one.xy * there[:, None], one.score
+        return replace(place, payload=Detection(joints, score, xy))
+
+    def _welcome(
+        self,
+        place: Sighting,
+        found: Sequence[Sighting],
+        image: np.ndarray,
+        time: float,
+        people: dict[int, Sighting],
+    ) -> Track | None:
+        """Begin, or continue a lost, track if somebody is there who is not known already."""
+        tracks = self._tracker.tracks
+        if any(self._same(place, t) for t in tracks if t.time == time):
+            return None
+        track = self._tracker.resume(place, time)
+        new = track is None
+        if track is None:
+            if sum(time - t.time < _RESERVED_SECONDS for t in tracks) >= self.max_people:
+                return None
+            track = self._tracker.add(place, time)
+        if track.id not in self._followers:
+            self._followers[track.id] = self._idle.pop() if self._idle else Follower(self._make)
+        one = self._read(track, place, found, image, time)
+        sure = self._finder.exact and float(place.score.mean()) >= _SURE
+        seen = one.points is not place.points
+        if self._mirror is not None and new and seen and isinstance(one.payload, Detection):
+            seen = mirrored_distance(image, as_pixels(one.payload, image), self._mirror) < MIRROR_LIMIT
+        if new and not seen and not sure:
+            self._tracker.remove(track)
+            self._release()
+            return None
+        people[track.id] = one
+        return track
+
+    def _doubt(
+        self, track: Track, one: Detection, image: np.ndarray, time: float, others: Sequence[Sighting]
+    ) -> Detection:
+        """Lower the scores of somebody who is not found again in the mirror; exact finders need no mirror."""
+        if self._mirror is None:
+            return one
+        trust = self._trusts.setdefault(track.id, Trust())
+        # In each other's arms people are not found again one by one; they were believed before.
+        crowded = any(box_overlap(track.box, other.box) > 0.1 for other in others)
+        if (crowded and trust.believed) or trust.check(image, as_pixels(one, image), time, self._mirror):
+            return one
+        return replace(one, score=one.score * DOUBTED)
+
+    def _distinct(
+        self, seen: Sequence[Sighting], prefer: Callable[[Sighting], float] | None = None
+    ) -> list[Sighting]:
+        """Sightings without those that show somebody twice."""
+        if self._finder.exact:
+            return drop_duplicates(seen, TWIN, prefer)
+        return drop_duplicates(seen, prefer=prefer)
+
+    def _same(self, one: Sighting, other: Sighting | Track) -> bool:
+        return len(self._distinct([one, Sighting(other.points, other.score)])) == 1
+
+    def _others(self, track: Track, time: float) -> list[np.ndarray]:
+        return [t.predicted_box(time) for t in self._tracker.tracks if t is not track]
 
     def _release(self) -> None:
+        """Take the followers back of people who are gone."""
         alive = {t.id for t in self._tracker.tracks}
         for gone in [i for i in self._followers if i not in alive]:
             follower = self._followers.pop(gone)
             follower.forget()
             self._idle.append(follower)
-
-    def _search(self, image: np.ndarray, time: float) -> list[Sighting]:
-        """Look all over the picture for people who are not known; sooner again while nobody is known."""
-        self._n_searches += 1
-        self._next_search = time + self._search_seconds * (1.0 if self._tracker.tracks else 0.5)
-        size = (image.shape[1], image.shape[0])
-        places = [(0, 0, *size)]
-        places += [square_around(box, size, 1.1) for box in self._pedestrians.find(image)]
-        places += [square_around(box, size, 1.0) for box in tiles(image, self._n_searches)]
-        known = [Sighting(t.points, t.score) for t in self._tracker.tracks if t.time == time]
-        found: list[Sighting] = []
-        for x0, y0, x1, y1 in places:
-            for one in self._wide.estimate(image[y0:y1, x0:x1], 0.0):
-                points = one.xy * [x1 - x0, y1 - y0] + [x0, y0]
-                if float(one.score.mean()) > _SURE:
-                    found.append(Sighting(points, one.score))
-        strangers = [s for s in drop_duplicates(found) if not any(_same(s, k) for k in known)]
-        return sorted(strangers, key=lambda s: -float(s.score.mean()))
-
-    def _welcome(self, place: Sighting, image: np.ndarray, time: float) -> tuple[Track, Sighting] | None:
-        """Begin, or continue a lost, track if somebody is there who is not known already."""
-        current = [t for t in self._tracker.tracks if t.time == time]
-        if len(current) >= self.max_people:
-            return None
-        follower = self._idle.pop() if self._idle else Follower(self._make)
-        one = follower.look(image, place.box, time, [t.box for t in current])
-        wrong = one is None or not _same(one, place) or any(_same(one, t) for t in current)
-        if one is None or wrong or mirrored_distance(image, one.points, self._two) >= _MIRROR_LIMIT:
-            follower.forget()
-            self._idle.append(follower)
-            return None
-        track = self._tracker.resume(one, time) or self._tracker.add(one, time)
-        if track.id in self._followers:
-            self._followers[track.id].forget()
-            self._idle.append(self._followers[track.id])
-        self._followers[track.id] = follower
-        return track, one
+            self._trusts.pop(gone, None)
+            self._confirmed.pop(gone, None)
+            self._last_read.pop(gone, None)
 
     def close(self) -> None:
         """Release models and threads."""
-        for estimator in (self._two, self._wide, *self._idle, *self._followers.values()):
-            estimator.close()
+        for estimator in (self._finder, self._mirror, *self._idle, *self._followers.values()):
+            if estimator is not None:
+                estimator.close()
 
     def __enter__(self) -> SeveralPeople:
         return self
@@ -272,5 +296,26 @@ class SeveralPeople:
         self.close()
 
 
-def _same(one: Sighting, other: Sighting | Track) -> bool:
-    return len(drop_duplicates([one, Sighting(other.points, other.score)])) == 1
+def _distance(one: Sighting, other: Sighting) -> float:
+    """How far two readings are apart, by the joints of which both are sure."""
+    return pose_distance(one.points, other.points, one.score * other.score)
+
+
+def _in_metres(xy: np.ndarray, there: np.ndarray, last: Detection, size: np.ndarray) -> np.ndarray:
+    """Joints in the picture as metres about the hips, with the size and the depths of an earlier reading.
+
+    Args:
+        xy: ``[17, 2]`` fractions of the picture (``coco17``).
+        there: ``[17]`` which of them are known, at least one.
+        last: the earlier reading, in metres.
+        size: width and height of the picture in pixels.
+
+    Returns:
+        ``[17, 3]``; where the hips are is known as well as the joints that are there stand about them.
+    """
+    before, metres = last.xy[COMMON] * size, last.xyz[COMMON].astype(np.float64)
+    spread = [np.square(p[:, :2] - p[:, :2].mean(0)).sum() for p in (metres, before)]
+    scale = np.sqrt(spread[0] / max(spread[1], 1e-12))
+    moved = xy * size * -scale  # a Kinect's axes: x to the left, y up
+    moved += (metres[there, :2] - moved[there]).mean(0)
+    return np.concatenate([moved, metres[:, 2:]], 1)

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 _FORBIDDEN = 1e6
+TWIN = (
+    0.02  # distance below which two finds of an exact finder are one person; two who embrace are 0.08 apart
+)
 
 
 @dataclass(frozen=True)
@@ -147,23 +150,31 @@ class PoseTracker:
     def update(self, sightings: Sequence[Sighting], time: float) -> list[tuple[Track, Sighting]]:
         """Continue tracks with the sightings of one frame at ``time`` seconds; new people are not added.
 
+        Tracks that were continued at this time already are left alone.
+
         Returns:
             (track, sighting) pairs; sightings not in it are nobody known (see `add`).
         """
         from scipy.optimize import linear_sum_assignment
 
-        self.tracks = [t for t in self.tracks if time - t.time <= self.keep_seconds]
-        if not sightings or not self.tracks:
+        self.forget(time)
+        waiting = [t for t in self.tracks if t.time < time]
+        if not sightings or not waiting:
             return []
-        cost = np.array([[self.cost(t, s, time) for s in sightings] for t in self.tracks])
+        cost = np.array([[self.cost(t, s, time) for s in sightings] for t in waiting])
         pairs = []
         for i, j in zip(*linear_sum_assignment(cost), strict=True):
             if cost[i, j] < _FORBIDDEN:
-                self._continue(self.tracks[i], sightings[j], time)
-                pairs.append((self.tracks[i], sightings[j]))
+                self.resume_as(waiting[i], sightings[j], time)
+                pairs.append((waiting[i], sightings[j]))
         return pairs
 
-    def _continue(self, track: Track, one: Sighting, time: float) -> None:
+    def fits(self, track: Track, one: Sighting, time: float) -> bool:
+        """Whether a sighting may continue a track."""
+        return self.cost(track, one, time) < _FORBIDDEN
+
+    def resume_as(self, track: Track, one: Sighting, time: float) -> None:
+        """Continue a track with a sighting, whatever it costs."""
         step = time - track.time
         if step > 0:
             weight = (track.score * one.score + 1e-3)[:, None]
@@ -182,7 +193,7 @@ class PoseTracker:
         if not costs or min(costs) >= _FORBIDDEN:
             return None
         track = lost[int(np.argmin(costs))]
-        self._continue(track, one, time)
+        self.resume_as(track, one, time)
         return track
 
     def add(self, one: Sighting, time: float) -> Track:
@@ -191,6 +202,10 @@ class PoseTracker:
         self._next_id += 1
         self.tracks.append(track)
         return track
+
+    def forget(self, time: float) -> None:
+        """Forget whoever was not seen for too long."""
+        self.tracks = [t for t in self.tracks if time - t.time <= self.keep_seconds]
 
     def remove(self, track: Track) -> None:
         """Forget a track (it turned out not to be a person)."""

@@ -18,6 +18,8 @@ _CORE = np.array(get_layout("pose33").positions(
     "left_hip", "right_hip",
 ))  # fmt: skip
 _SHOULDERS, _HIPS = [11, 12], [23, 24]
+MIRROR_LIMIT = 0.25  # largest distance, in body sizes, of a pose that is found again
+DOUBTED = 0.25  # what is left of the scores of a pose that is not found again in the mirror
 
 
 def square_around(box: np.ndarray, size: tuple[int, int], margin: float) -> tuple[int, int, int, int]:
@@ -48,7 +50,7 @@ def body_size(points: np.ndarray) -> float:
 
 
 def mirrored_distance(
-    image: np.ndarray, points: np.ndarray, estimator: PoseEstimator, enough: float = 0.25
+    image: np.ndarray, points: np.ndarray, estimator: PoseEstimator, enough: float = MIRROR_LIMIT
 ) -> float:
     """How far the pose moves when it is looked at in the mirror, in body sizes; infinite if it is gone.
 
@@ -91,7 +93,7 @@ class Trust:
     """
 
     def __init__(
-        self, limit: float = 0.25, first: float = 0.25, longest: float = 4.0, patience: int = 4
+        self, limit: float = MIRROR_LIMIT, first: float = 0.25, longest: float = 4.0, patience: int = 4
     ) -> None:
         self.limit, self.first, self.longest, self.patience = limit, first, longest, patience
         self.reset()

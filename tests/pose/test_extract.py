@@ -19,7 +19,7 @@ from skelact.io.video import write_video
 from skelact.layouts import get_layout
 from skelact.pose.estimator import Detection
 from skelact.pose.extract import extract_video
-from skelact.pose.extract_many import extract_many
+from skelact.pose.extract_many import FrameCount, extract_many
 from skelact.pose.tasks import VideoResult, VideoTask, find_tasks
 from skelact.pose.workers import run_in_workers
 
@@ -177,19 +177,35 @@ def test_folder_to_file(models, folder: Path, tmp_path: Path) -> None:
     calls = []
     report = extract_many(
         [folder], out, workers=2, people="one", coordinates="image", subject_pattern=r"sign_(\w)",
-        progress=lambda *a: calls.append(a[:2]),
+        progress=lambda *a: calls.append(a),
     )  # fmt: skip
     assert sorted(report.stored) == ["eat/sign_eat", "help/sign_help"]
     assert [Path(p).name for p in report.failed] == ["bad.mp4"]
     assert "cannot be read as a video" in report.failed[str(folder / "eat" / "bad.mp4")]
     assert [Path(p).name for p in report.empty] == ["nobody.mp4"]
     assert report.found["eat/sign_eat"] > 0.9 and report.n_people["help/sign_help"] == 1
-    assert calls[0] == (0, 4) and calls[-1] == (4, 4)
+    done, total, what = calls[-1]
+    assert done == total == report.n_frames == 42 and "(4 of 4 videos)" in what
+    assert any(0 < done < 42 for done, _, _ in calls)
     assert read_ids(out) == {"eat/sign_eat": "eat", "help/sign_help": "help"}
     assert not list(tmp_path.glob("*.partial"))
     with pytest.raises(DataError, match="exists"):
         extract_many([folder], out, workers=1, people="one", coordinates="image")
     report.to_dict()
+
+
+def test_frames_are_counted_over_videos_side_by_side() -> None:
+    told: list[tuple[int, int, str]] = []
+    count = FrameCount(lambda *a: told.append(a), 4)
+    count.within(10, 100, "a")
+    count.within(20, 60, "b")
+    assert told == [(10, 400, "a (0 of 4 videos)"), (30, 320, "b (0 of 4 videos)")]
+    count.finished("a", 100)
+    count.finished("c", 0)  # could not be read
+    assert told[-1] == (120, 240, "c (2 of 4 videos)")
+    count.finished("b", 62)
+    count.finished("d", 50)
+    assert told[-1] == (212, 212, "d (4 of 4 videos)")
 
 
 def test_resume_does_only_what_is_left(models, folder: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from skelact.errors import ConfigError, DependencyError
 from skelact.io.video import open_video
 from skelact.pose.extract import extract_video
-from skelact.pose.movenet import MoveNet, MoveNetPose
+from skelact.pose.movenet import MoveNet, MoveNetFinder, MoveNetPose
 
 VIDEOS = Path(__file__).parents[3] / "shared" / "data" / "videos"
 real = pytest.mark.skipif(not VIDEOS.is_dir(), reason="the real videos are not here")
@@ -93,3 +93,25 @@ def test_without_litert_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
 def test_the_least_score_is_kept_to(net: MoveNet) -> None:
     image = frames("exercise_three_people.avi", 1)[0]
     assert len(MoveNet(min_score=0.1).find(image)) >= len(MoveNet(min_score=0.99).find(image)) == 0
+
+
+@real
+def test_people_near_the_camera_are_found_in_a_second_look(net: MoveNet) -> None:
+    def large(found: list) -> int:
+        return sum((one.box[2:] - one.box[:2]).max() > 0.5 for one in found)
+
+    pictures = frames("arm_wrestling.mp4", 40)[::10]
+    both = MoveNetFinder(min_score=0.2)
+    assert (
+        sum(large(both.find(image)) for image in pictures)
+        >= sum(large(net.find(image)) for image in pictures) + 2
+    )
+    assert all(both.find(image) == [] for image in frames("no_whole_person.mp4", 5))
+
+
+@real
+def test_a_border_moves_nobody(net: MoveNet) -> None:
+    image = frames("fall_trip.mp4", 1)[0]
+    (one,), (other,) = net.find(image), MoveNet(384, 0.2, border=1.5).find(image)
+    sure = (one.score > 0.4) & (other.score > 0.4)
+    assert sure.sum() > 6 and np.abs(one.xy - other.xy)[sure].mean() < 0.02

@@ -1,0 +1,133 @@
+"""Several people with identities: MoveNet finds them and MediaPipe reads each, or MediaPipe looks alone."""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skelact.errors import ConfigError, DependencyError
+from skelact.io.video import open_video
+from skelact.pose.estimator import Detection, PoseEstimator
+from skelact.pose.estimators import available_estimator, find_estimator
+from skelact.pose.extract import extract_video
+from skelact.pose.search import COMMON
+from skelact.pose.several_people import SeveralPeople, _in_metres
+
+
+def look(estimator: PoseEstimator, path: Path, n: int, start: float = 0.0) -> list[list[Detection]]:
+    with open_video(path, start=start) as video:
+        return [
+            estimator.estimate(frame.image, frame.time) for frame, _ in zip(video, range(n), strict=False)
+        ]
+
+
+@pytest.fixture
+def everybody(models) -> SeveralPeople:
+    if available_estimator("auto") != "auto":
+        pytest.skip("MoveNet cannot be had here")
+    estimator = find_estimator("auto").make("auto", coordinates="world")
+    assert isinstance(estimator, SeveralPeople) and isinstance(estimator, PoseEstimator)
+    return estimator
+
+
+def test_three_people_are_read_from_the_first_frame_on(everybody: SeveralPeople, videos: Path) -> None:
+    with everybody:
+        found = look(everybody, videos / "exercise_three_people.avi", 12)
+    assert [[d.track_id for d in people] for people in found] == [[0, 1, 2]] * 12
+    for one in found[0]:
+        assert one.xyz.shape == (33, 3) and 0.9 < np.ptp(one.xyz[:, 1]) < 2.2
+    places = np.array([[d.xy[:, 0].mean() for d in people] for people in found])
+    assert np.ptp(places, axis=0).max() < 0.1 and np.diff(np.sort(places, axis=1), axis=1).min() > 0.1
+
+
+def test_two_who_embrace_stay_two(everybody: SeveralPeople, videos: Path) -> None:
+    """In each other's arms BlazePose sees one of them, so that the other is known by MoveNet's joints."""
+    with everybody:
+        found = look(everybody, videos / "ntu_hug_two_people.mp4", 12, start=1.6)
+    assert [[d.track_id for d in people] for people in found] == [[0, 1]] * 12
+    shown = np.array([[(d.score > 0).sum() for d in people] for people in found])
+    assert (shown == 33).any(0).all() and (shown <= 17).any()
+    for people, later in pairwise(found):
+        for a, b in zip(people, later, strict=True):
+            both = (a.score > 0.3) & (b.score > 0.3)
+            assert np.abs(a.xyz[both] - b.xyz[both]).mean() < 0.15  # metres
+
+
+def test_nobody_is_imagined(everybody: SeveralPeople, videos: Path) -> None:
+    with everybody:
+        assert look(everybody, videos / "no_whole_person.mp4", 40) == [[]] * 40
+
+
+def test_one_person_only(models, everybody: SeveralPeople, videos: Path) -> None:
+    everybody.close()
+    one = find_estimator("auto").make("one")
+    found = look(one, videos / "exercise_three_people.avi", 6)
+    one.close()
+    assert [[d.track_id for d in people] for people in found] == [[0]] * 6
+
+
+@pytest.mark.slow
+def test_mediapipe_alone_keeps_three_identities(models, videos: Path) -> None:
+    with SeveralPeople() as estimator:
+        found = look(estimator, videos / "exercise_three_people.avi", 26)
+    late = found[16:]
+    assert all(len(people) == 3 for people in late)
+    assert len({tuple(d.track_id for d in people) for people in late}) == 1
+
+
+def test_joints_of_the_picture_in_metres_take_size_and_depth_of_the_last_reading() -> None:
+    rng = np.random.default_rng(0)
+    size = np.array([640, 480])
+    body = rng.uniform(-0.8, 0.8, (33, 3))
+    pixels = [320, 240] - body[:, :2] * 200
+    last = Detection(body, np.ones(33), pixels / size)
+    there = np.ones(17, bool)
+    there[10] = False
+    moved = (pixels[COMMON] + [50, -20]) / size
+    assert np.allclose(_in_metres(moved, there, last, size), body[COMMON])
+    raised = moved.copy()
+    raised[9, 1] -= 40 / 480  # a wrist, 20 cm up
+    found = _in_metres(raised, there, last, size)
+    assert found[9, 1] - found[5, 1] == pytest.approx(body[COMMON][9, 1] - body[COMMON][5, 1] + 0.2)
+
+
+def test_without_movenet_mediapipe_looks_alone_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    with pytest.raises(DependencyError, match="checksum"):
+        (tmp_path / "net.tflite").write_bytes(b"another")
+        available_estimator("auto", model=tmp_path / "net.tflite")
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    assert available_estimator("auto") == "mediapipe"
+    assert "skelact[movenet]" in caplog.text and "LiteRT is not installed" in caplog.text
+    assert available_estimator("movenet") == "movenet"
+
+
+def test_quality_and_least_score_arrive(models, everybody: SeveralPeople, videos: Path) -> None:
+    everybody.close()
+    for name in ("auto", "movenet"):
+        sizes = []
+        for quality in ("lite", "full", "heavy"):
+            made = find_estimator(name, quality=quality).make("many", quality=quality)
+            finder = getattr(made, "_finder", None) or made._net  # type: ignore[attr-defined]
+            sizes.append(finder._near.size)
+            made.close()
+        assert sizes == [192, 256, 384]
+        found = extract_video(
+            videos / "fall_trip.mp4", estimator=name, coordinates="image", min_score=0.99, seconds=0.4
+        )
+        assert found.n_people == 0 and found.info["people"] == "many"
+    with pytest.raises(ConfigError, match=r"quality 'heavy'.*full.*'mediapipe'|'heavy'.*full"):
+        extract_video(videos / "fall_trip.mp4", estimator="mediapipe", quality="heavy")
+    with pytest.raises(ConfigError, match=r"min_score must lie in 0\.\.1, got 2"):
+        extract_video(videos / "fall_trip.mp4", min_score=2)
+
+
+def test_depth_is_not_asked_of_who_has_none() -> None:
+    for coordinates in ("camera", "world"):
+        with pytest.raises(ConfigError, match=r"sees no depth.*--coordinates image.*--estimator auto"):
+            extract_video("x.mp4", estimator="movenet", coordinates=coordinates)
