@@ -66,3 +66,11 @@ def load_config(path: str | Path) -> Experiment:
 def dump_config(experiment: Experiment) -> str:
     """The experiment as flat, complete YAML."""
     return yaml.safe_dump(to_plain(experiment), sort_keys=False, allow_unicode=True)
+
+
+def with_defaults(config: dict) -> dict:
+    """A configuration with today's defaults for the settings that it does not know, so that it can be compared."""
+    try:
+        return to_plain(from_plain(Experiment, config, "config"))
+    except ConfigError:  # of a setting that is gone, or not an experiment's
+        return config

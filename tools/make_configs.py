@@ -314,7 +314,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing; fail if a file is out of step")
     check = parser.parse_args(arguments).check
     made = dict(recipes())
-    strange = [path for path in CONFIGS.rglob("*/*.yaml") if path not in made]
+    strange = [path for path in CONFIGS.glob("ntu/*.yaml") if path not in made]
     stale = [path for path, text in made.items() if not path.is_file() or path.read_text("utf-8") != text]
     for path in sorted([*stale, *strange]):
         sys.stdout.write(

@@ -227,7 +227,7 @@ def train(
 
 
 def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: bool) -> dict:
-    from skelact.config import dump_config
+    from skelact.config import dump_config, with_defaults
     from skelact.datasets.parts import choose_parts, describe_parts, resolve_parts
     from skelact.io.files import write_text
     from skelact.training.loop import fit
@@ -296,6 +296,7 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
         outcome = fit(
             model, data, part, val, experiment.pipeline, experiment.train, run_folder, make_card(experiment, data),
             restart=restart, on_step=on_step, on_epoch=on_epoch, on_continue=on_continue,
+            read_config=with_defaults,
         )  # fmt: skip
     if leading:
         from skelact.evaluate.plots import plot_curves

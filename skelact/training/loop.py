@@ -29,7 +29,7 @@ from skelact.training.interrupt import interrupts_held
 from skelact.training.losses import LOSSES, class_weights, training_loss
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.order import epoch_order
-from skelact.training.resume import differences, load_resume, save_resume, with_defaults
+from skelact.training.resume import differences, load_resume, save_resume
 from skelact.training.settings import TrainSettings
 from skelact.training.transfer import freeze_stages, frozen_stages
 
@@ -101,10 +101,10 @@ class _Run:
         }
         save_resume(self.folder / "last.pt", state)
 
-    def restore(self, path: Path) -> int:
+    def restore(self, path: Path, read_config: Callable[[dict], dict]) -> int:
         """Continue from a saved state; returns the epochs that are done."""
         state = load_resume(path, self.fabric.device)
-        changed = differences(with_defaults(state["config"]), with_defaults(self.card.config))
+        changed = differences(read_config(state["config"]), read_config(self.card.config))
         if changed:
             raise CheckpointError(
                 f"{path} was trained with another configuration ({', '.join(changed)}); use the same one to "
@@ -138,6 +138,7 @@ def fit(
     on_step: Callable[[int, int, int, float], None] | None = None,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
     on_continue: Callable[[int], None] | None = None,
+    read_config: Callable[[dict], dict] = dict,
 ) -> FitResult:
     """Train a network; stopping at any moment and running again continues exactly.
 
@@ -157,6 +158,7 @@ def fit(
         on_step: called with (epoch, step, steps, loss).
         on_epoch: called with the epoch's record.
         on_continue: called with the epochs that are done, if an unfinished run is continued.
+        read_config: what a configuration means today, for comparing an unfinished run's with the card's.
 
     Raises:
         ConfigError: if there is nothing to train on.
@@ -188,7 +190,7 @@ def fit(
     if restart:
         (folder / "last.pt").unlink(missing_ok=True)
     elif (folder / "last.pt").exists():
-        done = run.restore(folder / "last.pt")
+        done = run.restore(folder / "last.pt", read_config)
         log.info("continuing after epoch %d", done)
         if on_continue:
             on_continue(done)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from skelact.errors import CheckpointError, ConfigError
+from skelact.errors import CheckpointError
 from skelact.recognition.checkpoint import write_atomically
 
 # What a saved state must hold at least, by type.
@@ -55,17 +55,6 @@ def done_epochs(folder: Path) -> int:
     """
     path = folder / "last.pt"
     return load_resume(path)["epoch"] if path.exists() else 0
-
-
-def with_defaults(config: dict) -> dict:
-    """A configuration with today's defaults for the settings that it does not know, so that it can be compared."""
-    from skelact.config import Experiment
-    from skelact.settings import from_plain, to_plain
-
-    try:
-        return to_plain(from_plain(Experiment, config, "config"))
-    except ConfigError:  # of a setting that is gone, or not an experiment's
-        return config
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

@@ -44,7 +44,7 @@ def plainly(kept: PictureSet, first: int, camera: str, stacking: str, unit: floa
 def test_a_moment_is_a_stack_of_successive_fields(camera: str, stacking: str, unit: float) -> None:
     kept = fields(unit=unit)
     x, there = kept.sample(torch.tensor([0]), seen(camera=camera, stacking=stacking), WHOLE)
-    assert x.shape == (1, 2 * L, T, SIDE, SIDE) and bool(there.all())
+    assert x.shape == (1, 2 * L, T, SIDE, SIDE) and all(there)
     for t, first in enumerate((2, 6)):  # the middles of two parts of 0.8 s, ten fields a second
         expected = plainly(kept, first, camera, stacking, unit)
         assert torch.allclose(x[0, :, t], expected, atol=1e-5)

@@ -23,6 +23,7 @@ def test_every_family_is_in_the_table_and_tested() -> None:
         "patch_as_node",
         "rgbpose_conv3d",
         "settings",
+        "streams",
     }
     assert files == {settings.__module__.rpartition(".")[2] for settings in MODELS.values()}
     assert set(MODELS) == set(SMALL)

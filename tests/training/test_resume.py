@@ -1,8 +1,8 @@
 """Which configurations count as the same when a run goes on."""
 
-from skelact.config import Experiment
+from skelact.config import Experiment, with_defaults
 from skelact.settings import to_plain
-from skelact.training.resume import differences, with_defaults
+from skelact.training.resume import differences
 
 
 def test_a_setting_that_is_newer_than_the_run_has_its_default() -> None:

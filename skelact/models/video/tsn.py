@@ -60,7 +60,7 @@ class TSN(StepModel):
         tower = BACKBONES[backbone](channels_in * snippet_frames, lambda count: scale(count, width))
         super().__init__(n_classes, channels_in, tower.channels_out, dropout, least_size=7)
         self.n_segments, self.snippet_frames, self.partial_norm = n_segments, snippet_frames, partial_norm
-        self.tower = tower
+        self.tower, self.map_channels = tower, tower.channels_out
         self.consensus = Consensus(consensus, n_segments)
 
     def snippets(self, x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from skelact.models.video import VIDEO_MODELS
 from skelact.models.video.region import MapModel, RegionNet, RegionSettings, map_families
 from skelact.settings import from_plain, to_plain
 
-MAPPED = ["c3d", "i3d", "resnet3d", "r2plus1d", "slowfast", "slowonly", "fast3d"]
+MAPPED = ["tsn", "c3d", "i3d", "resnet3d", "r2plus1d", "slowfast", "slowonly", "fast3d"]
 BOXES = torch.tensor([[0, 0.1, 0.2, 0.5, 0.9], [1, 0.0, 0.0, 1.0, 1.0], [0, 0.5, 0.1, 0.9, 0.8]])
 
 
@@ -83,7 +83,7 @@ def test_families_without_a_map_are_refused() -> None:
     for name in set(VIDEO_MODELS) - set(MAPPED):
         model = build_video(name)
         assert not isinstance(model, MapModel)
-        with pytest.raises(ConfigError, match=r"gives no map.*networks that do: c3d, i3d, resnet3d"):
+        with pytest.raises(ConfigError, match=r"gives no map.*networks that do: tsn, c3d, i3d, resnet3d"):
             RegionNet(model, 3)
 
 

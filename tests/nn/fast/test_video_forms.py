@@ -54,6 +54,8 @@ def test_the_form_of_every_family_answers_the_same(name: str) -> None:
     assert (found - expected).abs().max() < 1e-5 * size
     assert (again - exact).abs().max() < 1e-12 * size
     assert torch.equal(found.argmax(1), expected.argmax(1))
+    if name == "torchvision":  # its own modules run as they are written
+        return
     assert not any(isinstance(part, nn.BatchNorm2d | nn.BatchNorm3d) for part in form.modules())
     assert name == "convgrbm" or not any(type(part) in (nn.Conv2d, nn.Conv3d) for part in form.modules())
 
