@@ -13,6 +13,9 @@ TWIN = (
 )
 
 
+SAME_HEAD = 0.03  # mean distance of the heads' joints, in shares of the body's longer side
+
+
 @dataclass(frozen=True)
 class Sighting:
     """A person seen in one picture.
@@ -91,8 +94,9 @@ def drop_duplicates(
 ) -> list[Sighting]:
     """Keep one of several sightings of the same person, the one with the highest mean score.
 
-    Two sightings are the same person if their poses lie within ``limit`` of the body's size, or if the
-    trunks coincide while boxes nearly cover each other. ``prefer`` orders them otherwise, least first.
+    Two sightings are the same person if their poses lie within ``limit`` of the body's size, if the
+    trunks coincide while boxes nearly cover each other, or if they share a head (see `share_head`). ``prefer`` orders
+    them otherwise, least first.
     """
     order = sorted(sightings, key=prefer or (lambda s: -float(s.score.mean())))
     kept: list[Sighting] = []
@@ -101,12 +105,22 @@ def drop_duplicates(
         for other in kept:
             distance = pose_distance(one.points, other.points, one.score * other.score)
             overlap = box_overlap(one.box, other.box)
-            if distance < limit or (overlap > 0.6 and distance < 1.6 * limit):
+            close = distance < limit or (overlap > 0.6 and distance < 1.6 * limit)
+            if close or share_head(one, other):
                 same = True
                 break
         if not same:
             kept.append(one)
     return kept
+
+
+def share_head(one: Sighting, other: Sighting) -> bool:
+    """Whether two sightings of COCO's joints have nose, eyes and ears in the same place, whatever their bodies do."""
+    both = (one.score[:5] > 0) & (other.score[:5] > 0)
+    if both.sum() < 3:
+        return False
+    size = max(np.ptp(one.points, axis=0).max(), np.ptp(other.points, axis=0).max(), 1e-6)
+    return float(np.linalg.norm(one.points[:5] - other.points[:5], axis=1)[both].mean()) < SAME_HEAD * size
 
 
 class PoseTracker:

@@ -35,6 +35,19 @@ def test_duplicates_are_dropped_but_neighbours_kept() -> None:
     assert sorted((s.points.mean(0)[0] - BODY.mean(0)[0]) for s in kept) == pytest.approx([104, 180])
 
 
+def test_bodies_that_share_a_head_are_one_person() -> None:
+    one = person(100, score=0.9)
+    half = one.points.copy()  # the body drawn up to half its height
+    half[5:, 1] = half[5:, 1].min() + (half[5:, 1] - half[5:, 1].min()) / 2
+    other = Sighting(half, np.full(33, 0.5))
+    assert pose_distance(one.points, other.points) > 0.12
+    assert drop_duplicates([one, other], 0.02) == [one]
+    apart = Sighting(half + np.r_[np.full(5, 20), np.zeros(28)][:, None], other.score)  # cheek to cheek
+    assert len(drop_duplicates([one, apart], 0.02)) == 2
+    unseen = Sighting(half, np.r_[np.zeros(5), np.full(28, 0.5)])
+    assert len(drop_duplicates([one, unseen], 0.02)) == 2
+
+
 def test_two_people_who_cross_keep_their_identities() -> None:
     tracker = PoseTracker()
     red, blue = np.zeros(48), np.zeros(48)
