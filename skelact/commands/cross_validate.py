@@ -72,6 +72,7 @@ def cross_validate(options: Options, more: list[str], ui: UI) -> dict[str, Any]:
 
     from skelact.datasets.skeleton_set import SkeletonSet
     from skelact.evaluate.cross_validation import fuse_out_of_fold, grouped_interval
+    from skelact.evaluate.metrics import confusion_matrix
     from skelact.evaluate.plots import plot_confusion
     from skelact.io.files import write_text
     from skelact.io.outputs import check_output
@@ -111,8 +112,7 @@ def cross_validate(options: Options, more: list[str], ui: UI) -> dict[str, Any]:
                     "weights": dict(zip(chosen, weights.mean(0).round(4).tolist(), strict=True)),
                 }
             )
-    matrix = np.zeros((len(data.label_names),) * 2, int)
-    np.add.at(matrix, (labels, fused.argmax(1)), 1)
+    matrix = confusion_matrix(fused.argmax(1), labels, len(data.label_names))
     plot_confusion(matrix, data.label_names, out / "confusion.png")
     found = {
         "data": options.data, "clips": len(clips), "folds": n_folds, "by": options.by, "settings": more,
@@ -165,11 +165,12 @@ def _number(text: str) -> int:
 def _of_fold(recipe: str, k: int, n_folds: int, options: Options, more: list[str], ui: UI) -> tuple[Any, Any]:
     """Train without fold k and test on it: its labelled clips ``[n]`` and logits ``[n, K]``."""
     import numpy as np
-    import torch
 
     from skelact.commands import train
     from skelact.datasets.parts import DataSettings, choose_parts
     from skelact.datasets.skeleton_set import SkeletonSet
+    from skelact.evaluate.metrics import combine_clips
+    from skelact.io.files import atomic_path
     from skelact.recognition import load_ensemble
     from skelact.settings import from_plain
 
@@ -190,21 +191,23 @@ def _of_fold(recipe: str, k: int, n_folds: int, options: Options, more: list[str
     ]
     experiment, _ = train.read_experiment(words, ui)
     train.train(experiment, ui, advise=False)
-    kept, weights = run / "left_out.npz", run / "best.safetensors"
+    ensemble = load_ensemble(run)
+    views = options.views or ensemble.card.config.get("views", 1)
+    kept, weights = run / f"left_out_views{views}.npz", run / "best.safetensors"
     if kept.exists() and kept.stat().st_mtime > weights.stat().st_mtime:
         with np.load(kept) as file:
             return file["clips"], file["logits"]
-    ensemble = load_ensemble(run)
     data = SkeletonSet.open(options.data)
     _, val = choose_parts(data, from_plain(DataSettings, ensemble.card.config["data"], f"{name}: data"))
     assert val is not None  # a fold always leaves clips out
     val = val[data.labels[val] >= 0]
     ensemble.attach_pictures(data, val, ensemble.card.config["data"].get("videos", ""))
-    views = options.views or ensemble.card.config.get("views", 1)
     with ui.progress("testing") as update:
         (logits,) = ensemble.member_logits(data, val, options.batch_size, views, update)
-    clips, scores = val.numpy(), torch.log(logits.softmax(-1).mean(1)).numpy()
-    np.savez(kept, clips=clips, logits=scores)
+    clips = val.numpy()
+    scores = np.log(combine_clips(logits.numpy()).clip(1e-12))  # of all samples together
+    with atomic_path(kept) as part, part.open("wb") as out:
+        np.savez(out, clips=clips, logits=scores)
     return clips, scores
 
 

@@ -64,7 +64,7 @@ def test_every_clip_once_and_nothing_twice(data: Path, tmp_path: Path) -> None:
             assert card.config["data"]["fold"] == f"{k}/3" and card.config["data"]["train"] == "all"
             assert card.config["train"]["keep"] == "last"  # not the epoch that was best on the fold
             assert card.config["train"]["lr"] == 0.02
-        with np.load(tmp_path / "cv" / f"joint_fold{k}" / "left_out.npz") as file:
+        with np.load(tmp_path / "cv" / f"joint_fold{k}" / "left_out_views1.npz") as file:
             left_out += file["clips"].tolist()
             assert file["logits"].shape == (len(file["clips"]), 2)
     assert sorted(left_out) == list(range(len(left_out))) and len(left_out) == found["clips"]
@@ -78,6 +78,18 @@ def test_every_clip_once_and_nothing_twice(data: Path, tmp_path: Path) -> None:
     before = weights.stat().st_mtime_ns
     again = skelact(*words, "--", "--train.lr", 0.02)
     assert again.code == 0 and again.json == found and weights.stat().st_mtime_ns == before
+
+
+def test_samples_per_clip_are_not_those_of_before(data: Path, tmp_path: Path) -> None:
+    one = recipe(tmp_path, "joint", "joint")
+    words = ("cross-validate", one, "--data", data, "--folds", "3", "--out", tmp_path / "cv")
+    found = {}
+    for views in (1, 3):
+        done = skelact(*words, "--views", views)
+        assert done.code == 0, done.err
+        with np.load(tmp_path / "cv" / "joint_fold1" / f"left_out_views{views}.npz") as file:
+            found[views] = file["logits"]
+    assert found[1].shape == found[3].shape and not np.allclose(found[1], found[3])
 
 
 def test_wrong_words(data: Path, tmp_path: Path) -> None:
