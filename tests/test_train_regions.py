@@ -140,7 +140,7 @@ def test_what_cannot_be_trained(
     assert "--videos FOLDER" in refused("--boxes", "a.csv")
     assert "--epochs and --batch-size must be at least 1" in refused(str(small), "--epochs", "0")
     assert "split 'other'" in refused(str(small), "--test", "other")
-    assert "gives no map" in refused(str(small), "--videos", str(small.parent), "--backbone", "tsn")
+    assert "gives no map" in refused(str(small), "--videos", str(small.parent), "--backbone", "lrcn")
     flat = [clip.with_(picture=None) for clip in make_set(1, noise=None)]
     write_video(tmp_path / f"{flat[0].id}.mp4", iter(np.zeros((40, 48, 64, 3), np.uint8)), 10)
     write_store(tmp_path / "flat.h5", flat, splits={"train": [flat[0].id], "test": [flat[0].id]})
