@@ -116,7 +116,7 @@ def test_impossible_fields_of_view_are_refused(fov: float) -> None:
 def test_rendered_paths_are_found(models, tmp_path: Path, action: str, subject: int) -> None:
     # Whoever lies with the body along the line of sight is the hardest: MediaPipe does not see how long they are,
     # and what it says of them differs from machine to machine (0.77 to above 0.95; off by 14 to 22 %).
-    least, off_by = (0.7, 0.25) if action == "fall_backward" else (0.95, 0.13)
+    least, off_by = (0.7, 0.25) if action == "fall_backward" else (0.9, 0.13)
     truth = render_clip(tmp_path / "a.mp4", action, subject=subject)
     found = extract_video(tmp_path / "a.mp4", people="one", fov=FOV)
     assert (found.unit, found.origin) == ("m", "camera")
