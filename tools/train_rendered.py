@@ -117,9 +117,12 @@ def experiment_of(name: str, epochs: int = EPOCHS, seed: int = 0) -> Experiment:
     pipeline = Pipeline(
         Sampling(n_frames=32, crop=(0.8, 1.0)), augment=Augment(rotate=0.2), streams=["joint"], pictures=see
     )
+    precision = (
+        "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"
+    )  # as the processor has it
     how = TrainSettings(
         epochs=epochs, batch_size=8, optimiser="adamw", lr=1e-3, weight_decay=0.02, warmup_epochs=1,
-        precision="bf16-mixed", ema=0.98, keep="last", seed=seed,
+        precision=precision, ema=0.98, keep="last", seed=seed,
     )  # fmt: skip
     return Experiment(name=name, pipeline=pipeline, model=model, train=how, views=views)
 

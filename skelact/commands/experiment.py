@@ -83,17 +83,36 @@ def choose_recipe(path: str, arguments: list[str], ui: UI) -> Any:
     return chosen
 
 
-def choose_family(experiment: Any, arguments: list[str]) -> None:
-    """``--model NAME`` of another family than the configuration's: that family's defaults."""
+def choose_family(experiment: Any, arguments: list[str], fixed: bool = True) -> None:
+    """``--model NAME`` of another family than the configuration's: that family's defaults.
+
+    Without a configuration (not ``fixed``) and without ``--model``, a network that starts from a checkpoint is of the
+    checkpoint's family and size.
+    """
     from skelact.models import find_settings, use_model
 
     given = _given(arguments, "--model.name")
     if given is None:
+        start = _given(arguments, "--train.init-from") or _given(arguments, "--train.init_from")
+        if start and not fixed:
+            experiment.model = settings_of(start, experiment.model)
         return
     if ":" in given:
         use_model(given)
     if given != experiment.model.name:
         experiment.model = find_settings({"name": given})()
+
+
+def settings_of(checkpoint: str, otherwise: Any) -> Any:
+    """The settings of a checkpoint's network; ``otherwise`` if it is none that can be trained (a fused one)."""
+    from skelact.models import find_settings
+    from skelact.recognition.checkpoint import load_checkpoint
+    from skelact.settings import from_plain
+
+    card = load_checkpoint(checkpoint)[1]
+    if ":" in str(card.model.get("name", "")) or card.model.get("name") == "fused":
+        return otherwise
+    return from_plain(find_settings(card.model), card.model, checkpoint)
 
 
 def _given(arguments: list[str], flag: str) -> str | None:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,6 +23,7 @@ from skelact.skeleton import Skeleton
 
 HELP = """Name the actions in a video (or camera, stream) or in a skeleton file.
 
+  skelact predict video.mp4                             what people do all day, by the network that ships with skelact
   skelact predict runs/NAME video.mp4 --overlay out.mp4
   skelact predict runs/NAME S001C001P001R001A001.skeleton"""
 
@@ -31,7 +33,8 @@ class Options:
     """Options of predict.
 
     Args:
-        checkpoint: checkpoint file or run folder.
+        checkpoint: checkpoint file or run folder; everyday (3D) or everyday-2d, the networks that ship with skelact,
+            if only the input is named.
         source: a video, or a skeleton file of any known format.
         overlay: write the video with skeletons, tracks, actions and confidence drawn on it.
         out: folder for predictions.json, segments.csv and timeline.png; beside the source if not given.
@@ -75,8 +78,10 @@ class Options:
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     options = parse(Options, arguments, "predict", HELP)
-    if not options.checkpoint or not options.source:
-        raise ConfigError("name a checkpoint and an input: skelact predict runs/NAME video.mp4")
+    if not options.source:  # the only word that was given is the input
+        options.checkpoint, options.source = "", options.checkpoint
+    if not options.source:
+        raise ConfigError("name an input: skelact predict video.mp4, or skelact predict runs/NAME video.mp4")
     output = predict(options, ui)
     ui.result(output)
     return PARTLY if output["failed"] else 0
@@ -101,7 +106,9 @@ def predict(options: Options, ui: UI) -> dict:
     need_at_least(0, window=options.window, stride=options.stride, fps=options.fps)
     use_own(options.model)
     results, others = result_files(options)
-    inputs = [options.checkpoint, Path(options.checkpoint) / "best.safetensors", options.source]
+    inputs = [options.source]
+    if options.checkpoint:
+        inputs += [options.checkpoint, str(Path(options.checkpoint) / "best.safetensors")]
     for path in others:
         check_output(path, inputs)
     with ExitStack() as held:
@@ -129,10 +136,15 @@ def result_files(options: Options) -> tuple[Path, list[Path]]:
 def _predict(options: Options, ui: UI) -> dict:
     from skelact.recognition import Recogniser, fit_input
 
-    recogniser = Recogniser(options.checkpoint, options.device)
     video = not options.format and is_video(options.source)
     if options.overlay and not video:
         raise ConfigError(f"--overlay draws on a video, but {options.source} is a skeleton file")
+    failed: list[tuple[str, str]] = []
+    skeletons: Iterable[Skeleton] = () if video else read_skeletons(options, failed)
+    if not options.checkpoint:
+        options.checkpoint, skeletons = choose_everyday(options, video, skeletons)
+        ui.say(f"no checkpoint is named: {options.checkpoint}, which ships with skelact")
+    recogniser = Recogniser(options.checkpoint, options.device)
     release = recogniser.card.pipeline.get("release")
     if video and release:
         raise DataError(
@@ -142,12 +154,9 @@ def _predict(options: Options, ui: UI) -> dict:
         )
     drawn: Skeleton | None = None
     results: list[tuple[Skeleton, Any]] = []
-    failed: list[tuple[str, str]] = []
     if video:
         found, drawn = pose_of_video(options, recogniser, ui)
-        skeletons: Iterable[Skeleton] = [found]
-    else:
-        skeletons = read_skeletons(options, failed)
+        skeletons = [found]
     for skeleton in skeletons:
         try:
             fitted, notes = fit_input(skeleton, recogniser.card, recogniser.pipeline)
@@ -175,6 +184,20 @@ def _predict(options: Options, ui: UI) -> dict:
         draw(options, drawn, results[0][1], ui)
         output["overlay"] = options.overlay
     return output
+
+
+def choose_everyday(
+    options: Options, video: bool, skeletons: Iterable[Skeleton]
+) -> tuple[str, Iterable[Skeleton]]:
+    """The form of the shipped network that fits the input, and the recordings (the first was looked at)."""
+    from skelact.pose.estimators import sees_depth
+    from skelact.recognition.everyday import everyday_for
+
+    if video:
+        return everyday_for(3 if sees_depth(options.estimator) else 2), skeletons
+    rest = iter(skeletons)
+    first = list(islice(rest, 1))
+    return everyday_for(first[0].xyz.shape[3] if first else 3), chain(first, rest)
 
 
 def pose_of_video(options: Options, recogniser: Any, ui: UI) -> tuple[Skeleton, Skeleton]:

@@ -38,10 +38,15 @@ besides the settings:
                    **settings) and called (x [P, T, V, C], owner [P], score [P, T, V], n_clips), or a dataclass of
                    settings with build(layout, n_classes, channels_in). Its code is run.
   --device NAME    auto, cpu, cuda or cuda:1; short for --train.device
+  --init-from CKPT a checkpoint to start from, or everyday, which ships with skelact; short for --train.init-from.
+                   Without a configuration file the network is of the checkpoint's size
   --restart        begin again even if the folder holds an unfinished run
 
 A run that was stopped or killed continues where it was with the same command. The folder it prints
 holds best.safetensors (weights and everything that using them needs), curves, logs and config.yaml."""
+
+
+SHORT = {"--device": "--train.device", "--model": "--model.name", "--init-from": "--train.init-from"}
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -78,9 +83,9 @@ def read_experiment(arguments: list[str], ui: UI) -> tuple[Any, Extra]:
         if asks
         else choose_recipe(options.data_file, arguments, ui)
     )
-    for short, long in (("--device", "--train.device"), ("--model", "--model.name")):
+    for short, long in SHORT.items():
         arguments = [re.sub(rf"^{short}(?==|$)", long, word) for word in arguments]
-    choose_family(experiment, arguments)
+    choose_family(experiment, arguments, fixed=bool(files))
     experiment = parse(Experiment, arguments, "train CONFIG.yaml", HELP, default=experiment)
     if options.data_file:
         experiment.data.path = options.data_file

@@ -215,3 +215,9 @@ def find_estimator(
         if got not in allowed:
             raise ConfigError(f"{choices(got, dict.fromkeys(allowed), what)} (of the estimator '{name}')")
     return kind
+
+
+def sees_depth(name: str) -> bool:
+    """Whether an estimator gives metres, not only places in the picture."""
+    kind = ESTIMATORS.get(name)
+    return kind is not None and "world" in kind.coordinates

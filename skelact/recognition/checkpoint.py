@@ -21,6 +21,7 @@ from skelact.errors import CheckpointError, DataError, LayoutError
 from skelact.io.files import atomic_path
 from skelact.layouts import SkeletonLayout
 from skelact.plain_yaml import load_plain
+from skelact.recognition.everyday import SHIPPED
 from skelact.skeleton import UNITS
 
 CARD_VERSION = 1
@@ -109,12 +110,14 @@ def save_checkpoint(path: str | Path, state: dict[str, Tensor], card: Card) -> P
 
 
 def find_checkpoint(path: str | Path) -> Path:
-    """The checkpoint file: the path itself, or ``best.safetensors`` in a run's folder.
+    """The checkpoint file: the path itself, ``best.safetensors`` in a run's folder, or one that is shipped, by name.
 
     Raises:
         CheckpointError: if there is none.
     """
     path = Path(path)
+    if not path.exists():
+        path = SHIPPED.get(str(path), path)
     if path.is_dir():
         path = path / "best.safetensors"
     if not path.is_file():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +13,10 @@ from skelact.datasets.synthetic.motion import (
     Motion,
     Script,
     add_gait,
+    blend,
     minimum_jerk,
-    pendulum_fall,
     seconds,
+    topple,
     window,
 )
 
@@ -123,48 +124,6 @@ def _pick_up(actor: Actor) -> Motion:
     return motion
 
 
-def _blend(motion: Motion, target: np.ndarray, share: np.ndarray, keep: tuple[str, ...] = ()) -> None:
-    """Move all angles but the kept ones towards a pose, by ``share [T]``."""
-    kept = [DOF[k] for k in keep]
-    saved = motion.angles[:, kept].copy()
-    motion.angles += share[:, None] * (target - motion.angles)
-    motion.angles[:, kept] = saved
-
-
-def _topple(
-    actor: Actor,
-    dof: str,
-    sign: float,
-    end: float,
-    first: Mapping[str, float],
-    brace: Mapping[str, float],
-    landed: Mapping[str, float],
-    length: float = 1.0,
-) -> Motion:
-    """Stand (or sit), tip over like a pendulum, throw the limbs into a brace, and stay down."""
-    lead = actor.vary(0.5, 0.4)
-    tipping = pendulum_fall(
-        actor,
-        np.radians(actor.vary(4, 0.3)),
-        np.radians(end),
-        actor.vary(length, 0.08),
-        actor.vary(0.35, 0.5),
-    )
-    n_lead, n_rest = max(4, round(lead * actor.fps)), round(actor.vary(0.9, 0.3) * actor.fps)
-    angle = np.concatenate(
-        [minimum_jerk(np.linspace(0, 1, n_lead)) * tipping[0], tipping, np.full(n_rest, tipping[-1])]
-    )
-    motion = Motion(np.tile(actor.pose(first), (len(angle), 1)))
-    t = np.arange(len(angle)) / actor.fps
-    impact = (n_lead + int(np.argmax(tipping >= np.radians(end) - 1e-9))) / actor.fps
-    start = n_lead / actor.fps
-    react = start + 0.25 * (impact - start)
-    _blend(motion, actor.pose(brace, actor.vary(1, 0.1)), minimum_jerk((t - react) / (impact - react)))
-    _blend(motion, actor.pose(landed), minimum_jerk((t - impact + 0.05) / 0.45))
-    motion.angles[:, DOF[dof]] = sign * angle
-    return motion
-
-
 def _fall_forward(actor: Actor) -> Motion:
     brace = {
         "both_shoulder_flex": 95, "both_elbow": 45, "both_shoulder_abduct": 15,
@@ -172,7 +131,7 @@ def _fall_forward(actor: Actor) -> Motion:
         "neck_flex": -25, "both_ankle": -10,
     }  # fmt: skip
     landed = PRONE | {"both_knee": 10, "both_hip_flex": -2}
-    motion = _topple(actor, "root_pitch", 1, 88, {}, brace, landed)
+    motion = topple(actor, "root_pitch", 1, 88, {}, brace, landed)[0]
     if actor.rng.random() < 0.5:  # a trip: it begins in a step
         t = np.arange(len(motion)) / actor.fps
         add_gait(motion, actor, actor.rng.uniform() + 1.0 * t, minimum_jerk((0.55 - t) / 0.3))
@@ -189,7 +148,7 @@ def _fall_backward(actor: Actor) -> Motion:
         "both_shoulder_abduct": 55, "both_elbow": 30, "both_knee": 30, "both_hip_flex": 20, "neck_flex": 5,
         "both_ankle": -15,
     }  # fmt: skip
-    return _topple(actor, "root_pitch", -1, 88, {}, brace, landed, 0.95)
+    return topple(actor, "root_pitch", -1, 88, {}, brace, landed, 0.95)[0]
 
 
 def _fall_sideways(actor: Actor) -> Motion:
@@ -206,7 +165,7 @@ def _fall_sideways(actor: Actor) -> Motion:
         f"{far}_shoulder_flex": 45,
         f"{far}_elbow": 50, "both_knee": 45, "both_hip_flex": 38, "spine_flex": 15,
     }  # fmt: skip
-    return _topple(actor, "root_roll", 1 if to_right else -1, 84, {}, brace, landed)
+    return topple(actor, "root_roll", 1 if to_right else -1, 84, {}, brace, landed)[0]
 
 
 def _fall_from_chair(actor: Actor) -> Motion:
@@ -224,8 +183,8 @@ def _fall_from_chair(actor: Actor) -> Motion:
     }  # fmt: skip
     if forward:
         landed = PRONE | {"both_hip_flex": 8, "both_knee": 30}
-        return _topple(actor, "root_pitch", 1, 86, SEATED, brace, landed, 0.6)
-    return _topple(actor, "root_roll", sign, 82, SEATED, brace, landed, 0.6)
+        return topple(actor, "root_pitch", 1, 86, SEATED, brace, landed, 0.6)[0]
+    return topple(actor, "root_roll", sign, 82, SEATED, brace, landed, 0.6)[0]
 
 
 def _wave(actor: Actor) -> Motion:
@@ -330,7 +289,7 @@ def _shake_hands(first: Actor, second: Actor) -> Scene:
             1 - minimum_jerk((t - lead - reach - shaken) / reach)
         )
         motion = Motion(np.tile(actor.pose({}), (len(t), 1)))
-        _blend(motion, pose, share)
+        blend(motion, pose, share)
         shake = np.sin(2 * np.pi * rate * t) * window(t, lead + 0.8 * reach, lead + reach + shaken)
         motion.add("right_shoulder_flex", 0.5 * size * shake)
         motion.add("right_elbow", size * shake)

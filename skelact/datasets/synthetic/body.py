@@ -80,9 +80,10 @@ class Body:
     girth: float
 
 
-def make_body(rng: np.random.Generator) -> Body:
-    """Draw a body: 1.5 to 1.95 m tall, each segment within a few per cent of its usual share."""
-    height = float(np.clip(rng.normal(1.70, 0.10), 1.50, 1.95))
+def make_body(rng: np.random.Generator, height: float | None = None) -> Body:
+    """Draw a body: 1.5 to 1.95 m tall unless given, each segment within a few per cent of its usual share."""
+    if height is None:
+        height = float(np.clip(rng.normal(1.70, 0.10), 1.50, 1.95))
     share = dict(
         shin=0.236, thigh=0.236, lower_spine=0.150, upper_spine=0.136, neck=0.042, head=0.074,
         foot=0.075, hip_drop=0.018, hip_half=0.052, shoulder_half=0.100, upper_arm=0.165, forearm=0.147,
@@ -174,7 +175,9 @@ def forward_kinematics(body: Body, angles: np.ndarray) -> np.ndarray:
     return out
 
 
-def stand_on_floor(relative: np.ndarray, drive: np.ndarray | None = None) -> np.ndarray:
+def stand_on_floor(
+    relative: np.ndarray, drive: np.ndarray | None = None, rise: np.ndarray | None = None
+) -> np.ndarray:
     """Place a moving body on the floor (y = 0).
 
     The lowest part of the body touches the floor in every frame, and what touches it does not slide: the
@@ -183,6 +186,7 @@ def stand_on_floor(relative: np.ndarray, drive: np.ndarray | None = None) -> np.
     Args:
         relative: ``[T, V, 3]`` joints relative to the root.
         drive: extra horizontal displacement ``[T, 2]`` (x, z) in metres, or None.
+        rise: height of the lowest part of the body above the floor ``[T]`` in metres, or None.
 
     Returns:
         ``[T, V, 3]`` with the root starting above the origin.
@@ -198,4 +202,6 @@ def stand_on_floor(relative: np.ndarray, drive: np.ndarray | None = None) -> np.
     root[:, 1] = height
     if drive is not None:
         root[:, [0, 2]] += drive
+    if rise is not None:
+        root[:, 1] += rise
     return relative + root[:, None]

@@ -84,7 +84,7 @@ def make_motion(
         motion = warp_time(motion, np.random.default_rng(warp))  # one clock for both people
         limited = limit_angles(motion.angles)
         all_angles.append(limited)
-        people.append(stand_on_floor(forward_kinematics(actor.body, limited), motion.drive))
+        people.append(stand_on_floor(forward_kinematics(actor.body, limited), motion.drive, motion.rise))
     if angles:
         return np.stack(all_angles)
     world = np.stack(people)
@@ -92,14 +92,14 @@ def make_motion(
         world = _place_pair(world, scene.meeting, rng)
     else:
         facing = rng.normal(0, 0.35) if action != "walk" else rng.uniform(-np.pi, np.pi)
-        world = _turn(world, facing)
+        world = turn_about_vertical(world, facing)
     centre = world[:, :, J["mid_hip"]].mean((0, 1))
     shift = rng.normal(0, 0.15, 2) - centre[[0, 2]]
     world[..., [0, 2]] += shift
     return world
 
 
-def _turn(world: np.ndarray, angle: float) -> np.ndarray:
+def turn_about_vertical(world: np.ndarray, angle: float) -> np.ndarray:
     """Turn points about the vertical, positive to the left."""
     c, s = np.cos(angle), np.sin(angle)
     return world @ np.array([[c, 0, s], [0, 1, 0], [-s, 0, c]]).T
@@ -108,12 +108,12 @@ def _turn(world: np.ndarray, angle: float) -> np.ndarray:
 def _place_pair(world: np.ndarray, meeting: Meeting, rng: np.random.Generator) -> np.ndarray:
     """Let two people face each other so that their joints meet; the pair stands across the view."""
     at = min(int(meeting.when * world.shape[1]), world.shape[1] - 1)
-    second = _turn(world[1:], np.pi)
+    second = turn_about_vertical(world[1:], np.pi)
     offset = world[0, at, J[meeting.first]] - second[0, at, J[meeting.second]] + [0, 0, meeting.gap]
     second[..., [0, 2]] += offset[[0, 2]]
     pair = np.concatenate([world[:1], second])
     side = 1 if rng.random() < 0.5 else -1
-    return _turn(pair, side * np.pi / 2 + rng.normal(0, 0.25))
+    return turn_about_vertical(pair, side * np.pi / 2 + rng.normal(0, 0.25))
 
 
 def make_clip(

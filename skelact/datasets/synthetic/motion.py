@@ -88,10 +88,14 @@ class Actor:
 
 @dataclass
 class Motion:
-    """One person's joint angles ``[T, D]`` (radians), with an extra drive ``[T, 2]`` over the floor (m)."""
+    """One person's joint angles ``[T, D]`` (radians), with an extra drive ``[T, 2]`` over the floor (m).
+
+    ``rise [T]`` lifts the whole body off the floor (m): by a jump, or onto a bed.
+    """
 
     angles: np.ndarray
     drive: np.ndarray | None = None
+    rise: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.angles)
@@ -230,6 +234,55 @@ def pendulum_fall(actor: Actor, start: float, end: float, length: float, push: f
     return np.concatenate([path, end - rebound])
 
 
+def blend(motion: Motion, target: np.ndarray, share: np.ndarray) -> None:
+    """Move all angles towards a pose ``[D]``, by ``share [T]``."""
+    motion.angles += share[:, None] * (target - motion.angles)
+
+
+def topple(
+    actor: Actor,
+    dof: str,
+    sign: float,
+    end: float,
+    first: Mapping[str, float],
+    brace: Mapping[str, float],
+    landed: Mapping[str, float],
+    length: float = 1.0,
+) -> tuple[Motion, float, float]:
+    """Stand (or sit), tip over like a pendulum, throw the limbs into a brace, and stay down.
+
+    Args:
+        actor: who falls.
+        dof, sign, end: the root's angle that tips, which way, and how far [degrees].
+        first, brace, landed: poses before, on the way and on the floor.
+        length: of the pendulum, metres.
+
+    Returns:
+        (the motion, when the fall begins, when the body meets the floor) in seconds.
+    """
+    lead = actor.vary(0.5, 0.4)
+    tipping = pendulum_fall(
+        actor,
+        np.radians(actor.vary(4, 0.3)),
+        np.radians(end),
+        actor.vary(length, 0.08),
+        actor.vary(0.35, 0.5),
+    )
+    n_lead, n_rest = max(4, round(lead * actor.fps)), round(actor.vary(0.9, 0.3) * actor.fps)
+    angle = np.concatenate(
+        [minimum_jerk(np.linspace(0, 1, n_lead)) * tipping[0], tipping, np.full(n_rest, tipping[-1])]
+    )
+    motion = Motion(np.tile(actor.pose(first), (len(angle), 1)))
+    t = np.arange(len(angle)) / actor.fps
+    impact = (n_lead + int(np.argmax(tipping >= np.radians(end) - 1e-9))) / actor.fps
+    start = n_lead / actor.fps
+    react = start + 0.25 * (impact - start)
+    blend(motion, actor.pose(brace, actor.vary(1, 0.1)), minimum_jerk((t - react) / (impact - react)))
+    blend(motion, actor.pose(landed), minimum_jerk((t - impact + 0.05) / 0.45))
+    motion.angles[:, DOF[dof]] = sign * angle
+    return motion, start, impact
+
+
 def add_sway(motion: Motion, actor: Actor, strength: float = 1.0) -> None:
     """Add posture, slow sway of the trunk and small wandering of every joint."""
     t = np.arange(len(motion)) / actor.fps
@@ -256,4 +309,5 @@ def warp_time(motion: Motion, rng: np.random.Generator, strength: float = 0.06) 
     def pick(x: np.ndarray) -> np.ndarray:
         return x[low] * (1 - part) + x[low + 1] * part
 
-    return Motion(pick(motion.angles), None if motion.drive is None else pick(motion.drive))
+    rise = None if motion.rise is None else pick(motion.rise[:, None])[:, 0]
+    return Motion(pick(motion.angles), None if motion.drive is None else pick(motion.drive), rise)

@@ -127,7 +127,7 @@ def hidden_joints(xyz: np.ndarray) -> np.ndarray:
     return hidden
 
 
-def _smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], fps: float) -> np.ndarray:
+def smooth_noise(rng: np.random.Generator, shape: tuple[int, ...], fps: float) -> np.ndarray:
     """Noise ``[M, T, V, 3]`` of unit size that wanders over about half a second."""
     m, n_frames, *rest = shape
     n_keys = max(4, int(n_frames / fps * 3) + 4)
@@ -155,7 +155,7 @@ def sense(
     """
     far = (xyz[..., 2:3] / 2.0) ** 2
     white = rng.standard_normal(xyz.shape) * (_JITTER[:, None] / 1000)
-    slow = _smooth_noise(rng, xyz.shape, fps)
+    slow = smooth_noise(rng, xyz.shape, fps)
     towards = np.array([1.0, 1.0, 1.8])  # depth is the weakest direction
     error = (
         (noise.jitter * white + noise.drift * 0.006 * slow * np.sqrt(_JITTER / 0.5)[:, None] * 0.5)

@@ -1,0 +1,179 @@
+"""Synthetic daily life: what happens in the clips, the window that is cut, and the estimators' errors."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skelact.datasets.synthetic.body import (
+    DOF,
+    J,
+    forward_kinematics,
+    limit_angles,
+    make_body,
+    stand_on_floor,
+)
+from skelact.datasets.synthetic.everyday import BODY15, EVERYDAY_CLASSES, make_everyday, make_everyday_clip
+from skelact.datasets.synthetic.everyday.estimators import estimate, with_face
+from skelact.datasets.synthetic.everyday.generate import ACTIVITIES, FPS, cut_window, make_person
+from skelact.datasets.synthetic.everyday.gestures import reach
+from skelact.datasets.synthetic.everyday.takes import Take
+from skelact.datasets.synthetic.motion import Motion, warp_time
+from skelact.errors import ConfigError
+
+LYING = ("fall", "fallen", "lie_down", "lying")
+
+
+def world_of(label: str, number: int) -> tuple[np.ndarray, Take]:
+    """True joints in the world ``[T, 25, 3]`` of a whole performance, the floor at y = 0, and the take."""
+    actor = make_person(np.random.default_rng([3, number]))
+    take = ACTIVITIES[label](actor)
+    joints = forward_kinematics(actor.body, limit_angles(take.motion.angles))
+    return stand_on_floor(joints, take.motion.drive, take.motion.rise), take
+
+
+def test_the_classes() -> None:
+    assert len(EVERYDAY_CLASSES) == 23 and len(BODY15) == 15
+    omnifall = "walk fall fallen sit_down sitting lie_down lying stand_up standing other kneel_down kneeling"
+    omnifall += " squat_down squatting crawl jump"
+    assert EVERYDAY_CLASSES[:16] == tuple(omnifall.split())
+
+
+@pytest.mark.parametrize("label", EVERYDAY_CLASSES)
+def test_every_class_in_both_forms(label: str) -> None:
+    for form, layout, dims, unit in (("3d", "body15", 3, "m"), ("2d", "coco17", 2, "px")):
+        clip = make_everyday_clip(label, 5, form=form)  # type: ignore[arg-type]
+        assert (clip.layout.name, clip.xyz.shape[3], clip.unit, clip.label) == (layout, dims, unit, label)
+        assert clip.n_frames >= 8 and (clip.score > 0).mean() > 0.3
+        assert clip.equals(make_everyday_clip(label, 5, form=form))  # type: ignore[arg-type]
+        assert not clip.equals(make_everyday_clip(label, 6, form=form))  # type: ignore[arg-type]
+    assert not make_everyday_clip(label, 5).equals(make_everyday_clip(label, 5, seed=1))
+
+
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ConfigError, match="walk"):
+        make_everyday_clip("wlak", 0)
+    with pytest.raises(ConfigError, match="2d"):
+        make_everyday_clip("walk", 0, form="4d")  # type: ignore[arg-type]
+
+
+def test_exact_clips_have_bones_of_one_length_and_estimated_ones_do_not() -> None:
+    left = BODY15.positions("left_knee", "left_ankle")
+
+    def spread(exact: bool) -> float:
+        x = make_everyday_clip("squat_down", 1, exact=exact).xyz[0][:, left]
+        return float(np.ptp(np.linalg.norm(x[:, 0] - x[:, 1], axis=1)))
+
+    assert spread(True) < 1e-5 < spread(False)
+
+
+def test_what_the_body_does() -> None:
+    for number in range(12):
+        for label in EVERYDAY_CLASSES:
+            world, take = world_of(label, number)
+            height = world[:, J["head"], 1] / world[..., 1].max()
+            begin, end = (min(round(t * FPS), len(world) - 1) for t in (take.begin, take.end))
+            assert 0 <= begin < len(world) and begin <= end
+            upright = np.linalg.norm(world[0, J["head"]] - world[0, J["left_ankle"]])
+            if label in ("fall", "lie_down") or label in LYING:
+                trunk = world[end, J["mid_shoulder"]] - world[end, J["mid_hip"]]
+                assert world[end, J["head"], 1] < 0.95 * upright + 0.55, (label, number)
+                assert abs(trunk[1]) < 0.95 * np.linalg.norm(trunk), (label, number)
+            if label in ("standing", "walk"):
+                assert height.min() > 0.55, (label, number)
+            if label == "jump":  # off the floor
+                assert world[..., 1].min(1).max() > 0.025
+            if label == "pick_up":  # a hand comes near the floor
+                hands = world[:, [J["left_hand"], J["right_hand"]], 1]
+                assert hands.min() < 0.45 * world[0, J["head"], 1], number
+            if label == "sit_down":
+                assert world[end, J["mid_hip"], 1] < 0.85 * world[0, J["mid_hip"], 1], number
+            if label == "stand_up":
+                assert world[end, J["mid_hip"], 1] > 1.1 * world[0, J["mid_hip"], 1], number
+
+
+def test_hands_reach_the_head() -> None:
+    for number in range(5):
+        actor = make_person(np.random.default_rng(number))
+        pose = reach(actor, {}, "head", (0.02, -0.05, 0.15), "main")
+        joints = forward_kinematics(actor.body, actor.pose(pose)[None])[0]
+        away = np.linalg.norm(joints[J[f"{actor.style.main}_hand"]] - joints[J["head"]])
+        assert away < 0.27  # the hand's middle is behind the place by half a hand
+
+
+def test_people_of_all_ages() -> None:
+    people = [make_person(np.random.default_rng(i)) for i in range(200)]
+    heights = np.array([p.body.height for p in people])
+    assert heights.min() < 1.4 and heights.max() > 1.85
+    bent = np.array([p.style.posture[DOF["spine_flex"]] for p in people])
+    assert (bent > np.radians(12)).any() and min(p.style.tempo for p in people) < 0.65
+    assert make_body(np.random.default_rng(0), 1.2).height == 1.2
+
+
+def test_windows_show_the_action_or_a_part_of_what_goes_on() -> None:
+    rng = np.random.default_rng(0)
+    motion = Motion(np.zeros((100, len(DOF))))
+    once, always = Take(motion, 2.0, 3.0), Take(motion, 0.0, 5.0, repeats=True)
+    windows = [cut_window(once, 100, rng, FPS) for _ in range(300)]
+    assert all(w.start <= 2.25 * FPS and w.stop >= 2.75 * FPS for w in windows)
+    assert any(w.start < 2 * FPS - 5 for w in windows) and any(w.stop > 3 * FPS + 5 for w in windows)
+    lengths = [w.stop - w.start for w in (cut_window(always, 100, rng, FPS) for _ in range(300))]
+    assert min(lengths) >= 19 and max(lengths) <= 101 and np.ptp(lengths) > 30
+    short = cut_window(Take(motion, 0.0, 0.2), 9, rng, FPS)
+    assert short.stop - short.start >= 8
+
+
+def test_the_rise_is_kept_when_time_is_warped_and_lifts_the_body() -> None:
+    motion = Motion(np.zeros((40, len(DOF))), rise=np.linspace(0, 1, 40))
+    warped = warp_time(motion, np.random.default_rng(0))
+    assert warped.rise is not None and warped.rise[0] == 0 and warped.rise[-1] == pytest.approx(1)
+    joints = forward_kinematics(make_body(np.random.default_rng(0)), motion.angles)
+    lifted = stand_on_floor(joints, None, motion.rise) - stand_on_floor(joints)
+    assert lifted[..., 1] == pytest.approx(np.broadcast_to(np.linspace(0, 1, 40)[:, None], (40, 25)))
+
+
+def test_estimators_err_as_measured() -> None:
+    truth = make_truth()
+    errors, missing, far = [], [], []
+    for seed in range(60):
+        xyz, score = estimate(truth, np.random.default_rng(seed), FPS)
+        about = xyz - xyz[:, [J["mid_hip"]]] - (truth - truth[:, [J["mid_hip"]]])
+        errors.append(np.abs(about).mean(0))
+        missing.append((score == 0).mean())
+        far.append(np.abs(xyz - truth)[..., 2].mean())
+    error = np.mean(errors, 0)
+    assert error[J["left_wrist"]].mean() > 1.3 * error[J["left_shoulder"]].mean()
+    assert error[:, 2].mean() > 1.2 * error[:, :2].mean()  # depth is the weakest
+    assert 0.02 < error.mean() < 0.12 and 0.01 < np.mean(missing) < 0.25 and np.mean(far) > 0.05
+    flat = estimate(truth, np.random.default_rng(1), FPS, depth=0.0)[0]
+    assert np.array_equal(flat[..., 2], truth[..., 2]) and not np.array_equal(flat[..., 0], truth[..., 0])
+
+
+def make_truth() -> np.ndarray:
+    """Somebody who stands 3 m before the camera and faces it, ``[40, 25, 3]``."""
+    actor = make_person(np.random.default_rng(0))
+    world = stand_on_floor(forward_kinematics(actor.body, np.tile(actor.pose({}), (40, 1))))
+    return world * [-1, 1, -1] + [0, -1, 3]
+
+
+def test_faces_look_ahead_and_pictures_are_not_mirrored() -> None:
+    face = with_face(make_truth())
+    assert face["nose"][0, 2] < face["left_ear"][0, 2]  # nearer to the camera that it looks at
+    from skelact.datasets.synthetic.everyday.generate import in_picture
+    from skelact.skeleton import Skeleton
+
+    flat = in_picture(Skeleton(make_truth()[None], None, "ntu25", FPS)).xyz[0, 0]
+    at = flat[flat_index("left_shoulder", "right_shoulder", "nose", "left_ankle")]
+    assert at[0, 0] > at[1, 0] and at[2, 1] < at[3, 1]  # left on the right, head above
+
+
+def flat_index(*names: str) -> list[int]:
+    from skelact.layouts import get_layout
+
+    return get_layout("coco17").positions(*names)
+
+
+def test_a_set_is_balanced_and_numbered() -> None:
+    clips = list(make_everyday(2, first=1000))
+    assert [c.label for c in clips] == [*EVERYDAY_CLASSES, *EVERYDAY_CLASSES]
+    assert clips[0].id == "walk_01000" and {"height", "distance"} <= set(clips[0].info)
