@@ -120,6 +120,10 @@ def main(arguments: list[str] | None = None) -> None:
     truth = labels[1::2].numpy()
     right = probabilities.argmax(1) == truth
     infos = [data.infos[int(i)] for i in test[1::2]]
+
+    def by(name: str, edges: list[float]) -> dict[str, float]:
+        return share_right(right, np.array([info[name] for info in infos]), edges)
+
     report = {
         "form": options.form,
         "clips": [len(clips), len(truth)],
@@ -132,10 +136,9 @@ def main(arguments: list[str] | None = None) -> None:
         "classes": {
             n: round(100 * float(right[truth == k].mean()), 1) for k, n in enumerate(EVERYDAY_CLASSES)
         },
-        "by camera height [m]": share_right(
-            right, np.array([i["height"] for i in infos]), [0, 1, 1.7, 2.3, 3.5]
-        ),
-        "by distance [m]": share_right(right, np.array([i["distance"] for i in infos]), [0, 3, 4, 5, 7]),
+        "by camera tilt [degrees down]": by("tilt", [-30, 0, 10, 20, 50]),
+        "by camera height [m]": by("height", [0, 1, 1.7, 2.3, 3.5]),
+        "by distance [m]": by("distance", [0, 3, 4, 5, 7]),
     }
     write_text(options.out / f"{experiment.name}.json", json.dumps(report, indent=1))
     state = {k: v.half() if v.is_floating_point() else v for k, v in model.state_dict().items()}

@@ -237,7 +237,7 @@ def test_output_folder_that_is_not_there(raw: Path, tmp_path: Path) -> None:
         (("convert", "x"), ("--out",)),
         (("convert", "x", "--ouut", "a.h5"), ("--ouut", "--out")),
         (("evaluate",), ("name a checkpoint",)),
-        (("predict", "x"), ("name a checkpoint and an input",)),
+        (("predict",), ("name an input",)),
         (("predict", "RUN", "x.skeleton", "--overlay", "a.mp4"), ("--overlay", "x.skeleton")),
         (("predict", "RUN", "x.mp4", "--mode", "all"), ("--mode", "each")),
         (("extract", "x.mp4", "--out", "a.h5", "--parts", "face"), ("--parts", "pose+hands")),

@@ -61,7 +61,7 @@ def test_exact_clips_have_bones_of_one_length_and_estimated_ones_do_not() -> Non
     left = BODY15.positions("left_knee", "left_ankle")
 
     def spread(exact: bool) -> float:
-        x = make_everyday_clip("squat_down", 1, exact=exact).xyz[0][:, left]
+        x = make_everyday_clip("squat_down", 2, exact=exact).xyz[0][:, left]
         return float(np.ptp(np.linalg.norm(x[:, 0] - x[:, 1], axis=1)))
 
     assert spread(True) < 1e-5 < spread(False)
@@ -176,4 +176,4 @@ def flat_index(*names: str) -> list[int]:
 def test_a_set_is_balanced_and_numbered() -> None:
     clips = list(make_everyday(2, first=1000))
     assert [c.label for c in clips] == [*EVERYDAY_CLASSES, *EVERYDAY_CLASSES]
-    assert clips[0].id == "walk_01000" and {"height", "distance"} <= set(clips[0].info)
+    assert clips[0].id == "walk_01000" and {"height", "distance", "tilt"} <= set(clips[0].info)

@@ -164,7 +164,11 @@ def make_everyday_clip(
             xyz, score = seen[0], scores[0]
         else:
             xyz, score = estimate(xyz, rng, FPS, depth=1.5 if form == "3d" else 0.0)
-    info = {"source": "synthetic", "height": round(camera.height, 3), "distance": round(camera.distance, 3)}
+    tilt = np.degrees(np.arctan2(camera.height - camera.aim, camera.distance))  # of the camera, downwards
+    info = {
+        "source": "synthetic", "height": round(camera.height, 3), "distance": round(camera.distance, 3),
+        "tilt": round(float(tilt), 1),
+    }  # fmt: skip
     whole = Skeleton(xyz[None], score[None], "ntu25", FPS, label=label, id=f"{label}_{number:05d}", info=info)
     return whole.converted(BODY15) if form == "3d" else in_picture(whole)
 
