@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HELP = """Find who does what in a video, where, and from when to when.
 
+  skelact detect video.mp4 --overlay out.mp4           what people do all day, by the network that ships with skelact
   skelact detect video.mp4 --checkpoint runs/NAME --overlay out.mp4
   skelact detect video.mp4 --checkpoint regions.safetensors --boxes people.csv
 
@@ -38,7 +39,8 @@ class Options:
 
     Args:
         source: a video file.
-        checkpoint: of a network over skeletons (file or run folder), or of a region network.
+        checkpoint: of a network over skeletons (file or run folder), or of a region network; everyday ships with
+            skelact.
         boxes: AVA's CSV with the boxes of people, for a region network.
         video_id: the video's name in the CSV files; its file name if not given.
         find: how a region network gets its boxes where no CSV is given: by pose tracks or by its own proposals; auto
@@ -57,7 +59,7 @@ class Options:
     """
 
     source: Annotated[str, tyro.conf.Positional, named("VIDEO")] = ""
-    checkpoint: Annotated[str, named("CHECKPOINT")] = ""
+    checkpoint: Annotated[str, named("CHECKPOINT")] = "everyday"
     boxes: Annotated[str, named("FILE.csv")] = ""
     video_id: Annotated[str, named("NAME")] = ""
     find: Literal["auto", "pose", "proposals"] = "auto"
@@ -82,8 +84,8 @@ class Options:
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     options = parse(Options, arguments, "detect", HELP)
-    if not options.checkpoint or not options.source:
-        raise ConfigError("name a video and a checkpoint: skelact detect video.mp4 --checkpoint runs/NAME")
+    if not options.source:
+        raise ConfigError("name a video: skelact detect video.mp4")
     ui.result(detect(options, ui))
     return 0
 
