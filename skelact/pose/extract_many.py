@@ -14,7 +14,8 @@ from skelact.errors import ConfigError, DataError, DependencyError
 from skelact.io.outputs import check_output
 from skelact.io.store import StoreWriter
 from skelact.io.video import is_live
-from skelact.pose.estimators import available_estimator, find_estimator
+from skelact.layouts import SkeletonLayout
+from skelact.pose.estimators import available_estimator, find_estimator, is_onnx
 from skelact.pose.extract import MIN_VISIBILITY, check_options
 from skelact.pose.tasks import VideoResult, VideoTask, extract_task, find_tasks
 from skelact.pose.workers import run_in_workers
@@ -78,14 +79,15 @@ def extract_many(
     estimator: str = "auto",
     quality: str = "full",
     min_score: float | None = None,
+    pose_layout: str | SkeletonLayout | None = None,
     keep_empty: bool = False,
     **options: Any,
 ) -> ExtractionReport:
     """Turn videos into one skelact file.
 
-    One bad video never stops the rest: it is listed in the report. So is a video in which nobody is found
-    (the file cannot hold a recording of nobody). A worker process that dies is replaced, and its video is
-    tried once more. An interrupted run leaves ``OUT.partial``, and the next one continues there.
+    One bad video never stops the rest: it is listed in the report. So is a video in which nobody is found. A worker
+    process that dies is replaced, and its video is tried once more. An interrupted run leaves ``OUT.partial``, and the
+    next one continues there.
 
     Args:
         sources: files, folders, camera numbers, stream addresses.
@@ -105,8 +107,8 @@ def extract_many(
         splits: gives named lists of ids for the tasks that were stored; tried on all of them before the work.
         progress: called with (frames done, frames expected in all, what); see `FrameCount`.
         dask: address of a Dask scheduler whose workers see the same files under the same names.
-        estimator: a name of `skelact.pose.estimators.ESTIMATORS`.
-        quality, min_score: see `extract_video`.
+        estimator: a name of `skelact.pose.estimators.ESTIMATORS`, or the path of an ``.onnx`` file.
+        quality, min_score, pose_layout: see `extract_video`.
         keep_empty: keep videos that show nobody, for networks that see pictures; so it is with people ``none``.
         options: further ones for `skelact.pose.extract.extract_video`.
 
@@ -119,15 +121,17 @@ def extract_many(
         OutputBusyError: if another process writes ``out``.
         DependencyError: if a model file, a system library or Dask is missing.
     """
-    check_options(people, parts, coordinates, fov, min_visibility, estimator, quality, min_score)
+    if is_onnx(estimator):
+        estimator = str(Path(estimator).resolve())  # Dask's workers start in folders of their own
+    check_options(people, parts, coordinates, fov, min_visibility, estimator, quality, min_score, pose_layout)
     if not dask and people != "none":  # said once, not by every worker
         estimator = available_estimator(estimator, **options)
-    kind = find_estimator(estimator)
+    kind = find_estimator(estimator, pose_layout=pose_layout)
     began = clock.monotonic()
     settings = dict(
         people=people, parts=parts, coordinates=coordinates, fov=fov, min_visibility=min_visibility,
         smooth=smooth, seconds=seconds, estimator=estimator,
-        quality=quality, min_score=min_score, **options,
+        quality=quality, min_score=min_score, pose_layout=pose_layout, **options,
     )  # fmt: skip
     tasks = find_tasks(
         sources,
@@ -145,7 +149,7 @@ def extract_many(
         if value is not None and not value > 0:
             raise ConfigError(f"{name} must be above 0, got {value}")
     if not dask and people != "none":  # once, before many processes ask for it at the same time
-        kind.fetch(parts, **options)
+        kind.fetch(parts, quality=quality, **options)
     report = ExtractionReport(str(out))
     layout = kind.layouts[parts]
     metres = coordinates != "image"

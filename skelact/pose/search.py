@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Protocol
 
 import numpy as np
 
-from skelact.layouts import get_layout
+from skelact.layouts import SkeletonLayout, get_layout
 from skelact.pose.estimator import Detection
 from skelact.pose.mediapipe_pose import MediaPipePose
-from skelact.pose.tracking import Sighting, drop_duplicates
+from skelact.pose.tracking import TWIN, PoseTracker, Sighting, drop_duplicates
 from skelact.pose.verify import square_around
 
-COMMON = np.array(
-    get_layout("pose33").positions(*get_layout("coco17").joints)
-)  # COCO's joints among BlazePose's
+_COCO = get_layout("coco17").joints
+COMMON = np.array(get_layout("pose33").positions(*_COCO))  # COCO's joints among BlazePose's
 _TRUNK = ([5, 6, 12, 11], [11, 12, 14, 13])  # corners of trunk and thighs in coco17
 _CHANNEL = np.array([0, 8, 16], np.uint8)
 _LOOK_PIXELS = 24  # about so many along a side tell what somebody looks like
@@ -101,6 +102,62 @@ def sighting(one: Detection, image: np.ndarray) -> Sighting:
     if there.any():
         points = np.where(there[:, None], points, points[there].mean(0))
     return Sighting(points, score, look_of(image, points), one)
+
+
+def name_people(
+    tracker: PoseTracker, people: Sequence[Detection], image: np.ndarray, time: float, layout: SkeletonLayout
+) -> list[Detection]:
+    """Give those whom an exact network finds in one picture the identities that a tracker keeps.
+
+    In a layout without COCO's 17 joints all joints are compared, and nobody's colours.
+
+    Args:
+        tracker: of the video; it is brought up to date.
+        people: who was found.
+        image: ``[H, W, 3]`` uint8 RGB.
+        time: seconds, increasing.
+        layout: of the joints.
+
+    Returns:
+        the people with track ids, in the order of these, each once.
+    """
+    if set(_COCO) <= set(layout.joints):
+        pick = layout.positions(*_COCO)
+        seen = []
+        for one in people:
+            coco = Detection(one.xyz[pick], one.score[pick], one.xy[pick])
+            seen.append(replace(sighting(coco, image), payload=one))
+        seen = drop_duplicates(seen, TWIN)
+    else:
+        size = [image.shape[1], image.shape[0]]
+        seen = [
+            Sighting(
+                np.where(one.score[:, None] > 0, one.xy, one.box.reshape(2, 2).mean(0)) * size,
+                one.score,
+                None,
+                one,
+            )
+            for one in people
+        ]
+    pairs = tracker.update(seen, time)
+    known = {id(one) for _, one in pairs}
+    for one in seen:
+        if id(one) not in known:
+            pairs.append((tracker.resume(one, time) or tracker.add(one, time), one))
+    found = [replace(one.payload, track_id=t.id) for t, one in pairs if isinstance(one.payload, Detection)]
+    return sorted(found, key=lambda d: d.track_id or 0)
+
+
+def most_prominent(
+    people: Sequence[Detection], image: np.ndarray, last: int | None = None
+) -> list[Detection]:
+    """The one of the people whose box is the largest, as a list; nobody of nobody.
+
+    Who was chosen last (a track id) stays so, unless somebody is twice as large.
+    """
+    size = np.array([image.shape[1], image.shape[0]], np.float32)
+    area = [float(np.prod((d.box[2:] - d.box[:2]) * size)) * (1 + (d.track_id == last)) for d in people]
+    return [people[int(np.argmax(area))]] if people else []
 
 
 def tiles(image: np.ndarray, turn: int) -> list[np.ndarray]:
