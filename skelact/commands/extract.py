@@ -50,7 +50,7 @@ class Options:
             MoveNet cannot be had), mediapipe, movenet (17 joints, without depth), or a YOLO-pose or RTMPose model of
             your own: a file MODEL.onnx, with --pose-layout.
         pose_layout: layout of the joints of an ONNX model, such as coco17: a name or a YAML file.
-        quality: lite, full or heavy: a faster or a more exact look for people (auto, movenet).
+        quality: lite, full or heavy: which networks look for people and read them, from fast to exact.
         min_score: leave out people found less surely than this (0 to 1); the estimator's own limit if not given.
         flow: find optical flow instead of skeletons: dis, farneback, tvl1, raft or motion (the codec's own vectors);
             --out is then a folder, FOLDER_flow beside the videos' folder if it is not given.

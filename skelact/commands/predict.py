@@ -43,7 +43,7 @@ class Options:
             MoveNet cannot be had), mediapipe, movenet (17 joints, without depth), or a YOLO-pose or RTMPose model of
             your own: a file MODEL.onnx, with --pose-layout.
         pose_layout: layout of the joints of an ONNX model, such as coco17: a name or a YAML file.
-        quality: lite, full or heavy: a faster or a more exact look for people (auto, movenet).
+        quality: lite, full or heavy: which networks look for people and read them, from fast to exact.
         min_score: leave out people found less surely than this (0 to 1); the estimator's own limit if not given.
         fov: the camera's horizontal field of view in degrees; 60 is assumed if not given.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.

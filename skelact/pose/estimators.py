@@ -52,7 +52,7 @@ QUALITIES = ("lite", "full", "heavy")
 _MEDIAPIPE_PARTS = {"pose": "pose33", "pose+hands": "pose_hands75"}
 ESTIMATORS: dict[str, EstimatorKind] = {
     "auto": EstimatorKind(make_auto, _MEDIAPIPE_PARTS, fetch=fetch_auto, qualities=QUALITIES),
-    "mediapipe": EstimatorKind(make_mediapipe, _MEDIAPIPE_PARTS, fetch=fetch_mediapipe),
+    "mediapipe": EstimatorKind(make_mediapipe, _MEDIAPIPE_PARTS, fetch=fetch_mediapipe, qualities=QUALITIES),
     "movenet": EstimatorKind(
         make_movenet,
         {"pose": "coco17"},

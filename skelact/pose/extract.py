@@ -116,10 +116,10 @@ def extract_video(
     if named and people != "none":
         estimator = named = available_estimator(named, **options)
         options |= {} if min_score is None else {"min_score": min_score}
-        if people == "auto":  # the others see several people at the price of one
-            people = choose_people(source, start, **reading, **options) if named == "mediapipe" else "many"
         if len(find_estimator(named, pose_layout=pose_layout).qualities) > 1:
             options["quality"] = quality
+        if people == "auto":  # the others see several people at the price of one
+            people = choose_people(source, start, **reading, **options) if named == "mediapipe" else "many"
     end = None if seconds is None else (start or 0.0) + seconds
     if people == "none":
         layout = get_layout(find_estimator(named or "auto", pose_layout=pose_layout).layouts[parts])

@@ -85,9 +85,8 @@ def extract_many(
 ) -> ExtractionReport:
     """Turn videos into one skelact file.
 
-    One bad video never stops the rest: it is listed in the report. So is a video in which nobody is found. A worker
-    process that dies is replaced, and its video is tried once more. An interrupted run leaves ``OUT.partial``, and the
-    next one continues there.
+    One bad video never stops the rest: it is listed in the report, as is one in which nobody is found. A worker process
+    that dies is replaced once. An interrupted run leaves ``OUT.partial``, and the next one continues there.
 
     Args:
         sources: files, folders, camera numbers, stream addresses.
@@ -98,9 +97,7 @@ def extract_many(
         coordinates: ``camera``, ``world`` or ``image``.
         fov, min_visibility: see `extract_video`.
         smooth: One-Euro smoothing.
-        labels_from_folders: label a video by the folder that it lies in.
-        subject_pattern: regular expression that finds the subject in a path.
-        label_pattern: the same for the label, instead of the folder's name.
+        labels_from_folders, subject_pattern, label_pattern: see `find_tasks`.
         seconds: stop each video after this time; a camera or a stream ends only so, or by an interrupt.
         resume: continue an unfinished file.
         overwrite: replace a finished file.

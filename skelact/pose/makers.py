@@ -27,7 +27,7 @@ def make_auto(
         people: ``one`` (the largest), else everybody.
         parts: ``pose`` or ``pose+hands``.
         coordinates: ``world`` or ``image``.
-        quality: ``lite``, ``full`` or ``heavy``, of MoveNet's input.
+        quality: ``lite``, ``full`` or ``heavy``, of MoveNet's input and of MediaPipe's network.
         min_score: MoveNet's least score of a person, 0..1; None: its own.
         options: ``model``, MoveNet's file; else see `skelact.pose.several_people.SeveralPeople`.
 
@@ -42,7 +42,7 @@ def make_auto(
     finder = MoveNetFinder(QUALITY[quality], least, options.pop("model", None))
     if people == "one":
         options["max_people"] = 1
-    return SeveralPeople(finder=finder, parts=parts, coordinates=coordinates, **options)
+    return SeveralPeople(finder=finder, parts=parts, coordinates=coordinates, quality=quality, **options)
 
 
 def fetch_auto(parts: str, model: str | None = None, **options: Any) -> None:
@@ -55,6 +55,7 @@ def make_mediapipe(
     people: str = "one",
     parts: str = "pose",
     coordinates: str = "image",
+    quality: str = "full",
     min_score: float | None = None,
     **options: Any,
 ) -> PoseEstimator:
@@ -64,6 +65,7 @@ def make_mediapipe(
         people: ``one`` (the most prominent person, fast) or ``many`` (each with an identity).
         parts: ``pose`` or ``pose+hands``.
         coordinates: ``world`` or ``image``.
+        quality: ``lite``, ``full`` or ``heavy``: which of its networks.
         min_score: its confidence thresholds, 0..1; None: its own.
         options: ``pose_model``, ``hand_model``; see `skelact.pose.one_person.OnePerson` and
             `skelact.pose.several_people.SeveralPeople`.
@@ -72,8 +74,7 @@ def make_mediapipe(
         ConfigError: for an unknown option.
         DependencyError: if a model file or a system library is missing.
     """
-    if min_score is not None:
-        options["min_score"] = min_score
+    options |= {"quality": quality} | ({} if min_score is None else {"min_score": min_score})
     if people == "many":
         from skelact.pose.several_people import SeveralPeople
 
@@ -84,10 +85,15 @@ def make_mediapipe(
 
 
 def fetch_mediapipe(
-    parts: str, pose_model: str | None = None, hand_model: str | None = None, **_: Any
+    parts: str,
+    quality: str = "full",
+    pose_model: str | None = None,
+    hand_model: str | None = None,
+    **_: Any,
 ) -> None:
     """Fetch MediaPipe's model files."""
-    find_model("pose_landmarker_full", pose_model)
+    for one in {quality, "lite" if quality == "lite" else "full"}:
+        find_model(f"pose_landmarker_{one}", pose_model)
     if parts != "pose":
         find_model("hand_landmarker_full", hand_model)
 

@@ -8,7 +8,7 @@ from os import PathLike
 import numpy as np
 
 from skelact.pose.estimator import Detection
-from skelact.pose.mediapipe_pose import MediaPipePose
+from skelact.pose.mediapipe_pose import MediaPipePose, search_quality
 from skelact.pose.verify import DOUBTED, Trust, as_pixels, body_size
 
 LEFT_SECONDS = 2.5  # gone for longer: the next one is another person
@@ -22,7 +22,8 @@ class OnePerson:
         coordinates: ``image`` or ``world``.
         verify: lower the scores of poses that are not found again in the mirrored picture.
         min_score: MediaPipe's confidence thresholds, 0..1.
-        pose_model: a pose ``.task`` file of one's own.
+        quality: ``lite``, ``full`` or ``heavy``: see `MediaPipePose`; nobody is verified by the heavy network.
+        pose_model: a pose ``.task`` file of one's own, instead.
         hand_model: a hand ``.task`` file of one's own.
 
     Raises:
@@ -39,6 +40,7 @@ class OnePerson:
         coordinates: str = "image",
         verify: bool = True,
         min_score: float = 0.5,
+        quality: str = "full",
         pose_model: str | PathLike[str] | None = None,
         hand_model: str | PathLike[str] | None = None,
     ) -> None:
@@ -46,11 +48,14 @@ class OnePerson:
             parts=parts,
             coordinates=coordinates,
             min_score=min_score,
+            quality=quality,
             pose_model=pose_model,
             hand_model=hand_model,
         )
         self.layout, self.unit = self._finder.layout, self._finder.unit
-        self._mirror = MediaPipePose(video=False, pose_model=pose_model) if verify else None
+        self._mirror = None
+        if verify:
+            self._mirror = MediaPipePose(video=False, quality=search_quality(quality), pose_model=pose_model)
         self._trust = Trust()
         self._last: np.ndarray | None = None
         self._track, self._seen = 0, -np.inf

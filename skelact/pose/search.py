@@ -52,16 +52,25 @@ class MediaPipeSearch:
     Args:
         max_people: how many people to return from one part of the picture at most.
         min_score: MediaPipe's confidence thresholds, 0..1.
-        pose_model: a pose ``.task`` file of one's own.
+        quality: ``lite``, ``full`` or ``heavy``: which of MediaPipe's networks.
+        pose_model: a pose ``.task`` file of one's own, instead.
     """
 
     exact, pause, pause_empty = False, 0.5, 0.25
 
     def __init__(
-        self, max_people: int = 8, min_score: float = 0.5, pose_model: str | PathLike[str] | None = None
+        self,
+        max_people: int = 8,
+        min_score: float = 0.5,
+        quality: str = "full",
+        pose_model: str | PathLike[str] | None = None,
     ) -> None:
         self._wide = MediaPipePose(
-            n_people=max(2, max_people), min_score=min_score, pose_model=pose_model, video=False
+            n_people=max(2, max_people),
+            min_score=min_score,
+            quality=quality,
+            pose_model=pose_model,
+            video=False,
         )
         self._pedestrians = PedestrianBoxes()
         self._n_searches = 0
@@ -225,3 +234,48 @@ def look_of(image: np.ndarray, points: np.ndarray) -> np.ndarray | None:
         # 8 steps of brightness for each of red, green and blue
         colours.append(np.bincount(((patch >> 5) + _CHANNEL).ravel(), minlength=24) / len(patch))
     return np.concatenate(colours) / 6
+
+
+def in_layout(
+    place: Sighting, layout: SkeletonLayout, unit: str, last: Detection | None, image: np.ndarray
+) -> Detection | None:
+    """COCO's joints of a sighting in a layout that begins as ``pose33``; None if that cannot be had.
+
+    Args:
+        place: whose payload is in ``coco17``.
+        layout: what is wanted.
+        unit: ``image`` or ``m``, for which the last reading is needed.
+        last: in metres, in this layout.
+        image: ``[H, W, 3]`` uint8 RGB.
+    """
+    one = place.payload
+    if not isinstance(one, Detection) or len(one.score) != len(COMMON) or (unit == "m" and last is None):
+        return None
+    there = one.score > 0
+    xyz = np.concatenate([one.xy, np.zeros((len(there), 1))], 1)
+    if unit == "m" and last is not None:
+        xyz = in_metres(one.xy, there, last, np.array([image.shape[1], image.shape[0]]))
+    joints, xy = np.zeros((len(layout), 3), np.float32), np.zeros((len(layout), 2), np.float32)
+    score = np.zeros(len(layout), np.float32)
+    joints[COMMON], xy[COMMON], score[COMMON] = xyz * there[:, None], one.xy * there[:, None], one.score
+    return Detection(joints, score, xy)
+
+
+def in_metres(xy: np.ndarray, there: np.ndarray, last: Detection, size: np.ndarray) -> np.ndarray:
+    """Joints in the picture as metres about the hips, with the size and the depths of an earlier reading.
+
+    Args:
+        xy: ``[17, 2]`` fractions of the picture (``coco17``).
+        there: ``[17]`` which of them are known, at least one.
+        last: the earlier reading, in metres.
+        size: width and height of the picture in pixels.
+
+    Returns:
+        ``[17, 3]``; where the hips are is known as well as the joints that are there stand about them.
+    """
+    before, metres = last.xy[COMMON] * size, last.xyz[COMMON].astype(np.float64)
+    spread = [np.square(p[:, :2] - p[:, :2].mean(0)).sum() for p in (metres, before)]
+    scale = np.sqrt(spread[0] / max(spread[1], 1e-12))
+    moved = xy * size * -scale  # a Kinect's axes: x to the left, y up
+    moved += (metres[there, :2] - moved[there]).mean(0)
+    return np.concatenate([moved, metres[:, 2:]], 1)
