@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,20 @@ import numpy as np
 
 from skelact.errors import ConfigError, DataError, choices
 from skelact.io.addresses import public_name, short_name
-from skelact.io.video import Video, is_live, open_video
+from skelact.io.video import is_live, open_video
 from skelact.io.video_frames import frame_times
 from skelact.layouts import SkeletonLayout, get_layout
-from skelact.pose.camera import ASSUMED_FOV, check_fov, place_in_camera
+from skelact.pose.assemble import as_skeleton
+from skelact.pose.camera import check_fov
 from skelact.pose.choose import choose_people
-from skelact.pose.estimator import Detection, PoseEstimator
+from skelact.pose.estimator import PoseEstimator
 from skelact.pose.estimators import available_estimator, find_estimator
-from skelact.pose.smoothing import smooth_track
+from skelact.pose.look import Look, Looker, look_at, look_with
 from skelact.skeleton import Skeleton
 
 Progress = Callable[[int, int, str], None]
 MIN_VISIBILITY = 0.1  # MediaPipe places joints that it does not see, too: outside the picture, behind others
 PEOPLE = ("one", "many", "auto", "none")
-_MIN_SECONDS = 0.3  # somebody seen for a shorter time is taken for an error
-_BRIDGE_SECONDS = 0.2
 
 
 def check_options(
@@ -70,6 +69,7 @@ def extract_video(
     min_score: float | None = None,
     pose_layout: str | SkeletonLayout | None = None,
     progress: Progress | None = None,
+    look: Looker = look_at,
     **options: Any,
 ) -> Skeleton:
     """Turn one video into the skeletons of the people in it.
@@ -96,6 +96,7 @@ def extract_video(
         min_score: people found less surely are left out, 0..1; None: what the estimator's author chose.
         pose_layout: layout of the joints of an ``.onnx`` file.
         progress: called with (frames done, frames expected, what).
+        look: lets a named estimator look at the frames; see `skelact.pose.long_video` for another way.
         options: for the estimator (``pose_model``, ``hand_model``, ``model``: files), and ``fps`` and
             ``threads`` for the video.
 
@@ -124,50 +125,21 @@ def extract_video(
     if people == "none":
         layout = get_layout(find_estimator(named or "auto", pose_layout=pose_layout).layouts[parts])
         return _without_people(source, layout, coordinates, start or 0.0, end, reading)
-    with open_video(source, start=start, end=end, **reading) as video:
-        finder = estimator
-        if isinstance(finder, str):
-            kind = find_estimator(finder, pose_layout=pose_layout)
-            given = coordinates if coordinates in kind.coordinates else "world"
-            finder = kind.make(people, parts=parts, coordinates=given, **options)
-        try:
-            found, times = _run(video, finder, end, progress)
-        finally:
-            if named:
-                finder.close()
-        tracks = _keep_long_runs(found, times, video.fps)
-        info: dict[str, str | int | float] = {
-            "source": public_name(source),
-            "width": video.width,
-            "height": video.height,
-            "mirrored": False,
-            "people": people,
-            "estimator": Path(named).name if named else type(finder).__name__,
-            "smooth": smooth,
-            "min_visibility": min_visibility,
-        }
-        if video.warnings:
-            info["warnings"] = "; ".join(video.warnings)
-        fps, name, size = video.fps, short_name(source), (video.width, video.height)
-    xyz, score = _assemble(tracks, len(times), len(finder.layout), 3, _joints)
-    xy, _ = _assemble(tracks, len(times), len(finder.layout), 2, _in_picture)
-    metres = finder.unit == "m"
-    origin = getattr(finder, "origin", "hips") if metres else "camera"
-    place = origin == "hips" and coordinates == "camera"
-    if place:
-        info |= {"fov": fov or ASSUMED_FOV, "fov_assumed": fov is None}
-    for m in range(len(xyz)):
-        if smooth:
-            xyz[m], xy[m] = (smooth_track(x, score[m], times) for x in (xyz[m], xy[m]))
-        if place:
-            xyz[m], score[m] = place_in_camera(
-                xyz[m], xy[m], score[m], finder.layout, size, fov or ASSUMED_FOV, times, smooth
-            )
-    score[score < min_visibility] = 0
-    return Skeleton(
-        xyz, score, finder.layout, fps, finder.unit, id=name, info=info, track_ids=sorted(tracks), time=times,
-        origin="camera" if place else origin, picture=xy if metres else None,
-    )  # fmt: skip
+    if isinstance(estimator, str):
+        kind = find_estimator(estimator, pose_layout=pose_layout)
+        given = coordinates if coordinates in kind.coordinates else "world"
+        how = Look(estimator, people, parts, given, options, pose_layout, reading)
+        seen = look(source, how, start, end, progress)
+    else:
+        own = estimator
+        seen = look_with(lambda: own, source, start, end, reading, progress, close=False)
+    about = {
+        "people": people,
+        "estimator": Path(named).name if named else type(estimator).__name__,
+        "smooth": smooth,
+        "min_visibility": min_visibility,
+    }
+    return as_skeleton(seen, source, about, coordinates, fov)
 
 
 def _without_people(
@@ -190,68 +162,3 @@ def _without_people(
         xyz, None, layout, fps, "m" if metres else "image", id=short_name(source), info=info, time=times,
         origin="hips" if coordinates == "world" else "camera", picture=picture if metres else None,
     )  # fmt: skip
-
-
-def _run(
-    video: Video, finder: PoseEstimator, end: float | None, progress: Progress | None
-) -> tuple[list[list[Detection]], np.ndarray]:
-    found: list[list[Detection]] = []
-    times: list[float] = []
-    total = video.n_frames_estimate or 0
-    if end is not None:
-        total = min(total, round(end * video.fps)) if total else round(end * video.fps)
-    try:
-        for frame in video:
-            found.append(finder.estimate(frame.image, frame.time))
-            times.append(frame.time)
-            if progress is not None:
-                progress(len(times), max(total, len(times)), Path(video.name).name)
-    except KeyboardInterrupt:
-        if not (video.live and times):  # stopping a camera by hand keeps what was seen
-            raise
-    return found, np.array(times)
-
-
-def _keep_long_runs(
-    found: list[list[Detection]], times: np.ndarray, fps: float
-) -> dict[int, dict[int, Detection]]:
-    """Per track the detections by frame, without runs that are too short to be somebody."""
-    tracks: dict[int, dict[int, Detection]] = {}
-    for t, people in enumerate(found):
-        for m, one in enumerate(people):
-            tracks.setdefault(one.track_id if one.track_id is not None else m, {})[t] = one
-    kept = {}
-    shortest = min(_MIN_SECONDS, 0.5 * (times[-1] - times[0]) if len(times) > 1 else 0.0)
-    for track, seen in tracks.items():
-        frames = np.array(sorted(seen))
-        breaks = np.flatnonzero(np.diff(times[frames]) > max(_BRIDGE_SECONDS, 1.5 / fps))
-        good: list[int] = []
-        for run in np.split(frames, breaks + 1):
-            if times[run[-1]] - times[run[0]] + 1 / fps > shortest:
-                good += run.tolist()
-        if good:
-            kept[track] = {t: seen[t] for t in good}
-    return kept
-
-
-def _joints(one: Detection) -> np.ndarray:
-    return one.xyz
-
-
-def _in_picture(one: Detection) -> np.ndarray:
-    return one.xy
-
-
-def _assemble(
-    tracks: Mapping[int, Mapping[int, Detection]],
-    n_frames: int,
-    n_joints: int,
-    dims: int,
-    pick: Callable[[Detection], np.ndarray],
-) -> tuple[np.ndarray, np.ndarray]:
-    xyz = np.zeros((len(tracks), n_frames, n_joints, dims), np.float32)
-    score = np.zeros((len(tracks), n_frames, n_joints), np.float32)
-    for m, track in enumerate(sorted(tracks)):
-        for t, one in tracks[track].items():
-            xyz[m, t], score[m, t] = pick(one), one.score
-    return xyz, score

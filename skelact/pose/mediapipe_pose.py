@@ -164,6 +164,10 @@ class MediaPipePose:
             found.append(Detection(joints, all_score, xy))
         return found
 
+    def forget(self) -> None:
+        """Let go of whoever is followed."""
+        self.estimate(np.zeros((32, 32, 3), np.uint8))
+
     def close(self) -> None:
         """Release models and threads; harmless when called twice."""
         with quiet_stderr() if self._tasks else contextlib.nullcontext():

@@ -11,6 +11,7 @@ import numpy as np
 from skelact.pose.estimator import Detection
 from skelact.pose.follower import Follower
 from skelact.pose.mediapipe_pose import MediaPipePose, search_quality
+from skelact.pose.renewal import Marks
 from skelact.pose.search import Finder, MediaPipeSearch, in_layout, sighting
 from skelact.pose.tracking import (
     TWIN,
@@ -95,6 +96,7 @@ class SeveralPeople:
         self._confirmed: dict[int, float] = {}
         self._last_read: dict[int, tuple[float, Detection]] = {}
         self._next_look = self._last_time = -np.inf
+        self._marks, self._renew = Marks(), False
 
     def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
         """Find people in ``image [H, W, 3]`` uint8 RGB, taken at ``time`` seconds (increasing)."""
@@ -102,7 +104,8 @@ class SeveralPeople:
         tracker.forget(time)
         self._release()
         people: dict[int, Sighting] = {}
-        due = time >= self._next_look or (exact and self._unclear())
+        self._renew = exact and self._marks.due(time)
+        due = time >= self._next_look or self._renew or (exact and self._unclear())
         if not (due and exact):
             people = self._follow(image, time)
         if due or (exact and len(people) < len(tracker.tracks)):
@@ -167,9 +170,14 @@ class SeveralPeople:
         found = [s for s in found if not any(self._same(s, k) for k in known.values())]
         people = {}
         pairs = self._tracker.update(found, time)
+        renewed = True
         for track, place in pairs:
             self._confirmed[track.id] = time
-            people[track.id] = self._read(track, place, found, image, time)
+            new = self._begin_anew(track, place, found, image, time) if self._renew else None
+            people[track.id] = new or self._read(track, place, found, image, time)
+            renewed &= new is not None
+        if renewed:
+            self._marks.done()
         taken = {id(place) for _, place in pairs}
         strangers = [s for s in found if id(s) not in taken]
         if self.max_people == 1:
@@ -183,22 +191,50 @@ class SeveralPeople:
         self._next_look = time + (self._finder.pause_empty if empty else pause)
         return people
 
+    def _begin_anew(
+        self, track: Track, place: Sighting, found: Sequence[Sighting], image: np.ndarray, time: float
+    ) -> Sighting | None:
+        """The reading of a follower that takes over from the old one; None: it does not agree with the finder."""
+        track.velocity = np.zeros(2)
+        heir = (self._idle.pop() if self._idle else Follower(self._make)).restart()
+        one = self._look_at(heir, track, place, found, image, time)
+        if one is not None:
+            self._followers[track.id], heir = heir, self._followers[track.id]
+        self._idle.append(heir)
+        return one
+
+    def _look_at(
+        self,
+        follower: Follower,
+        track: Track,
+        place: Sighting,
+        found: Sequence[Sighting],
+        image: np.ndarray,
+        time: float,
+    ) -> Sighting | None:
+        """BlazePose's reading of somebody whom the finder sees, if they agree."""
+        others = [other for other in found if other is not place]
+        boxes = [other.box for other in others] if self._finder.exact else self._others(track, time)
+        one = follower.look(image, place.box, time, boxes)
+        if one is None:
+            return None
+        away = min((_distance(one, other) for other in others), default=np.inf)
+        if _distance(one, place) >= min(AGREE, _CLEARLY * away):
+            return None
+        if isinstance(one.payload, Detection):
+            self._last_read[track.id] = time, one.payload
+        return one
+
     def _read(
         self, track: Track, place: Sighting, found: Sequence[Sighting], image: np.ndarray, time: float
     ) -> Sighting:
-        """BlazePose's reading of somebody whom the finder sees, if they agree; else the finder's joints."""
+        """The reading of somebody whom the finder sees, in several tries; else the finder's joints."""
         follower = self._followers[track.id]
-        others = [other for other in found if other is not place]
-        boxes = [other.box for other in others] if self._finder.exact else self._others(track, time)
         n_tries = 3 if track.n_seen == 1 else 1 if follower.fresh else 2
         for _ in range(n_tries):
-            one = follower.look(image, place.box, time, boxes)
+            one = self._look_at(follower, track, place, found, image, time)
             if one is not None:
-                away = min((_distance(one, other) for other in others), default=np.inf)
-                if _distance(one, place) < min(AGREE, _CLEARLY * away):
-                    if isinstance(one.payload, Detection):
-                        self._last_read[track.id] = time, one.payload
-                    return one
+                return one
             follower.forget()
         return self._finders_own(track, place, image, time)
 
