@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from skelact.commands.convert import check_shares, show_reasons
+from skelact.commands.convert import check_shares, find_layout, show_reasons
 from skelact.commands.options import named, parse
 from skelact.commands.ui import PARTLY, UI, command_line, percent
 from skelact.errors import ConfigError
@@ -47,8 +47,10 @@ class Options:
         overwrite: replace the file if it exists.
         dask: address of a Dask scheduler that does the work.
         estimator: who looks for people: auto (MoveNet finds them and MediaPipe reads each; MediaPipe alone where
-            MoveNet cannot be had), mediapipe, or movenet (17 joints, without depth).
-        quality: lite, full or heavy: a faster or a more exact look for people (auto, movenet).
+            MoveNet cannot be had), mediapipe, movenet (17 joints, without depth), or a YOLO-pose or RTMPose model of
+            your own: a file MODEL.onnx, with --pose-layout.
+        pose_layout: layout of the joints of an ONNX model, such as coco17: a name or a YAML file.
+        quality: lite, full or heavy: which networks look for people and read them, from fast to exact.
         min_score: leave out people found less surely than this (0 to 1); the estimator's own limit if not given.
         flow: find optical flow instead of skeletons: dis, farneback, tvl1, raft or motion (the codec's own vectors);
             --out is then a folder, FOLDER_flow beside the videos' folder if it is not given.
@@ -75,7 +77,8 @@ class Options:
     resume: bool = True
     overwrite: bool = False
     dask: Annotated[str | None, named("ADDRESS")] = None
-    estimator: Annotated[str, named("NAME")] = "auto"
+    estimator: Annotated[str, named("NAME|MODEL.onnx")] = "auto"
+    pose_layout: Annotated[str | None, named("NAME|FILE.yaml")] = None
     quality: Literal["lite", "full", "heavy"] = "full"
     min_score: Annotated[float | None, named("0..1")] = None
     flow: Annotated[str | None, named("KIND")] = None
@@ -142,7 +145,7 @@ def extract(options: Options, ui: UI) -> Any:
             resume=options.resume, overwrite=options.overwrite, splits=divide if options.split else None,
             progress=update, dask=options.dask,
             estimator=options.estimator, quality=options.quality,
-            min_score=options.min_score, keep_empty=options.keep_empty,
+            min_score=options.min_score, pose_layout=find_layout(options.pose_layout), keep_empty=options.keep_empty,
         )  # fmt: skip
     stored = len(report.stored) + len(report.already_there)
     rate = report.n_frames / report.seconds if report.seconds else 0

@@ -43,8 +43,10 @@ class Options:
         mode: each person alone, all people as one group, or auto.
         people: how many people to look for in a video: one, many or auto.
         estimator: who looks for people: auto (MoveNet finds them and MediaPipe reads each; MediaPipe alone where
-            MoveNet cannot be had), mediapipe, or movenet (17 joints, without depth).
-        quality: lite, full or heavy: a faster or a more exact look for people (auto, movenet).
+            MoveNet cannot be had), mediapipe, movenet (17 joints, without depth), or a YOLO-pose or RTMPose model of
+            your own: a file MODEL.onnx, with --pose-layout.
+        pose_layout: layout of the joints of an ONNX model, such as coco17: a name or a YAML file.
+        quality: lite, full or heavy: which networks look for people and read them, from fast to exact.
         min_score: leave out people found less surely than this (0 to 1); the estimator's own limit if not given.
         fov: the camera's horizontal field of view in degrees; 60 is assumed if not given.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.
@@ -63,7 +65,8 @@ class Options:
     stride: Annotated[float | None, named("SECONDS")] = None
     mode: Literal["auto", "each", "group"] = "auto"
     people: Literal["auto", "one", "many"] = "auto"
-    estimator: Annotated[str, named("NAME")] = "auto"
+    estimator: Annotated[str, named("NAME|MODEL.onnx")] = "auto"
+    pose_layout: Annotated[str | None, named("NAME|FILE.yaml")] = None
     quality: Literal["lite", "full", "heavy"] = "full"
     min_score: Annotated[float | None, named("0..1")] = None
     fov: Annotated[float | None, named("DEGREES")] = None
@@ -217,6 +220,7 @@ def pose_of_video(options: Options, recogniser: Any, ui: UI) -> tuple[Skeleton, 
             estimator=options.estimator,
             quality=options.quality,
             min_score=options.min_score,
+            pose_layout=find_layout(options.pose_layout),
             progress=update,
         )
     if recogniser.pictures and not (found.score > 0).any():

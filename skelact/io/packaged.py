@@ -11,6 +11,7 @@ import hashlib
 import io
 import logging
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -172,6 +173,35 @@ def download_wheel(folder: Path, requirement: str, tags: Sequence[tuple[str, str
             why += " (install it: python -m ensurepip)"
             break
     raise ValueError(f"pip download {requirement}: {why}")
+
+
+def download_npm(folder: Path, requirement: str) -> Path:
+    """Get the archive of a package through npm, so that the user's own registry and certificates are used.
+
+    Args:
+        folder: where it is put.
+        requirement: the package with its version, ``name@1.0``.
+
+    Returns:
+        path of the ``.tgz``.
+
+    Raises:
+        ValueError: if npm is missing or cannot get it; it says why.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        raise ValueError(f"npm pack {requirement}: npm is not installed")
+    done = subprocess.run(
+        [npm, "pack", requirement, "--pack-destination", str(folder), "--silent"],
+        capture_output=True, text=True, timeout=WHEEL_SECONDS, check=False,
+    )  # fmt: skip
+    archives = sorted(folder.glob("*.tgz"))
+    if done.returncode or not archives:
+        lines = [line for line in done.stderr.strip().splitlines() if line.strip()]
+        raise ValueError(
+            f"npm pack {requirement}: {lines[0] if lines else f'it ended with {done.returncode}'}"
+        )
+    return archives[0]
 
 
 def wrong_checksum(path: Path, sha256: str) -> str:

@@ -25,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _MAX_WARNINGS = 20
 _MAX_FPS = 1000.0
+_JUMP = 10.0  # seconds between frames of a file from which on its timestamps are not believed without a word
 # Containers with the time of every frame. Others (MPEG program streams, bare codec streams) are decoded from the
 # beginning, as the times of their frames are only known by those before.
 _SEEKABLE = ("mov", "mp4", "matroska", "webm", "avi", "mpegts", "flv")
@@ -124,6 +125,7 @@ class Video:
         self._start, self._end, self._given_fps = start, end, fps
         self._timeout, self._threads, self._options = timeout, threads, options
         self._each_packet = each_packet
+        self._n_moved, self._jumped = 0, False
         self._container = _open_container(source, self.live, timeout)
         self.tags: dict[str, str] = dict(self._container.metadata)
         try:
@@ -139,7 +141,9 @@ class Video:
         formats = container.format.name.split(",")
         self._by_decoding = "avi" in formats
         # Some writers stamp all frames with the same time, so that the whole video lasts as long as one of them.
-        length = float((stream.duration or 0) * (stream.time_base or 0) * (stream.guessed_rate or 0))
+        rates = (stream.codec_context.framerate, stream.guessed_rate)  # the codec's own, where it tells one
+        self._own_rate = next((rate for rate in rates if rate and 5 <= rate <= 240), stream.guessed_rate)
+        length = float((stream.duration or 0) * (stream.time_base or 0) * (self._own_rate or 0))
         self._stands_still = not self.live and stream.frames > 2 and 0 < length < 1.5
         self._origin = float((stream.start_time or 0) * (stream.time_base or 0))
         self._seekable = not self.live and any(name in _SEEKABLE for name in formats)
@@ -278,7 +282,7 @@ class Video:
                 raise DataError(f"{self.name}: fps must lie in 0..{_MAX_FPS:g}, got {self._given_fps}")
             return float(self._given_fps)
         rates = (self._stream.average_rate, self._stream.guessed_rate)
-        for rate in rates[1:] if self._stands_still else rates:
+        for rate in (self._own_rate,) if self._stands_still else rates:
             if rate and 0 < rate <= _MAX_FPS:
                 return float(rate)
         for frame in self._decoder:  # the header names no rate: measure it on the first frames
@@ -309,7 +313,11 @@ class Video:
                 time = stamp - self._origin + shift
             else:  # raw streams have no timestamps
                 time = last + 1 / self.fps if np.isfinite(last) else 0.0
+            if np.isfinite(last) and time - last > _JUMP and not self.live and not self._jumped:
+                self._jumped = True
+                self._warn(f"its timestamps jump by {time - last:.0f} s, {last:.1f} s after the beginning")
             if time <= last:
+                self._n_moved += 1
                 if last - time > 1:  # the clock started anew (a stream that reconnected, files joined)
                     shift += last + 1 / self.fps - time
                     time = last + 1 / self.fps
@@ -337,6 +345,10 @@ class Video:
             self._warn(f"{n_seen} of {announced} announced frames decode: the tail is broken or missing")
         if index == 0:
             self._complain_no_frames()
+        if self._n_moved and not self.live:
+            self._warn(
+                f"{self._n_moved} of {index} timestamps do not increase; each was set after the one before"
+            )
         for text in self.warnings:
             logger.warning("%s: %s", self.name, text)
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from skelact.errors import ConfigError, DependencyError, choices
 from skelact.io.packaged import find_packaged
+from skelact.layouts import SkeletonLayout, get_layout
 from skelact.pose.estimator import PoseEstimator
-from skelact.pose.model_files import find_model
+from skelact.pose.makers import (
+    fetch_auto,
+    fetch_mediapipe,
+    fetch_movenet,
+    fetch_onnx,
+    make_auto,
+    make_mediapipe,
+    make_movenet,
+    make_onnx,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +40,7 @@ class EstimatorKind:
     """
 
     make: Callable[..., PoseEstimator]
-    layouts: Mapping[str, str]
+    layouts: Mapping[str, str | SkeletonLayout]
     coordinates: tuple[str, ...] = ("world", "image")
     fetch: Callable[..., Any] = lambda parts, **options: None
     qualities: tuple[str, ...] = ("full",)
@@ -38,126 +49,18 @@ class EstimatorKind:
 QUALITIES = ("lite", "full", "heavy")
 
 
-def make_auto(
-    people: str = "auto",
-    parts: str = "pose",
-    coordinates: str = "image",
-    quality: str = "full",
-    min_score: float | None = None,
-    **options: Any,
-) -> PoseEstimator:
-    """Make MoveNet find the people whom MediaPipe reads: the best of both.
-
-    Args:
-        people: ``one`` (the largest), else everybody.
-        parts: ``pose`` or ``pose+hands``.
-        coordinates: ``world`` or ``image``.
-        quality: ``lite``, ``full`` or ``heavy``, of MoveNet's input.
-        min_score: MoveNet's least score of a person, 0..1; None: its own.
-        options: ``model``, MoveNet's file; else see `skelact.pose.several_people.SeveralPeople`.
-
-    Raises:
-        ConfigError: for an unknown option.
-        DependencyError: if LiteRT, a model file or a system library is missing.
-    """
-    from skelact.pose.movenet import MIN_SCORE, QUALITY, MoveNetFinder
-    from skelact.pose.several_people import SeveralPeople
-
-    least = MIN_SCORE if min_score is None else min_score
-    finder = MoveNetFinder(QUALITY[quality], least, options.pop("model", None))
-    if people == "one":
-        options["max_people"] = 1
-    return SeveralPeople(finder=finder, parts=parts, coordinates=coordinates, **options)
-
-
-def _fetch_auto(parts: str, model: str | None = None, **options: Any) -> None:
-    _fetch_movenet(parts, model)
-    _fetch_mediapipe(parts, **options)
-
-
-def make_mediapipe(
-    people: str = "one",
-    parts: str = "pose",
-    coordinates: str = "image",
-    min_score: float | None = None,
-    **options: Any,
-) -> PoseEstimator:
-    """Make MediaPipe's estimator for one person or several.
-
-    Args:
-        people: ``one`` (the most prominent person, fast) or ``many`` (each with an identity).
-        parts: ``pose`` or ``pose+hands``.
-        coordinates: ``world`` or ``image``.
-        min_score: its confidence thresholds, 0..1; None: its own.
-        options: ``pose_model``, ``hand_model``; see `skelact.pose.one_person.OnePerson` and
-            `skelact.pose.several_people.SeveralPeople`.
-
-    Raises:
-        ConfigError: for an unknown option.
-        DependencyError: if a model file or a system library is missing.
-    """
-    if min_score is not None:
-        options["min_score"] = min_score
-    if people == "many":
-        from skelact.pose.several_people import SeveralPeople
-
-        return SeveralPeople(parts=parts, coordinates=coordinates, **options)
-    from skelact.pose.one_person import OnePerson
-
-    return OnePerson(parts=parts, coordinates=coordinates, **options)
-
-
-def _fetch_mediapipe(
-    parts: str, pose_model: str | None = None, hand_model: str | None = None, **_: Any
-) -> None:
-    find_model("pose_landmarker_full", pose_model)
-    if parts != "pose":
-        find_model("hand_landmarker_full", hand_model)
-
-
-def make_movenet(
-    people: str = "many",
-    parts: str = "pose",
-    coordinates: str = "image",
-    quality: str = "full",
-    min_score: float | None = None,
-    **options: Any,
-) -> PoseEstimator:
-    """Make MoveNet's estimator.
-
-    Args:
-        people: ``one`` (the largest), else everybody.
-        parts: ``pose``.
-        coordinates: ``image``.
-        quality: ``lite``, ``full`` or ``heavy``: 192, 256 or 384 pixels.
-        min_score: least score of a person, 0..1; None: its own.
-        options: see `skelact.pose.movenet.MoveNetPose`.
-
-    Raises:
-        DependencyError: if LiteRT or the model file is missing.
-    """
-    from skelact.pose.movenet import QUALITY, MoveNetPose
-
-    if min_score is not None:
-        options["min_score"] = min_score
-    return MoveNetPose(people=people, **{"size": QUALITY[quality], **options})
-
-
-def _fetch_movenet(parts: str, model: str | None = None, **_: Any) -> None:
-    find_packaged("movenet_multipose", model)
-
-
 _MEDIAPIPE_PARTS = {"pose": "pose33", "pose+hands": "pose_hands75"}
 ESTIMATORS: dict[str, EstimatorKind] = {
-    "auto": EstimatorKind(make_auto, _MEDIAPIPE_PARTS, fetch=_fetch_auto, qualities=QUALITIES),
-    "mediapipe": EstimatorKind(make_mediapipe, _MEDIAPIPE_PARTS, fetch=_fetch_mediapipe),
+    "auto": EstimatorKind(make_auto, _MEDIAPIPE_PARTS, fetch=fetch_auto, qualities=QUALITIES),
+    "mediapipe": EstimatorKind(make_mediapipe, _MEDIAPIPE_PARTS, fetch=fetch_mediapipe, qualities=QUALITIES),
     "movenet": EstimatorKind(
         make_movenet,
         {"pose": "coco17"},
         ("image",),
-        fetch=_fetch_movenet,
+        fetch=fetch_movenet,
         qualities=QUALITIES,
     ),
+    "onnx": EstimatorKind(make_onnx, {}, ("image",), fetch=fetch_onnx, qualities=QUALITIES),
 }
 
 
@@ -190,16 +93,35 @@ def available_estimator(name: str, **options: Any) -> str:
 
 
 def find_estimator(
-    name: str, parts: str = "pose", coordinates: str = "image", quality: str = "full"
+    name: str,
+    parts: str = "pose",
+    coordinates: str = "image",
+    quality: str = "full",
+    pose_layout: str | SkeletonLayout | None = None,
 ) -> EstimatorKind:
     """A kind of estimator that can look for these parts, give these coordinates and has this quality.
 
+    Args:
+        name: of an estimator, or the ``.onnx`` file of a model of the user's own.
+        parts, coordinates, quality: what it must be able to do.
+        pose_layout: of the joints of an ``.onnx`` file; the others have their own.
+
     Raises:
-        ConfigError: if there is none of this name, or it cannot.
+        ConfigError: if there is none of this name, or it cannot, or the layout is missing.
+        LayoutError: for an unknown layout.
     """
-    if name not in ESTIMATORS:
-        raise ConfigError(choices(name, ESTIMATORS, "estimator"))
-    kind = ESTIMATORS[name]
+    if is_onnx(name):
+        kind = _own_model(name, pose_layout)
+    elif name not in ESTIMATORS or name == "onnx":
+        named = [*(one for one in ESTIMATORS if one != "onnx"), "FILE.onnx"]
+        raise ConfigError(choices(name, named, "estimator"))
+    elif pose_layout is not None:
+        raise ConfigError(
+            f"the estimator '{name}' has its own joints; --pose-layout names those of an ONNX model (--estimator "
+            "FILE.onnx)"
+        )
+    else:
+        kind = ESTIMATORS[name]
     possible = (*kind.coordinates, *(["camera"] if "world" in kind.coordinates else []))
     if coordinates != "image" and possible == ("image",):
         raise ConfigError(
@@ -221,3 +143,24 @@ def sees_depth(name: str) -> bool:
     """Whether an estimator gives metres, not only places in the picture."""
     kind = ESTIMATORS.get(name)
     return kind is not None and "world" in kind.coordinates
+
+
+def is_onnx(name: str) -> bool:
+    """Whether an estimator's name is the file of a model of the user's own."""
+    return name.lower().endswith(".onnx")
+
+
+def _own_model(path: str, layout: str | SkeletonLayout | None) -> EstimatorKind:
+    """The kind of estimator that an ``.onnx`` file with these joints is."""
+    if layout is None:
+        raise ConfigError(
+            f"which joints {path} gives is not written in it; name their layout: --pose-layout coco17, another "
+            "name, or FILE.yaml"
+        )
+    kind, layout = ESTIMATORS["onnx"], get_layout(layout)
+    return replace(
+        kind,
+        make=partial(kind.make, path=path, layout=layout),
+        fetch=partial(kind.fetch, path=path, layout=layout),
+        layouts={"pose": layout},
+    )

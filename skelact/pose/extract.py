@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -12,23 +11,20 @@ import numpy as np
 
 from skelact.errors import ConfigError, DataError, choices
 from skelact.io.addresses import public_name, short_name
-from skelact.io.video import Video, is_live, open_video
+from skelact.io.video import is_live, open_video
 from skelact.io.video_frames import frame_times
-from skelact.layouts import get_layout
-from skelact.pose.camera import ASSUMED_FOV, check_fov, place_in_camera
-from skelact.pose.estimator import Detection, PoseEstimator
-from skelact.pose.estimators import available_estimator, find_estimator, make_mediapipe
-from skelact.pose.smoothing import smooth_track
-from skelact.pose.verify import DOUBTED
+from skelact.layouts import SkeletonLayout, get_layout
+from skelact.pose.assemble import as_skeleton
+from skelact.pose.camera import check_fov
+from skelact.pose.choose import choose_people
+from skelact.pose.estimator import PoseEstimator
+from skelact.pose.estimators import available_estimator, find_estimator
+from skelact.pose.look import Look, Looker, look_at, look_with
 from skelact.skeleton import Skeleton
 
 Progress = Callable[[int, int, str], None]
 MIN_VISIBILITY = 0.1  # MediaPipe places joints that it does not see, too: outside the picture, behind others
 PEOPLE = ("one", "many", "auto", "none")
-_MIN_SECONDS = 0.3  # somebody seen for a shorter time is taken for an error
-_BRIDGE_SECONDS = 0.2
-_SMALL = 0.35  # a person below this share of the picture's height needs a window of their own
-_N_SAMPLES = 3
 
 
 def check_options(
@@ -40,6 +36,7 @@ def check_options(
     estimator: str = "auto",
     quality: str = "full",
     min_score: float | None = None,
+    pose_layout: str | SkeletonLayout | None = None,
 ) -> None:
     """Refuse unknown options before any work is done.
 
@@ -48,7 +45,7 @@ def check_options(
     """
     if people not in PEOPLE:
         raise ConfigError(choices(people, PEOPLE, "people"))
-    find_estimator(estimator, parts, coordinates, quality)
+    find_estimator(estimator, parts, coordinates, quality, pose_layout)
     if fov is not None:
         check_fov(fov)
     for name, value in (("min_visibility", min_visibility), ("min_score", min_score)):
@@ -70,7 +67,9 @@ def extract_video(
     estimator: PoseEstimator | str = "auto",
     quality: str = "full",
     min_score: float | None = None,
+    pose_layout: str | SkeletonLayout | None = None,
     progress: Progress | None = None,
+    look: Looker = look_at,
     **options: Any,
 ) -> Skeleton:
     """Turn one video into the skeletons of the people in it.
@@ -91,10 +90,13 @@ def extract_video(
         smooth: One-Euro smoothing of every landmark, and of the trajectory.
         seconds: stop after this time; live sources end only so, or by an interrupt.
         start: seconds to begin at.
-        estimator: a name of `skelact.pose.estimators.ESTIMATORS`, or an estimator, which is not closed here.
+        estimator: a name of `skelact.pose.estimators.ESTIMATORS`, the path of an ``.onnx`` file, or an estimator,
+            which is not closed here.
         quality: ``lite``, ``full`` or ``heavy``: of the estimators that have them, from fast to exact.
         min_score: people found less surely are left out, 0..1; None: what the estimator's author chose.
+        pose_layout: layout of the joints of an ``.onnx`` file.
         progress: called with (frames done, frames expected, what).
+        look: lets a named estimator look at the frames; see `skelact.pose.long_video` for another way.
         options: for the estimator (``pose_model``, ``hand_model``, ``model``: files), and ``fps`` and
             ``threads`` for the video.
 
@@ -108,69 +110,43 @@ def extract_video(
         DependencyError: if a model file or a system library is missing.
     """
     named = estimator if isinstance(estimator, str) else ""
-    check_options(people, parts, coordinates, fov, min_visibility, named or "auto", quality, min_score)
+    check_options(
+        people, parts, coordinates, fov, min_visibility, named or "auto", quality, min_score, pose_layout
+    )
     reading = {k: options.pop(k) for k in ("fps", "threads", "timeout") if k in options}
     if named and people != "none":
         estimator = named = available_estimator(named, **options)
         options |= {} if min_score is None else {"min_score": min_score}
+        if len(find_estimator(named, pose_layout=pose_layout).qualities) > 1:
+            options["quality"] = quality
         if people == "auto":  # the others see several people at the price of one
             people = choose_people(source, start, **reading, **options) if named == "mediapipe" else "many"
-        if len(find_estimator(named).qualities) > 1:
-            options["quality"] = quality
     end = None if seconds is None else (start or 0.0) + seconds
     if people == "none":
-        return _without_people(source, named or "auto", parts, coordinates, start or 0.0, end, reading)
-    with open_video(source, start=start, end=end, **reading) as video:
-        finder = estimator
-        if isinstance(finder, str):
-            kind = find_estimator(finder)
-            given = coordinates if coordinates in kind.coordinates else "world"
-            finder = kind.make(people, parts=parts, coordinates=given, **options)
-        try:
-            found, times = _run(video, finder, end, progress)
-        finally:
-            if named:
-                finder.close()
-        tracks = _keep_long_runs(found, times, video.fps)
-        info: dict[str, str | int | float] = {
-            "source": public_name(source),
-            "width": video.width,
-            "height": video.height,
-            "mirrored": False,
-            "people": people,
-            "estimator": named or type(finder).__name__,
-            "smooth": smooth,
-            "min_visibility": min_visibility,
-        }
-        if video.warnings:
-            info["warnings"] = "; ".join(video.warnings)
-        fps, name, size = video.fps, short_name(source), (video.width, video.height)
-    xyz, score = _assemble(tracks, len(times), len(finder.layout), 3, _joints)
-    xy, _ = _assemble(tracks, len(times), len(finder.layout), 2, _in_picture)
-    metres = finder.unit == "m"
-    origin = getattr(finder, "origin", "hips") if metres else "camera"
-    place = origin == "hips" and coordinates == "camera"
-    if place:
-        info |= {"fov": fov or ASSUMED_FOV, "fov_assumed": fov is None}
-    for m in range(len(xyz)):
-        if smooth:
-            xyz[m], xy[m] = (smooth_track(x, score[m], times) for x in (xyz[m], xy[m]))
-        if place:
-            xyz[m], score[m] = place_in_camera(
-                xyz[m], xy[m], score[m], finder.layout, size, fov or ASSUMED_FOV, times, smooth
-            )
-    score[score < min_visibility] = 0
-    return Skeleton(
-        xyz, score, finder.layout, fps, finder.unit, id=name, info=info, track_ids=sorted(tracks), time=times,
-        origin="camera" if place else origin, picture=xy if metres else None,
-    )  # fmt: skip
+        layout = get_layout(find_estimator(named or "auto", pose_layout=pose_layout).layouts[parts])
+        return _without_people(source, layout, coordinates, start or 0.0, end, reading)
+    if isinstance(estimator, str):
+        kind = find_estimator(estimator, pose_layout=pose_layout)
+        given = coordinates if coordinates in kind.coordinates else "world"
+        how = Look(estimator, people, parts, given, options, pose_layout, reading)
+        seen = look(source, how, start, end, progress)
+    else:
+        own = estimator
+        seen = look_with(lambda: own, source, start, end, reading, progress, close=False)
+    about = {
+        "people": people,
+        "estimator": Path(named).name if named else type(estimator).__name__,
+        "smooth": smooth,
+        "min_visibility": min_visibility,
+    }
+    return as_skeleton(seen, source, about, coordinates, fov)
 
 
 def _without_people(
-    source: str | PathLike[str] | int, estimator: str, parts: str, coordinates: str, start: float, end: float | None,
+    source: str | PathLike[str] | int, layout: SkeletonLayout, coordinates: str, start: float, end: float | None,
     reading: dict[str, Any],
 ) -> Skeleton:  # fmt: skip
-    """A recording of a video's length that shows nobody, in the layout and unit of an estimator."""
+    """A recording of a video's length that shows nobody."""
     if is_live(source):
         raise ConfigError("people 'none' needs a video file, not a camera or an address")
     with open_video(source, **reading) as video:
@@ -180,115 +156,9 @@ def _without_people(
     times = times[(times >= start) & (times < (np.inf if end is None else end))]
     if not len(times):
         raise DataError(f"{public_name(source)} has no frame from {start} s on; choose an earlier start")
-    layout = get_layout(find_estimator(estimator).layouts[parts])
     xyz, picture = np.zeros((0, len(times), len(layout), 3)), np.zeros((0, len(times), len(layout), 2))
     metres = coordinates != "image"
     return Skeleton(
         xyz, None, layout, fps, "m" if metres else "image", id=short_name(source), info=info, time=times,
         origin="hips" if coordinates == "world" else "camera", picture=picture if metres else None,
     )  # fmt: skip
-
-
-def _run(
-    video: Video, finder: PoseEstimator, end: float | None, progress: Progress | None
-) -> tuple[list[list[Detection]], np.ndarray]:
-    found: list[list[Detection]] = []
-    times: list[float] = []
-    total = video.n_frames_estimate or 0
-    if end is not None:
-        total = min(total, round(end * video.fps)) if total else round(end * video.fps)
-    try:
-        for frame in video:
-            found.append(finder.estimate(frame.image, frame.time))
-            times.append(frame.time)
-            if progress is not None:
-                progress(len(times), max(total, len(times)), Path(video.name).name)
-    except KeyboardInterrupt:
-        if not (video.live and times):  # stopping a camera by hand keeps what was seen
-            raise
-    return found, np.array(times)
-
-
-def _keep_long_runs(
-    found: list[list[Detection]], times: np.ndarray, fps: float
-) -> dict[int, dict[int, Detection]]:
-    """Per track the detections by frame, without runs that are too short to be somebody."""
-    tracks: dict[int, dict[int, Detection]] = {}
-    for t, people in enumerate(found):
-        for m, one in enumerate(people):
-            tracks.setdefault(one.track_id if one.track_id is not None else m, {})[t] = one
-    kept = {}
-    shortest = min(_MIN_SECONDS, 0.5 * (times[-1] - times[0]) if len(times) > 1 else 0.0)
-    for track, seen in tracks.items():
-        frames = np.array(sorted(seen))
-        breaks = np.flatnonzero(np.diff(times[frames]) > max(_BRIDGE_SECONDS, 1.5 / fps))
-        good: list[int] = []
-        for run in np.split(frames, breaks + 1):
-            if times[run[-1]] - times[run[0]] + 1 / fps > shortest:
-                good += run.tolist()
-        if good:
-            kept[track] = {t: seen[t] for t in good}
-    return kept
-
-
-def _joints(one: Detection) -> np.ndarray:
-    return one.xyz
-
-
-def _in_picture(one: Detection) -> np.ndarray:
-    return one.xy
-
-
-def _assemble(
-    tracks: Mapping[int, Mapping[int, Detection]],
-    n_frames: int,
-    n_joints: int,
-    dims: int,
-    pick: Callable[[Detection], np.ndarray],
-) -> tuple[np.ndarray, np.ndarray]:
-    xyz = np.zeros((len(tracks), n_frames, n_joints, dims), np.float32)
-    score = np.zeros((len(tracks), n_frames, n_joints), np.float32)
-    for m, track in enumerate(sorted(tracks)):
-        for t, one in tracks[track].items():
-            xyz[m, t], score[m, t] = pick(one), one.score
-    return xyz, score
-
-
-def choose_people(source: str | PathLike[str] | int, start: float | None = None, **options: Any) -> str:
-    """Let MediaPipe look at a few frames: ``one``, or ``many`` if there are several people or only a small one."""
-    reading = {k: options.pop(k) for k in ("fps", "threads", "timeout") if k in options}
-    with open_video(source, start=start, **reading) as video:
-        if video.live:
-            return "one"
-        images = [frame.image for frame in _samples(video)]
-    options.pop("hand_model", None)
-    counts: list[int] = []
-    n_small = 0
-    with closing(make_mediapipe("many", **options)) as finder:
-        for i, image in enumerate(images):
-            # So far apart in time that every picture is searched anew.
-            people = [one for one in finder.estimate(image, 100.0 * i) if one.score.mean() > DOUBTED]
-            counts.append(len(people))
-            n_small += bool(people) and max(float(np.ptp(p.box[1::2])) for p in people) < _SMALL
-            if len(people) > 1:
-                return "many"
-            if i == 1 and all(counts):
-                break  # two pictures agree on one person
-    n_seen = sum(n > 0 for n in counts)
-    return "many" if n_small > n_seen / 2 else "one"
-
-
-def _samples(video: Video) -> list[Any]:
-    """A few frames spread over the first half minute."""
-    n_frames = video.n_frames_estimate or 300
-    horizon = min(n_frames, int(30 * video.fps))
-    wanted = set(np.linspace(0, max(0, horizon - 1) * 0.9, _N_SAMPLES).astype(int).tolist())
-    picked = []
-    for frame in video:
-        if frame.index in wanted:
-            picked.append(frame)
-        if frame.index >= max(wanted):
-            break
-    if not picked:
-        raise DataError(f"{video.name} has no frame that decodes")
-    return picked

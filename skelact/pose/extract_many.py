@@ -14,12 +14,13 @@ from skelact.errors import ConfigError, DataError, DependencyError
 from skelact.io.outputs import check_output
 from skelact.io.store import StoreWriter
 from skelact.io.video import is_live
-from skelact.pose.estimators import available_estimator, find_estimator
+from skelact.layouts import SkeletonLayout
+from skelact.pose.estimators import available_estimator, find_estimator, is_onnx
 from skelact.pose.extract import MIN_VISIBILITY, check_options
+from skelact.pose.frame_count import FrameCount, Progress
+from skelact.pose.long_video import PartsLook, find_marks
 from skelact.pose.tasks import VideoResult, VideoTask, extract_task, find_tasks
 from skelact.pose.workers import run_in_workers
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass
@@ -78,14 +79,14 @@ def extract_many(
     estimator: str = "auto",
     quality: str = "full",
     min_score: float | None = None,
+    pose_layout: str | SkeletonLayout | None = None,
     keep_empty: bool = False,
     **options: Any,
 ) -> ExtractionReport:
     """Turn videos into one skelact file.
 
-    One bad video never stops the rest: it is listed in the report. So is a video in which nobody is found
-    (the file cannot hold a recording of nobody). A worker process that dies is replaced, and its video is
-    tried once more. An interrupted run leaves ``OUT.partial``, and the next one continues there.
+    One bad video never stops the rest: it is listed in the report, as is one in which nobody is found. A worker process
+    that dies is replaced once. An interrupted run leaves ``OUT.partial``, and the next one continues there.
 
     Args:
         sources: files, folders, camera numbers, stream addresses.
@@ -96,17 +97,15 @@ def extract_many(
         coordinates: ``camera``, ``world`` or ``image``.
         fov, min_visibility: see `extract_video`.
         smooth: One-Euro smoothing.
-        labels_from_folders: label a video by the folder that it lies in.
-        subject_pattern: regular expression that finds the subject in a path.
-        label_pattern: the same for the label, instead of the folder's name.
+        labels_from_folders, subject_pattern, label_pattern: see `find_tasks`.
         seconds: stop each video after this time; a camera or a stream ends only so, or by an interrupt.
         resume: continue an unfinished file.
         overwrite: replace a finished file.
         splits: gives named lists of ids for the tasks that were stored; tried on all of them before the work.
         progress: called with (frames done, frames expected in all, what); see `FrameCount`.
         dask: address of a Dask scheduler whose workers see the same files under the same names.
-        estimator: a name of `skelact.pose.estimators.ESTIMATORS`.
-        quality, min_score: see `extract_video`.
+        estimator: a name of `skelact.pose.estimators.ESTIMATORS`, or the path of an ``.onnx`` file.
+        quality, min_score, pose_layout: see `extract_video`.
         keep_empty: keep videos that show nobody, for networks that see pictures; so it is with people ``none``.
         options: further ones for `skelact.pose.extract.extract_video`.
 
@@ -119,15 +118,17 @@ def extract_many(
         OutputBusyError: if another process writes ``out``.
         DependencyError: if a model file, a system library or Dask is missing.
     """
-    check_options(people, parts, coordinates, fov, min_visibility, estimator, quality, min_score)
+    if is_onnx(estimator):
+        estimator = str(Path(estimator).resolve())  # Dask's workers start in folders of their own
+    check_options(people, parts, coordinates, fov, min_visibility, estimator, quality, min_score, pose_layout)
     if not dask and people != "none":  # said once, not by every worker
         estimator = available_estimator(estimator, **options)
-    kind = find_estimator(estimator)
+    kind = find_estimator(estimator, pose_layout=pose_layout)
     began = clock.monotonic()
     settings = dict(
         people=people, parts=parts, coordinates=coordinates, fov=fov, min_visibility=min_visibility,
         smooth=smooth, seconds=seconds, estimator=estimator,
-        quality=quality, min_score=min_score, **options,
+        quality=quality, min_score=min_score, pose_layout=pose_layout, **options,
     )  # fmt: skip
     tasks = find_tasks(
         sources,
@@ -145,7 +146,7 @@ def extract_many(
         if value is not None and not value > 0:
             raise ConfigError(f"{name} must be above 0, got {value}")
     if not dask and people != "none":  # once, before many processes ask for it at the same time
-        kind.fetch(parts, **options)
+        kind.fetch(parts, quality=quality, **options)
     report = ExtractionReport(str(out))
     layout = kind.layouts[parts]
     metres = coordinates != "image"
@@ -156,7 +157,7 @@ def extract_many(
         report.already_there = [t.id for t in tasks if t.id in writer.done_ids]
         todo = [t for t in tasks if t.id not in writer.done_ids]
         count = FrameCount(progress, len(todo)) if progress is not None else None
-        for result in _results(todo, workers, dask, count.within if count else None):
+        for result in _results(todo, workers, dask, count.within if count else None, f"{out}.parts", resume):
             result = _named(result, Path(out), keep_empty or people == "none")
             _record(result, report)
             if result.skeleton is not None:
@@ -174,44 +175,6 @@ def extract_many(
         if splits is not None:
             writer.set_splits(splits([t for t in tasks if t.id in writer.done_ids]))
     return report
-
-
-class FrameCount:
-    """Frames done of many videos that are worked on side by side.
-
-    How many there are in all is known when every video was begun; until then those that were not are taken to be as
-    long as the others on average.
-
-    Args:
-        progress: told (frames done, frames expected, what).
-        n_videos: how many there are to do.
-    """
-
-    def __init__(self, progress: Progress, n_videos: int) -> None:
-        self._progress, self._n_videos = progress, n_videos
-        self._running: dict[str, tuple[int, int]] = {}
-        self._lengths: list[int] = []  # of finished videos
-
-    def within(self, done: int, total: int, what: str) -> None:
-        """So many frames of one video are done."""
-        self._running[what] = (done, max(done, total))
-        self._tell(what)
-
-    def finished(self, what: str, n_frames: int) -> None:
-        """One video is done, or could not be used (0 frames)."""
-        self._running.pop(what, None)
-        self._lengths.append(n_frames)
-        self._tell(what)
-
-    def _tell(self, what: str) -> None:
-        begun = [total for _, total in self._running.values()]
-        known = [n for n in (*self._lengths, *begun) if n > 0]
-        waiting = self._n_videos - len(self._lengths) - len(begun)
-        total = sum(known) + round(waiting * sum(known) / len(known) if known else 0)
-        done = sum(self._lengths) + sum(n for n, _ in self._running.values())
-        if self._n_videos > 1:
-            what = f"{what} ({len(self._lengths)} of {self._n_videos} videos)"
-        self._progress(done, total, what)
 
 
 def _named(result: VideoResult, out: Path, keep_empty: bool) -> VideoResult:
@@ -250,9 +213,14 @@ def _nothing(report: ExtractionReport) -> str:
 
 
 def _results(
-    tasks: Sequence[VideoTask], workers: int, dask: str | None, progress: Progress | None
+    tasks: Sequence[VideoTask],
+    workers: int,
+    dask: str | None,
+    progress: Progress | None,
+    folder: str,
+    resume: bool,
 ) -> Iterator[VideoResult]:
-    """Results in the order in which they are ready."""
+    """Results in the order in which they are ready; ``folder`` is for the parts of a long video."""
     if dask:
         yield from _on_dask(tasks, dask)
         return
@@ -262,7 +230,21 @@ def _results(
     n_workers = (os.cpu_count() or 1) if workers == -1 else workers
     for task in live:
         yield extract_task(task, progress)
+    if len(files) == 1 and (marks := _marks(files[0], n_workers)):
+        yield extract_task(files[0], progress, PartsLook(marks, folder, resume))
+        return
     yield from run_in_workers(files, min(n_workers, max(1, len(files))), progress)
+
+
+def _marks(task: VideoTask, n_workers: int) -> tuple[float, ...]:
+    """Where to cut the only video, so that all processes have something to do."""
+    alone = task.options["estimator"] == "mediapipe" and task.options["people"] != "one"
+    if task.options["people"] == "none" or alone:  # several people seen by MediaPipe alone: see `Marks`
+        return ()
+    try:
+        return find_marks(task.source, n_workers, task.options["seconds"])
+    except DataError:
+        return ()  # what is wrong with it is said when it is extracted
 
 
 def _on_dask(tasks: Sequence[VideoTask], address: str) -> Iterator[VideoResult]:

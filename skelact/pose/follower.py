@@ -78,8 +78,14 @@ class Follower:
         """Let go of whoever is followed, so that the next look starts anew."""
         if not self.fresh:
             self._n_missed += 1
-            self._finder.estimate(np.zeros((32, 32, 3), np.uint8), 0.0)
+            self._finder.forget()
             self.fresh = True
+
+    def restart(self) -> Follower:
+        """Forget everything, as if it were new."""
+        self.forget()
+        self._side, self._n_missed = 0.0, 0
+        return self
 
     def close(self) -> None:
         """Release the landmarker."""

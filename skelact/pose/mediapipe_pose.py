@@ -22,10 +22,16 @@ from skelact.pose.quiet import quiet_stderr
 
 PARTS = ("pose", "pose+hands")
 COORDINATES = ("image", "world")
+QUALITIES = ("lite", "full", "heavy")
 SYSTEM_LIBRARIES = "libgl1 libglib2.0-0 libegl1 libgles2"
 _QUIET_FRAMES = 2  # MediaPipe chatters while it builds its graph and on the first picture
 
 _open: weakref.WeakSet[MediaPipePose] = weakref.WeakSet()
+
+
+def search_quality(quality: str) -> str:
+    """Of the network that looks for people and verifies them, which is no better for being heavy."""
+    return "lite" if quality == "lite" else "full"
 
 
 class MediaPipePose:
@@ -40,7 +46,8 @@ class MediaPipePose:
             looked at anew.
         n_people: how many people to return at most; more than one needs ``video=False``.
         min_score: detections below this confidence are dropped, 0..1.
-        pose_model: a pose ``.task`` file of one's own.
+        quality: ``lite``, ``full`` or ``heavy``: which of the three networks.
+        pose_model: a pose ``.task`` file of one's own, instead.
         hand_model: a hand ``.task`` file of one's own.
 
     Raises:
@@ -58,22 +65,25 @@ class MediaPipePose:
         video: bool = True,
         n_people: int = 1,
         min_score: float = 0.5,
+        quality: str = "full",
         pose_model: str | PathLike[str] | None = None,
         hand_model: str | PathLike[str] | None = None,
     ) -> None:
         if parts not in PARTS:
             raise ConfigError(choices(parts, PARTS, "parts"))
+        if quality not in QUALITIES:
+            raise ConfigError(choices(quality, QUALITIES, "quality"))
         if coordinates not in COORDINATES:
             raise ConfigError(choices(coordinates, COORDINATES, "coordinates"))
         if video and n_people != 1:
             raise ConfigError(f"following from frame to frame finds one person, got n_people={n_people}")
         self.layout = get_layout("pose33" if parts == "pose" else "pose_hands75")
         self.unit = "image" if coordinates == "image" else "m"
-        self._video = video
+        self._video, self.quality = video, quality
         self._clock = -1
         self._n_seen = 0
         self._tasks: list[Any] = []
-        pose_path = find_model("pose_landmarker_full", pose_model)
+        pose_path = find_model(f"pose_landmarker_{quality}", pose_model)
         hand_path = find_model("hand_landmarker_full", hand_model) if parts != "pose" else None
         with _explained(pose_path, hand_path), quiet_stderr():
             self._start(pose_path, hand_path, n_people, min_score)
@@ -153,6 +163,10 @@ class MediaPipePose:
                 joints, _ = join_hands(world, score, hand_worlds, sureness, pair, metric=True)
             found.append(Detection(joints, all_score, xy))
         return found
+
+    def forget(self) -> None:
+        """Let go of whoever is followed."""
+        self.estimate(np.zeros((32, 32, 3), np.uint8))
 
     def close(self) -> None:
         """Release models and threads; harmless when called twice."""

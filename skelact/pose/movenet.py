@@ -12,8 +12,8 @@ from skelact.errors import ConfigError, DependencyError
 from skelact.io.packaged import find_packaged
 from skelact.layouts import get_layout
 from skelact.pose.estimator import Detection
-from skelact.pose.search import sighting
-from skelact.pose.tracking import TWIN, PoseTracker, box_overlap, drop_duplicates
+from skelact.pose.search import most_prominent, name_people
+from skelact.pose.tracking import PoseTracker, box_overlap
 
 QUALITY = {"lite": 192, "full": 256, "heavy": 384}  # longer side of what the network sees, in pixels
 MIN_SCORE = 0.25  # of a person
@@ -160,25 +160,16 @@ class MoveNetPose:
         self._net: MoveNetFinder | None = MoveNetFinder(size, min_score, model)
         self._tracker = PoseTracker(keep_seconds=keep_seconds)
         self._alone = people == "one"
+        self._last: int | None = None  # who was alone
 
     def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
         """Find people in ``image [H, W, 3]`` uint8 RGB, taken at ``time`` seconds (increasing)."""
         if self._net is None:
             raise ConfigError("this estimator is closed; make a new one")
-        size = np.array([image.shape[1], image.shape[0]], np.float32)
-        seen = drop_duplicates([sighting(one, image) for one in self._net.find(image)], TWIN)
-        pairs = self._tracker.update(seen, time)
-        known = {id(one) for _, one in pairs}
-        for one in seen:
-            if id(one) not in known:
-                pairs.append((self._tracker.resume(one, time) or self._tracker.add(one, time), one))
-        people = []
-        for track, one in pairs:
-            assert isinstance(one.payload, Detection)
-            people.append(Detection(one.payload.xyz, one.payload.score, one.payload.xy, track.id))
-        people.sort(key=lambda d: d.track_id or 0)
+        people = name_people(self._tracker, self._net.find(image), image, time, self.layout)
         if self._alone and people:
-            return [max(people, key=lambda d: float(np.prod((d.box[2:] - d.box[:2]) * size)))]
+            people = most_prominent(people, image, self._last)
+            self._last = people[0].track_id
         return people
 
     def close(self) -> None:

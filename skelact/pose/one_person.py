@@ -8,9 +8,13 @@ from os import PathLike
 import numpy as np
 
 from skelact.pose.estimator import Detection
-from skelact.pose.mediapipe_pose import MediaPipePose
+from skelact.pose.mediapipe_pose import MediaPipePose, search_quality
+from skelact.pose.renewal import Marks
+from skelact.pose.search import COMMON
+from skelact.pose.tracking import pose_distance
 from skelact.pose.verify import DOUBTED, Trust, as_pixels, body_size
 
+_SAME = 0.1  # distance of the poses of one person in two landmarkers, in shares of the body's longer side
 LEFT_SECONDS = 2.5  # gone for longer: the next one is another person
 
 
@@ -22,7 +26,8 @@ class OnePerson:
         coordinates: ``image`` or ``world``.
         verify: lower the scores of poses that are not found again in the mirrored picture.
         min_score: MediaPipe's confidence thresholds, 0..1.
-        pose_model: a pose ``.task`` file of one's own.
+        quality: ``lite``, ``full`` or ``heavy``: see `MediaPipePose`; nobody is verified by the heavy network.
+        pose_model: a pose ``.task`` file of one's own, instead.
         hand_model: a hand ``.task`` file of one's own.
 
     Raises:
@@ -39,18 +44,21 @@ class OnePerson:
         coordinates: str = "image",
         verify: bool = True,
         min_score: float = 0.5,
+        quality: str = "full",
         pose_model: str | PathLike[str] | None = None,
         hand_model: str | PathLike[str] | None = None,
     ) -> None:
-        self._finder = MediaPipePose(
-            parts=parts,
-            coordinates=coordinates,
-            min_score=min_score,
-            pose_model=pose_model,
+        self._make = lambda: MediaPipePose(
+            parts=parts, coordinates=coordinates, min_score=min_score, quality=quality, pose_model=pose_model,
             hand_model=hand_model,
-        )
+        )  # fmt: skip
+        self._finder = self._make()
+        self._heir: MediaPipePose | None = None
+        self._marks = Marks()
         self.layout, self.unit = self._finder.layout, self._finder.unit
-        self._mirror = MediaPipePose(video=False, pose_model=pose_model) if verify else None
+        self._mirror = None
+        if verify:
+            self._mirror = MediaPipePose(video=False, quality=search_quality(quality), pose_model=pose_model)
         self._trust = Trust()
         self._last: np.ndarray | None = None
         self._track, self._seen = 0, -np.inf
@@ -62,6 +70,8 @@ class OnePerson:
             self._last = None
             self._trust.reset()
             return []
+        if self._marks.due(time):
+            found = self._begin_anew(found, image, time)
         # Whoever comes after the picture was empty for a while is taken for somebody else.
         came = self._track + (1 if np.isfinite(self._seen) and time - self._seen > LEFT_SECONDS else 0)
         one = replace(found[0], track_id=came)
@@ -79,11 +89,23 @@ class OnePerson:
         self._track, self._seen = came, time
         return [one]
 
+    def _begin_anew(self, found: list[Detection], image: np.ndarray, time: float) -> list[Detection]:
+        """What a new landmarker sees, which takes over, if it is the same person; else what the old one found."""
+        old, new = self._finder, self._heir or self._make()
+        seen = new.estimate(image, time)
+        points = [as_pixels(one, image)[COMMON] for one in (*found[:1], *seen[:1])]
+        same = len(points) == 2 and pose_distance(*points, found[0].score[COMMON]) < _SAME
+        self._finder, self._heir = (new, old) if same else (old, new)
+        self._heir.forget()
+        if same:
+            self._marks.done()
+        return seen if same else found
+
     def close(self) -> None:
         """Release models and threads."""
-        self._finder.close()
-        if self._mirror is not None:
-            self._mirror.close()
+        for landmarker in (self._finder, self._heir, self._mirror):
+            if landmarker is not None:
+                landmarker.close()
 
     def __enter__(self) -> OnePerson:
         return self

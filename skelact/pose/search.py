@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from typing import Protocol
 
 import numpy as np
 
-from skelact.layouts import get_layout
+from skelact.layouts import SkeletonLayout, get_layout
 from skelact.pose.estimator import Detection
 from skelact.pose.mediapipe_pose import MediaPipePose
-from skelact.pose.tracking import Sighting, drop_duplicates
+from skelact.pose.tracking import TWIN, PoseTracker, Sighting, drop_duplicates
 from skelact.pose.verify import square_around
 
-COMMON = np.array(
-    get_layout("pose33").positions(*get_layout("coco17").joints)
-)  # COCO's joints among BlazePose's
+_COCO = get_layout("coco17").joints
+COMMON = np.array(get_layout("pose33").positions(*_COCO))  # COCO's joints among BlazePose's
 _TRUNK = ([5, 6, 12, 11], [11, 12, 14, 13])  # corners of trunk and thighs in coco17
 _CHANNEL = np.array([0, 8, 16], np.uint8)
 _LOOK_PIXELS = 24  # about so many along a side tell what somebody looks like
@@ -51,16 +52,25 @@ class MediaPipeSearch:
     Args:
         max_people: how many people to return from one part of the picture at most.
         min_score: MediaPipe's confidence thresholds, 0..1.
-        pose_model: a pose ``.task`` file of one's own.
+        quality: ``lite``, ``full`` or ``heavy``: which of MediaPipe's networks.
+        pose_model: a pose ``.task`` file of one's own, instead.
     """
 
     exact, pause, pause_empty = False, 0.5, 0.25
 
     def __init__(
-        self, max_people: int = 8, min_score: float = 0.5, pose_model: str | PathLike[str] | None = None
+        self,
+        max_people: int = 8,
+        min_score: float = 0.5,
+        quality: str = "full",
+        pose_model: str | PathLike[str] | None = None,
     ) -> None:
         self._wide = MediaPipePose(
-            n_people=max(2, max_people), min_score=min_score, pose_model=pose_model, video=False
+            n_people=max(2, max_people),
+            min_score=min_score,
+            quality=quality,
+            pose_model=pose_model,
+            video=False,
         )
         self._pedestrians = PedestrianBoxes()
         self._n_searches = 0
@@ -101,6 +111,62 @@ def sighting(one: Detection, image: np.ndarray) -> Sighting:
     if there.any():
         points = np.where(there[:, None], points, points[there].mean(0))
     return Sighting(points, score, look_of(image, points), one)
+
+
+def name_people(
+    tracker: PoseTracker, people: Sequence[Detection], image: np.ndarray, time: float, layout: SkeletonLayout
+) -> list[Detection]:
+    """Give those whom an exact network finds in one picture the identities that a tracker keeps.
+
+    In a layout without COCO's 17 joints all joints are compared, and nobody's colours.
+
+    Args:
+        tracker: of the video; it is brought up to date.
+        people: who was found.
+        image: ``[H, W, 3]`` uint8 RGB.
+        time: seconds, increasing.
+        layout: of the joints.
+
+    Returns:
+        the people with track ids, in the order of these, each once.
+    """
+    if set(_COCO) <= set(layout.joints):
+        pick = layout.positions(*_COCO)
+        seen = []
+        for one in people:
+            coco = Detection(one.xyz[pick], one.score[pick], one.xy[pick])
+            seen.append(replace(sighting(coco, image), payload=one))
+        seen = drop_duplicates(seen, TWIN)
+    else:
+        size = [image.shape[1], image.shape[0]]
+        seen = [
+            Sighting(
+                np.where(one.score[:, None] > 0, one.xy, one.box.reshape(2, 2).mean(0)) * size,
+                one.score,
+                None,
+                one,
+            )
+            for one in people
+        ]
+    pairs = tracker.update(seen, time)
+    known = {id(one) for _, one in pairs}
+    for one in seen:
+        if id(one) not in known:
+            pairs.append((tracker.resume(one, time) or tracker.add(one, time), one))
+    found = [replace(one.payload, track_id=t.id) for t, one in pairs if isinstance(one.payload, Detection)]
+    return sorted(found, key=lambda d: d.track_id or 0)
+
+
+def most_prominent(
+    people: Sequence[Detection], image: np.ndarray, last: int | None = None
+) -> list[Detection]:
+    """The one of the people whose box is the largest, as a list; nobody of nobody.
+
+    Who was chosen last (a track id) stays so, unless somebody is twice as large.
+    """
+    size = np.array([image.shape[1], image.shape[0]], np.float32)
+    area = [float(np.prod((d.box[2:] - d.box[:2]) * size)) * (1 + (d.track_id == last)) for d in people]
+    return [people[int(np.argmax(area))]] if people else []
 
 
 def tiles(image: np.ndarray, turn: int) -> list[np.ndarray]:
@@ -168,3 +234,48 @@ def look_of(image: np.ndarray, points: np.ndarray) -> np.ndarray | None:
         # 8 steps of brightness for each of red, green and blue
         colours.append(np.bincount(((patch >> 5) + _CHANNEL).ravel(), minlength=24) / len(patch))
     return np.concatenate(colours) / 6
+
+
+def in_layout(
+    place: Sighting, layout: SkeletonLayout, unit: str, last: Detection | None, image: np.ndarray
+) -> Detection | None:
+    """COCO's joints of a sighting in a layout that begins as ``pose33``; None if that cannot be had.
+
+    Args:
+        place: whose payload is in ``coco17``.
+        layout: what is wanted.
+        unit: ``image`` or ``m``, for which the last reading is needed.
+        last: in metres, in this layout.
+        image: ``[H, W, 3]`` uint8 RGB.
+    """
+    one = place.payload
+    if not isinstance(one, Detection) or len(one.score) != len(COMMON) or (unit == "m" and last is None):
+        return None
+    there = one.score > 0
+    xyz = np.concatenate([one.xy, np.zeros((len(there), 1))], 1)
+    if unit == "m" and last is not None:
+        xyz = in_metres(one.xy, there, last, np.array([image.shape[1], image.shape[0]]))
+    joints, xy = np.zeros((len(layout), 3), np.float32), np.zeros((len(layout), 2), np.float32)
+    score = np.zeros(len(layout), np.float32)
+    joints[COMMON], xy[COMMON], score[COMMON] = xyz * there[:, None], one.xy * there[:, None], one.score
+    return Detection(joints, score, xy)
+
+
+def in_metres(xy: np.ndarray, there: np.ndarray, last: Detection, size: np.ndarray) -> np.ndarray:
+    """Joints in the picture as metres about the hips, with the size and the depths of an earlier reading.
+
+    Args:
+        xy: ``[17, 2]`` fractions of the picture (``coco17``).
+        there: ``[17]`` which of them are known, at least one.
+        last: the earlier reading, in metres.
+        size: width and height of the picture in pixels.
+
+    Returns:
+        ``[17, 3]``; where the hips are is known as well as the joints that are there stand about them.
+    """
+    before, metres = last.xy[COMMON] * size, last.xyz[COMMON].astype(np.float64)
+    spread = [np.square(p[:, :2] - p[:, :2].mean(0)).sum() for p in (metres, before)]
+    scale = np.sqrt(spread[0] / max(spread[1], 1e-12))
+    moved = xy * size * -scale  # a Kinect's axes: x to the left, y up
+    moved += (metres[there, :2] - moved[there]).mean(0)
+    return np.concatenate([moved, metres[:, 2:]], 1)

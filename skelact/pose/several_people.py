@@ -10,8 +10,9 @@ import numpy as np
 
 from skelact.pose.estimator import Detection
 from skelact.pose.follower import Follower
-from skelact.pose.mediapipe_pose import MediaPipePose
-from skelact.pose.search import COMMON, Finder, MediaPipeSearch, sighting
+from skelact.pose.mediapipe_pose import MediaPipePose, search_quality
+from skelact.pose.renewal import Marks
+from skelact.pose.search import Finder, MediaPipeSearch, in_layout, sighting
 from skelact.pose.tracking import (
     TWIN,
     PoseTracker,
@@ -48,7 +49,8 @@ class SeveralPeople:
         max_people: how many people to follow at most; the surest come first, of one the largest.
         keep_seconds: how long a person who is not seen keeps their identity.
         min_score: MediaPipe's confidence thresholds, 0..1.
-        pose_model: a pose ``.task`` file of one's own.
+        quality: ``lite``, ``full`` or ``heavy``: of the network that reads people; see `MediaPipePose`.
+        pose_model: a pose ``.task`` file of one's own, instead.
         hand_model: a hand ``.task`` file of one's own.
 
     Raises:
@@ -67,18 +69,26 @@ class SeveralPeople:
         max_people: int = 8,
         keep_seconds: float = 2.0,
         min_score: float = 0.5,
+        quality: str = "full",
         pose_model: str | PathLike[str] | None = None,
         hand_model: str | PathLike[str] | None = None,
     ) -> None:
         self._make = lambda: MediaPipePose(
-            parts=parts, coordinates=coordinates, min_score=min_score, pose_model=pose_model, hand_model=hand_model
+            parts=parts, coordinates=coordinates, min_score=min_score, quality=quality, pose_model=pose_model,
+            hand_model=hand_model,
         )  # fmt: skip
         self._idle = [Follower(self._make)]
         self.layout, self.unit = self._idle[0].layout, self._idle[0].unit
-        self._finder = finder or MediaPipeSearch(max_people, min_score, pose_model)
+        self._finder = finder or MediaPipeSearch(max_people, min_score, search_quality(quality), pose_model)
         self._mirror = None
         if not self._finder.exact:
-            self._mirror = MediaPipePose(n_people=2, min_score=min_score, pose_model=pose_model, video=False)
+            self._mirror = MediaPipePose(
+                n_people=2,
+                min_score=min_score,
+                quality=search_quality(quality),
+                pose_model=pose_model,
+                video=False,
+            )
         self.max_people = max_people
         self._tracker = PoseTracker(keep_seconds=keep_seconds)
         self._followers: dict[int, Follower] = {}
@@ -86,6 +96,7 @@ class SeveralPeople:
         self._confirmed: dict[int, float] = {}
         self._last_read: dict[int, tuple[float, Detection]] = {}
         self._next_look = self._last_time = -np.inf
+        self._marks, self._renew = Marks(), False
 
     def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
         """Find people in ``image [H, W, 3]`` uint8 RGB, taken at ``time`` seconds (increasing)."""
@@ -93,7 +104,8 @@ class SeveralPeople:
         tracker.forget(time)
         self._release()
         people: dict[int, Sighting] = {}
-        due = time >= self._next_look or (exact and self._unclear())
+        self._renew = exact and self._marks.due(time)
+        due = time >= self._next_look or self._renew or (exact and self._unclear())
         if not (due and exact):
             people = self._follow(image, time)
         if due or (exact and len(people) < len(tracker.tracks)):
@@ -158,9 +170,14 @@ class SeveralPeople:
         found = [s for s in found if not any(self._same(s, k) for k in known.values())]
         people = {}
         pairs = self._tracker.update(found, time)
+        renewed = True
         for track, place in pairs:
             self._confirmed[track.id] = time
-            people[track.id] = self._read(track, place, found, image, time)
+            new = self._begin_anew(track, place, found, image, time) if self._renew else None
+            people[track.id] = new or self._read(track, place, found, image, time)
+            renewed &= new is not None
+        if renewed:
+            self._marks.done()
         taken = {id(place) for _, place in pairs}
         strangers = [s for s in found if id(s) not in taken]
         if self.max_people == 1:
@@ -174,22 +191,50 @@ class SeveralPeople:
         self._next_look = time + (self._finder.pause_empty if empty else pause)
         return people
 
+    def _begin_anew(
+        self, track: Track, place: Sighting, found: Sequence[Sighting], image: np.ndarray, time: float
+    ) -> Sighting | None:
+        """The reading of a follower that takes over from the old one; None: it does not agree with the finder."""
+        track.velocity = np.zeros(2)
+        heir = (self._idle.pop() if self._idle else Follower(self._make)).restart()
+        one = self._look_at(heir, track, place, found, image, time)
+        if one is not None:
+            self._followers[track.id], heir = heir, self._followers[track.id]
+        self._idle.append(heir)
+        return one
+
+    def _look_at(
+        self,
+        follower: Follower,
+        track: Track,
+        place: Sighting,
+        found: Sequence[Sighting],
+        image: np.ndarray,
+        time: float,
+    ) -> Sighting | None:
+        """BlazePose's reading of somebody whom the finder sees, if they agree."""
+        others = [other for other in found if other is not place]
+        boxes = [other.box for other in others] if self._finder.exact else self._others(track, time)
+        one = follower.look(image, place.box, time, boxes)
+        if one is None:
+            return None
+        away = min((_distance(one, other) for other in others), default=np.inf)
+        if _distance(one, place) >= min(AGREE, _CLEARLY * away):
+            return None
+        if isinstance(one.payload, Detection):
+            self._last_read[track.id] = time, one.payload
+        return one
+
     def _read(
         self, track: Track, place: Sighting, found: Sequence[Sighting], image: np.ndarray, time: float
     ) -> Sighting:
-        """BlazePose's reading of somebody whom the finder sees, if they agree; else the finder's joints."""
+        """The reading of somebody whom the finder sees, in several tries; else the finder's joints."""
         follower = self._followers[track.id]
-        others = [other for other in found if other is not place]
-        boxes = [other.box for other in others] if self._finder.exact else self._others(track, time)
         n_tries = 3 if track.n_seen == 1 else 1 if follower.fresh else 2
         for _ in range(n_tries):
-            one = follower.look(image, place.box, time, boxes)
+            one = self._look_at(follower, track, place, found, image, time)
             if one is not None:
-                away = min((_distance(one, other) for other in others), default=np.inf)
-                if _distance(one, place) < min(AGREE, _CLEARLY * away):
-                    if isinstance(one.payload, Detection):
-                        self._last_read[track.id] = time, one.payload
-                    return one
+                return one
             follower.forget()
         return self._finders_own(track, place, image, time)
 
@@ -198,20 +243,9 @@ class SeveralPeople:
 
         In metres it needs BlazePose's last reading: size and depth are taken from it, for a short time.
         """
-        one = place.payload
-        if not isinstance(one, Detection) or len(one.score) != len(COMMON):
-            return replace(place, payload=None)
-        there = one.score > 0
-        xyz = np.concatenate([one.xy, np.zeros((len(there), 1))], 1)
-        if self.unit == "m":
-            last = self._last_read.get(track.id)
-            if last is None or time - last[0] > _KNOWN_SECONDS:
-                return replace(place, payload=None)
-            xyz = _in_metres(one.xy, there, last[1], np.array([image.shape[1], image.shape[0]]))
-        joints, xy = np.zeros((len(self.layout), 3), np.float32), np.zeros((len(self.layout), 2), np.float32)
-        score = np.zeros(len(self.layout), np.float32)
-        joints[COMMON], xy[COMMON], score[COMMON] = xyz * there[:, None], one.xy * there[:, None], one.score
-        return replace(place, payload=Detection(joints, score, xy))
+        last = self._last_read.get(track.id)
+        known = last[1] if last is not None and time - last[0] <= _KNOWN_SECONDS else None
+        return replace(place, payload=in_layout(place, self.layout, self.unit, known, image))
 
     def _welcome(
         self,
@@ -299,23 +333,3 @@ class SeveralPeople:
 def _distance(one: Sighting, other: Sighting) -> float:
     """How far two readings are apart, by the joints of which both are sure."""
     return pose_distance(one.points, other.points, one.score * other.score)
-
-
-def _in_metres(xy: np.ndarray, there: np.ndarray, last: Detection, size: np.ndarray) -> np.ndarray:
-    """Joints in the picture as metres about the hips, with the size and the depths of an earlier reading.
-
-    Args:
-        xy: ``[17, 2]`` fractions of the picture (``coco17``).
-        there: ``[17]`` which of them are known, at least one.
-        last: the earlier reading, in metres.
-        size: width and height of the picture in pixels.
-
-    Returns:
-        ``[17, 3]``; where the hips are is known as well as the joints that are there stand about them.
-    """
-    before, metres = last.xy[COMMON] * size, last.xyz[COMMON].astype(np.float64)
-    spread = [np.square(p[:, :2] - p[:, :2].mean(0)).sum() for p in (metres, before)]
-    scale = np.sqrt(spread[0] / max(spread[1], 1e-12))
-    moved = xy * size * -scale  # a Kinect's axes: x to the left, y up
-    moved += (metres[there, :2] - moved[there]).mean(0)
-    return np.concatenate([moved, metres[:, 2:]], 1)

@@ -15,6 +15,7 @@ from skelact.io.addresses import is_address, public_name, short_name, without_se
 from skelact.io.video import is_live
 from skelact.io.video_open import videos_in
 from skelact.pose.extract import extract_video
+from skelact.pose.look import Looker, look_at
 from skelact.skeleton import Skeleton
 
 Progress = Callable[[int, int, str], None]
@@ -132,15 +133,20 @@ def _distinct(found: Sequence[tuple[str, str, str | None]]) -> list[str]:
     return result
 
 
-def extract_task(task: VideoTask, progress: Progress | None = None) -> VideoResult:
+def extract_task(task: VideoTask, progress: Progress | None = None, look: Looker = look_at) -> VideoResult:
     """Extract one video; whatever goes wrong with it becomes part of the result.
+
+    Args:
+        task: the video.
+        progress: told of its frames.
+        look: lets the estimator look at them.
 
     Raises:
         DependencyError, ConfigError: what would go wrong with every other video too.
     """
     try:
         checksum = None if is_live(task.source) else _checksum(Path(task.source))
-        skeleton = extract_video(task.source, progress=progress, **task.options)
+        skeleton = extract_video(task.source, progress=progress, look=look, **task.options)
         info = dict(skeleton.info)
         if task.subject is not None:
             info["subject"] = task.subject

@@ -226,6 +226,28 @@ def test_times_always_increase(clip: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert (np.diff(times) > 0).all()
     assert times[7] - times[6] == pytest.approx(0.04)  # a clock that starts anew goes on from there
     assert times[-1] - times[-2] == pytest.approx(0.04)
+    assert any("3 of 30 timestamps do not increase" in text for text in video.warnings)
+    assert any("jump by 100 s, 0.2 s after the beginning" in text for text in video.warnings)
+
+
+def test_timestamps_that_stand_still_are_recognised(clip: Path, tmp_path: Path) -> None:
+    """Some writers stamp all frames within the time of one."""
+    with av.open(str(clip)) as given, av.open(str(tmp_path / "still.mp4"), "w") as made:
+        stream = made.add_stream_from_template(given.streams.video[0])
+        stream.time_base = Fraction(1, 90000)
+        packets = [packet for packet in given.demux(video=0) if packet.pts is not None]
+        ranks = sorted(packet.pts for packet in packets)
+        for i, packet in enumerate(packets):
+            at = ranks.index(packet.pts)
+            packet.stream, packet.time_base = stream, stream.time_base
+            packet.pts, packet.dts, packet.duration = 100 * (at + 3), 100 * i, 100
+            made.mux(packet)
+    with open_video(tmp_path / "still.mp4") as video:
+        times = [frame.time for frame in video]
+    assert video.fps == 25 and times == pytest.approx(np.arange(30) / 25)
+    assert any("timestamps stand still" in text for text in video.warnings)
+    with open_video(tmp_path / "still.mp4", start=0.6) as video:
+        assert next(iter(video)).time == pytest.approx(0.6)
 
 
 def test_missing_camera() -> None:

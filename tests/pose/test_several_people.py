@@ -14,8 +14,8 @@ from skelact.io.video import open_video
 from skelact.pose.estimator import Detection, PoseEstimator
 from skelact.pose.estimators import available_estimator, find_estimator
 from skelact.pose.extract import extract_video
-from skelact.pose.search import COMMON
-from skelact.pose.several_people import SeveralPeople, _in_metres
+from skelact.pose.search import COMMON, in_metres
+from skelact.pose.several_people import SeveralPeople
 
 
 def look(estimator: PoseEstimator, path: Path, n: int, start: float = 0.0) -> list[list[Detection]]:
@@ -88,10 +88,10 @@ def test_joints_of_the_picture_in_metres_take_size_and_depth_of_the_last_reading
     there = np.ones(17, bool)
     there[10] = False
     moved = (pixels[COMMON] + [50, -20]) / size
-    assert np.allclose(_in_metres(moved, there, last, size), body[COMMON])
+    assert np.allclose(in_metres(moved, there, last, size), body[COMMON])
     raised = moved.copy()
     raised[9, 1] -= 40 / 480  # a wrist, 20 cm up
-    found = _in_metres(raised, there, last, size)
+    found = in_metres(raised, there, last, size)
     assert found[9, 1] - found[5, 1] == pytest.approx(body[COMMON][9, 1] - body[COMMON][5, 1] + 0.2)
 
 
@@ -110,19 +110,21 @@ def test_without_movenet_mediapipe_looks_alone_and_says_so(
 def test_quality_and_least_score_arrive(models, everybody: SeveralPeople, videos: Path) -> None:
     everybody.close()
     for name in ("auto", "movenet"):
-        sizes = []
+        sizes, read = [], []
         for quality in ("lite", "full", "heavy"):
             made = find_estimator(name, quality=quality).make("many", quality=quality)
             finder = getattr(made, "_finder", None) or made._net  # type: ignore[attr-defined]
             sizes.append(finder._near.size)
+            if isinstance(made, SeveralPeople):
+                read.append(made._idle[0]._finder.quality)
             made.close()
-        assert sizes == [192, 256, 384]
+        assert sizes == [192, 256, 384] and read == (["lite", "full", "heavy"] if name == "auto" else [])
         found = extract_video(
             videos / "fall_trip.mp4", estimator=name, coordinates="image", min_score=0.99, seconds=0.4
         )
         assert found.n_people == 0 and found.info["people"] == "many"
-    with pytest.raises(ConfigError, match=r"quality 'heavy'.*full.*'mediapipe'|'heavy'.*full"):
-        extract_video(videos / "fall_trip.mp4", estimator="mediapipe", quality="heavy")
+    with pytest.raises(ConfigError, match=r"quality 'best'; allowed: lite, full, heavy"):
+        extract_video(videos / "fall_trip.mp4", estimator="mediapipe", quality="best")
     with pytest.raises(ConfigError, match=r"min_score must lie in 0\.\.1, got 2"):
         extract_video(videos / "fall_trip.mp4", min_score=2)
 
