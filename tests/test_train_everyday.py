@@ -35,7 +35,9 @@ def test_it_trains_in_small_and_writes_a_checkpoint(tools: tuple, tmp_path: Path
     assert report["by camera tilt [degrees down]"] and report["by distance [m]"]
     # the temperature is in the classifier
     last = torch.load(next(tmp_path.glob("everyday_2d_2x1*")) / "last.pt", weights_only=True)["average"]
-    assert state["head.weight"].float() * report["temperature"] == pytest.approx(last["head.weight"], abs=2e-3)
+    assert state["head.weight"].float() * report["temperature"] == pytest.approx(
+        last["head.weight"], abs=2e-3
+    )
 
 
 def test_settings_reach_the_network(tools: tuple) -> None:
@@ -66,7 +68,9 @@ def test_measuring_counts_right_answers(tools: tuple, tmp_path: Path) -> None:
     measure.MAPS["made"] = {"steht auf": "stand_up", "klatscht": "clap", "hockt": "squatting"}
     names = {"stand_up": "steht auf", "clap": "klatscht", "squatting": "hockt"}
     clips = [
-        make_everyday_clip(label, 7_000_000 + i).with_(label=names[label]) for label in names for i in range(4)
+        make_everyday_clip(label, 7_000_000 + i).with_(label=names[label])
+        for label in names
+        for i in range(4)
     ]
     row = measure.measure("made", clips, "everyday", tmp_path)
     assert row["clips"] == 12 and set(row["classes"]) == set(names.values())
@@ -74,7 +78,9 @@ def test_measuring_counts_right_answers(tools: tuple, tmp_path: Path) -> None:
     share = sum(c["closed"] * c["clips"] for c in row["classes"].values()) / 12
     assert row["closed"] == pytest.approx(share, abs=0.1)
     assert (tmp_path / "made_everyday_confusion.png").is_file()
-    swapped = [c.with_(label="klatscht" if c.label == "hockt" else "hockt") for c in clips if c.label != "steht auf"]
+    swapped = [
+        c.with_(label="klatscht" if c.label == "hockt" else "hockt") for c in clips if c.label != "steht auf"
+    ]
     assert measure.measure("made", swapped, "everyday", tmp_path)["closed"] < 40
     del measure.MAPS["made"]
 
@@ -82,8 +88,12 @@ def test_measuring_counts_right_answers(tools: tuple, tmp_path: Path) -> None:
 def test_development_is_apart(tools: tuple) -> None:
     clip = make_everyday_clip("walk", 0)
     inside = tools[1].in_development
-    assert inside("nw-ucla", clip.with_(info={"view": 2})) and not inside("nw-ucla", clip.with_(info={"view": 3}))
-    assert inside("utd-mhad", clip.with_(info={"subject": 1})) and not inside("utd-mhad", clip.with_(info={"subject": 2}))
+    assert inside("nw-ucla", clip.with_(info={"view": 2})) and not inside(
+        "nw-ucla", clip.with_(info={"view": 3})
+    )
+    assert inside("utd-mhad", clip.with_(info={"subject": 1})) and not inside(
+        "utd-mhad", clip.with_(info={"subject": 2})
+    )
     assert not inside("weizmann", clip)
 
 

@@ -83,6 +83,39 @@ def test_the_form_follows_the_recording() -> None:
         assert choose_everyday(Options(estimator=estimator), True, [])[0] == form
 
 
+def test_what_is_asked_of_the_estimator_reaches_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    from skelact.commands.predict import Options, pose_of_video
+    from skelact.layouts import get_layout
+
+    asked = {}
+
+    def extract(source: str, **options: object) -> None:
+        asked.update(options, source=source)
+        raise InterruptedError
+
+    monkeypatch.setattr("skelact.pose.extract.extract_video", extract)
+    options = Options(
+        source="a.mp4",
+        estimator="m.onnx",
+        pose_layout="coco17",
+        quality="heavy",
+        min_score=0.4,
+        fov=70.0,
+        people="one",
+    )
+    for form, coordinates in (("everyday-2d", "image"), ("everyday", "camera")):
+        with pytest.raises(InterruptedError):
+            pose_of_video(options, Recogniser(form), UI(quiet=True, silent=True))
+        assert asked["coordinates"] == coordinates and asked["estimator"] == "m.onnx"
+        assert (asked["quality"], asked["min_score"], asked["fov"], asked["people"]) == (
+            "heavy",
+            0.4,
+            70.0,
+            "one",
+        )
+        assert asked["pose_layout"] == get_layout("coco17")
+
+
 def test_a_training_starts_from_it_in_its_size(tmp_path: Path) -> None:
     from skelact.commands.train import read_experiment, train
     from skelact.io.store import StoreWriter
@@ -102,6 +135,13 @@ def test_a_training_starts_from_it_in_its_size(tmp_path: Path) -> None:
     train(experiment, ui)
     state, _ = load_checkpoint(tmp_path / experiment.name)
     shipped, _ = load_checkpoint("everyday")
-    same = [k for k in shipped if k in state and shipped[k].shape == state[k].shape and k.endswith("convs.0.weight")]
-    near = [torch.nn.functional.cosine_similarity(state[k].float().flatten(), shipped[k].float().flatten(), 0) for k in same]
+    same = [
+        k
+        for k in shipped
+        if k in state and shipped[k].shape == state[k].shape and k.endswith("convs.0.weight")
+    ]
+    near = [
+        torch.nn.functional.cosine_similarity(state[k].float().flatten(), shipped[k].float().flatten(), 0)
+        for k in same
+    ]
     assert same and min(near) > 0.5  # one short epoch has not carried them away
