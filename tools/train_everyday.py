@@ -15,6 +15,7 @@ import json
 import sys
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -97,7 +98,7 @@ def main(arguments: list[str] | None = None) -> None:
     experiment = experiment_of(options.form, options.epochs, options.seed)
     pipeline, settings = experiment.pipeline, experiment.model
     torch.manual_seed(options.seed)
-    model = settings.build(data.layout, len(EVERYDAY_CLASSES), pipeline.channels(data.dims))
+    model: Any = settings.build(data.layout, len(EVERYDAY_CLASSES), pipeline.channels(data.dims))
     card = Card(
         data.layout.to_dict(), data.dims, data.unit, list(EVERYDAY_CLASSES), float(data.fps[0]), to_plain(settings),
         to_plain(pipeline), skelact=__version__, clip_seconds=2.4, config=to_plain(experiment),

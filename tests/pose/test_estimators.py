@@ -93,7 +93,8 @@ def test_who_is_not_found_in_the_mirror_gets_low_scores(models, videos: Path) ->
     assert [len(found) for found in both] == [len(found) for found in alone]  # nobody is dropped
     doubted = [a[0].score / b[0].score for a, b in zip(both, alone, strict=True) if a]
     assert len(doubted) > 12  # MediaPipe alone sees a body in the hose
-    assert sum(bool(np.allclose(share, DOUBTED)) for share in doubted) >= 0.7 * len(doubted)  # how many differs from machine to machine
+    lowered = sum(bool(np.allclose(share, DOUBTED)) for share in doubted)
+    assert lowered >= 0.7 * len(doubted)  # how many differs from machine to machine
 
 
 def test_time_may_stand_still_and_closing_twice_is_harmless(models) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 
@@ -132,19 +133,19 @@ class Script:
     keys: list[np.ndarray] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
-    def start(self, degrees: Mapping[str, float] | None = None, hold: float = 0.25) -> Script:
+    def start(self, degrees: Mapping[str, float] | None = None, hold: float = 0.25) -> Self:
         """Set the first pose and rest in it for a while."""
         self.keys.append(self._key(degrees or {}))
         self.times.append(0.0)
         return self.hold(hold)
 
-    def move(self, seconds: float, degrees: Mapping[str, float] | None = None) -> Script:
+    def move(self, seconds: float, degrees: Mapping[str, float] | None = None) -> Self:
         """Move to a pose with minimum jerk."""
         self.keys.append(self._key(degrees or {}))
         self.times.append(self.times[-1] + self.actor.vary(seconds, 0.12) / self.actor.style.tempo)
         return self
 
-    def hold(self, seconds: float) -> Script:
+    def hold(self, seconds: float) -> Self:
         """Stay in the last pose."""
         self.keys.append(self.keys[-1])
         self.times.append(self.times[-1] + self.actor.vary(seconds, 0.3))

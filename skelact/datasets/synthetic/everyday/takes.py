@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -33,12 +34,12 @@ class Story(Script):
         super().__init__(actor)
         self.begin = self.end = 0.0
 
-    def starts(self) -> Story:
+    def starts(self) -> Self:
         """The action begins here."""
         self.begin = self.now
         return self
 
-    def ends(self) -> Story:
+    def ends(self) -> Self:
         """The action is over."""
         self.end = self.now
         return self
