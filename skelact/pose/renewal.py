@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 
-EVERY_SECONDS = 10.0  # between marks
+EVERY_SECONDS = 60.0  # between marks; at each, whoever is hardly seen may get another name
 _TRY_SECONDS = 1.0  # how long after a mark the new one may still take over
 
 

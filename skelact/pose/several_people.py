@@ -200,6 +200,7 @@ class SeveralPeople:
         one = self._look_at(heir, track, place, found, image, time)
         if one is not None:
             self._followers[track.id], heir = heir, self._followers[track.id]
+        heir.forget()  # whoever it is for next
         self._idle.append(heir)
         return one
 

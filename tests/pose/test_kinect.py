@@ -15,6 +15,18 @@ from skelact.pose.extract import extract_video
 KINECT_FOV = 84.1  # of the Kinect v2's colour camera, degrees across
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("quality", "mean"), [("lite", 0.0825), ("heavy", 0.084)])
+def test_the_other_networks_agree_with_kinect(shared_data: Path, quality: str, mean: float) -> None:
+    kinect = read_ntu(shared_data / "ntu" / "S001C001P001R001A001.skeleton")
+    source = shared_data / "ntu" / "S001C001P001R001A001_rgb.avi"
+    try:
+        video = extract_video(source, people="one", fov=KINECT_FOV, quality=quality)
+    except DependencyError as error:
+        pytest.skip(f"MediaPipe's {quality} network cannot run here: {error}")
+    assert align_and_compare(video.mirrored(), kinect)["mean"] == pytest.approx(mean, abs=0.006)
+
+
 def test_mediapipe_agrees_with_kinect(shared_data: Path) -> None:
     kinect = read_ntu(shared_data / "ntu" / "S001C001P001R001A001.skeleton")
     try:
