@@ -81,7 +81,7 @@ class ConvForm(nn.Module):
             and not (x.requires_grad and torch.is_grad_enabled())
             and not torch.compiler.is_compiling()
             and not torch.jit.is_tracing()
-            and has_onednn()
+            and has_onednn(x.dtype)
         )
 
     def _onednn(self, x: Tensor, added: Tensor | None, dtype: torch.dtype) -> Tensor:
@@ -134,11 +134,16 @@ def is_unsafe(channels_in: int, channels_out: int) -> bool:
     return min(channels_in, channels_out) < FEW or channels_in % 8 != 0 or channels_out % 8 != 0
 
 
-def has_onednn() -> bool:
-    """Whether torch has oneDNN's convolution with a reordered weight and fused sum and ReLU."""
-    ops = torch.ops.mkldnn
+def has_onednn(dtype: torch.dtype = torch.float32) -> bool:
+    """Whether torch has oneDNN's convolution with a reordered weight and fused sum and ReLU, for this processor."""
+    ops: Any = torch.ops.mkldnn
     names = ("_reorder_convolution_weight", "_convolution_pointwise")
-    return torch.backends.mkldnn.is_available() and all(hasattr(ops, name) for name in names)
+    there = torch.backends.mkldnn.is_available() and all(hasattr(ops, name) for name in names)
+    if (
+        there and dtype == torch.bfloat16
+    ):  # refused where the processor has no AVX-512, which others emulate it by
+        return not hasattr(ops, "_is_mkldnn_bf16_supported") or bool(ops._is_mkldnn_bf16_supported())
+    return there
 
 
 class MinimalConvForm(ConvForm):

@@ -200,3 +200,19 @@ def test_half_precision_is_not_used_where_it_is_wrong() -> None:
             assert found.dtype == torch.bfloat16
             assert torch.equal(found, conv(one).bfloat16())
             assert torch.allclose(form(many).float(), conv(many), atol=0.05)
+
+
+def test_half_precision_on_processors_whose_onednn_refuses_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def only_float32(dtype: torch.dtype = torch.float32) -> bool:
+        asked.append(dtype)
+        return dtype == torch.float32
+
+    monkeypatch.setattr("skelact.nn.fast.conv.has_onednn", only_float32)
+    conv = nn.Conv3d(16, 16, 3, padding=1)
+    form, x = ConvForm(conv, True, torch.bfloat16), torch.randn(2, 16, 4, 7, 7)
+    with torch.inference_mode():
+        found = form(x)
+        assert asked == [torch.bfloat16] and not form.reordered
+        assert torch.allclose(found.float(), conv(x).relu(), atol=0.05)
