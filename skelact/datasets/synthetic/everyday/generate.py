@@ -8,7 +8,14 @@ from typing import Literal
 
 import numpy as np
 
-from skelact.datasets.synthetic.body import J, forward_kinematics, limit_angles, make_body, stand_on_floor
+from skelact.datasets.synthetic.body import (
+    DOF,
+    J,
+    forward_kinematics,
+    limit_angles,
+    make_body,
+    stand_on_floor,
+)
 from skelact.datasets.synthetic.everyday import gestures, moves
 from skelact.datasets.synthetic.everyday.estimators import estimate, with_face
 from skelact.datasets.synthetic.everyday.falls import fall, fallen
@@ -75,8 +82,6 @@ def make_person(rng: np.random.Generator, fps: float = FPS) -> Actor:
     }[str(age)]
     posture = style.posture.copy()
     if age == "old":
-        from skelact.datasets.synthetic.body import DOF
-
         posture[DOF["spine_flex"]] += np.radians(rng.uniform(0, 25))
         posture[DOF["neck_flex"]] -= np.radians(rng.uniform(0, 15))
         for side in ("left", "right"):
