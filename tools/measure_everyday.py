@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -107,6 +108,10 @@ def in_development(name: str, clip: Skeleton) -> bool:
     """Whether a clip was looked at while the generator was written."""
     if name == "nw-ucla":
         return clip.info["view"] in (1, 2)
+    if name == "up-fall":
+        return int(clip.info["subject"]) == 1
+    if name == "ur-fall":
+        return int(re.findall(r"\d+", clip.id)[0]) <= 14
     return name == "utd-mhad" and int(clip.info["subject"]) % 2 == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -14,11 +16,13 @@ from skelact.datasets.synthetic.body import (
     stand_on_floor,
 )
 from skelact.datasets.synthetic.everyday import BODY15, EVERYDAY_CLASSES, make_everyday, make_everyday_clip
-from skelact.datasets.synthetic.everyday.estimators import estimate, with_face
+from skelact.datasets.synthetic.everyday.estimators import estimate, lose_arm, place_joints, with_face
 from skelact.datasets.synthetic.everyday.generate import ACTIVITIES, FPS, cut_window, make_person
-from skelact.datasets.synthetic.everyday.gestures import reach
+from skelact.datasets.synthetic.everyday.gestures import reach, stumble
+from skelact.datasets.synthetic.everyday.moves import hop
 from skelact.datasets.synthetic.everyday.takes import Take
-from skelact.datasets.synthetic.motion import Motion, warp_time
+from skelact.datasets.synthetic.everyday.throwing import toss
+from skelact.datasets.synthetic.motion import Actor, Motion, warp_time
 from skelact.errors import ConfigError
 
 
@@ -177,3 +181,83 @@ def test_a_set_is_balanced_and_numbered() -> None:
     clips = list(make_everyday(2, first=1000))
     assert [c.label for c in clips] == [*EVERYDAY_CLASSES, *EVERYDAY_CLASSES]
     assert clips[0].id == "walk_01000" and {"height", "distance", "tilt"} <= set(clips[0].info)
+
+
+def perform(take_of: Callable[[Actor], Take], number: int) -> tuple[np.ndarray, Take]:
+    """True joints ``[T, 25, 3]`` of one way of doing something, the floor at y = 0, and the take."""
+    actor = make_person(np.random.default_rng([4, number]))
+    take = take_of(actor)
+    joints = forward_kinematics(actor.body, limit_angles(take.motion.angles))
+    return stand_on_floor(joints, take.motion.drive, take.motion.rise), take
+
+
+def test_a_toss_moves_the_hand_and_hardly_the_trunk() -> None:
+    for number in range(8):
+        world, _ = perform(toss, number)
+        about = world - world[:, [J["mid_hip"]]]
+        reach_of = np.linalg.norm(world[0, J["left_shoulder"]] - world[0, J["left_elbow"]]) * 2
+        moved = max(np.ptp(about[:, J[f"{side}_hand"]], axis=0).max() for side in ("left", "right"))
+        assert moved > 0.6 * reach_of and np.ptp(about[:, J["mid_shoulder"]], axis=0).max() < 0.35, number
+
+
+def test_hops_leave_the_floor_again_and_again() -> None:
+    ahead = []
+    for number in range(10):
+        world, take = perform(hop, number)
+        low = world[..., 1].min(1)
+        off = low > low.min() + 0.02
+        assert take.repeats and (np.diff(off.astype(int)) == 1).sum() >= 2, number
+        ahead.append(np.ptp(world[:, J["mid_hip"], 2]))
+    assert max(ahead) > 1.0
+
+
+def test_who_stumbles_stays_up() -> None:
+    lowest = []
+    for number in range(12):
+        world, _ = perform(stumble, number)
+        lowest.append(world[:, J["head"], 1].min() / world[0, J["head"], 1])
+        assert world[-1, J["head"], 1] > 0.85 * world[0, J["head"], 1], number
+    assert min(lowest) > 0.35 and np.mean(lowest) < 0.95
+
+
+def test_joints_are_placed_elsewhere_on_both_sides_alike() -> None:
+    truth = make_truth()
+    shares = []
+    for seed in range(40):
+        xyz = place_joints(truth, np.random.default_rng(seed))
+        up = truth[0, J["mid_shoulder"]] - truth[0, J["mid_hip"]]
+        shares.append(float((xyz - truth)[0, J["mid_hip"]] @ up / (up @ up)))
+        assert np.array_equal(xyz[:, J["left_elbow"]], truth[:, J["left_elbow"]])
+        shin = [np.linalg.norm(xyz[0, J[f"{s}_ankle"]] - xyz[0, J[f"{s}_knee"]]) for s in ("left", "right")]
+        assert shin[0] == pytest.approx(shin[1], rel=0.02)
+    assert -0.031 <= min(shares) < 0.03 and 0.15 < max(shares) <= 0.221
+
+
+def test_one_arm_is_lost_for_some_time() -> None:
+    truth = make_truth()
+    arms = {
+        s: [J[f"{s}_{j}"] for j in ("elbow", "wrist", "hand", "hand_tip", "thumb")] for s in ("left", "right")
+    }
+    sides = set()
+    for seed in range(20):
+        xyz = truth.copy()
+        lose_arm(xyz, np.random.default_rng(seed), FPS)
+        moved = (xyz != truth).any(-1)
+        (side,) = {s for s, joints in arms.items() if moved[:, joints].any()}
+        sides.add(side)
+        assert set(np.flatnonzero(moved.any(0))) == set(arms[side])
+        assert np.abs(xyz - truth).max() > 0.03
+    assert sides == {"left", "right"}
+
+
+@pytest.mark.parametrize("name", ["place_joints", "lose_arm"])
+def test_clips_have_these_errors(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from skelact.datasets.synthetic.everyday import generate
+
+    before = [make_everyday_clip("standing", i) for i in range(12)]
+    exact = [make_everyday_clip("standing", i, exact=True) for i in range(3)]
+    plain = {"place_joints": lambda xyz, rng: xyz, "lose_arm": lambda xyz, rng, fps: None}
+    monkeypatch.setattr(generate, name, plain[name])
+    after = [make_everyday_clip("standing", i) for i in range(12)]
+    assert sum(not a.equals(b) for a, b in zip(before, after, strict=True)) >= 2
+    assert all(a.equals(make_everyday_clip("standing", i, exact=True)) for i, a in enumerate(exact))

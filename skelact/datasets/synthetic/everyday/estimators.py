@@ -31,6 +31,57 @@ PAIRS = [(J[j], J["right_" + j[5:]]) for j in LAYOUT.joints if j.startswith("lef
 LEGS = [J[f"{side}_{j}"] for side in ("left", "right") for j in ("knee", "ankle", "foot")]
 
 
+# What is put elsewhere by other sensors: the joint, towards which, the least and the largest share of the way.
+_PLACED = (
+    ("left_hip", "mid_shoulder", -0.03, 0.22),
+    ("right_hip", "mid_shoulder", -0.03, 0.22),
+    ("mid_hip", "mid_shoulder", -0.03, 0.22),
+    ("left_shoulder", "left_hip", -0.04, 0.08),
+    ("right_shoulder", "right_hip", -0.04, 0.08),
+    ("mid_shoulder", "mid_hip", -0.06, 0.1),
+    ("left_knee", "left_hip", -0.06, 0.12),
+    ("right_knee", "right_hip", -0.06, 0.12),
+    ("left_ankle", "left_knee", -0.06, 0.15),
+    ("right_ankle", "right_knee", -0.06, 0.15),
+    ("left_wrist", "left_elbow", -0.2, 0.08),
+    ("right_wrist", "right_elbow", -0.2, 0.08),
+    ("head", "mid_shoulder", -0.2, 0.25),
+)
+
+
+def place_joints(xyz: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The joints ``[T, 25, 3]`` where some other sensor has them: the first Kinect's hips are far higher."""
+    out = xyz.copy()
+    shares: dict[str, float] = {}
+    for joint, towards, low, high in _PLACED:
+        plain = joint.removeprefix("left_").removeprefix("right_").replace("mid_hip", "hip")
+        share = shares.setdefault(plain, float(rng.uniform(low, high)))
+        out[:, J[joint]] += share * (xyz[:, J[towards]] - xyz[:, J[joint]])
+    for pair in ("hip", "shoulder"):
+        left, right = J[f"left_{pair}"], J[f"right_{pair}"]
+        apart = 0.5 * rng.uniform(-0.2, 0.3) * (out[:, left] - out[:, right])
+        out[:, left] += apart
+        out[:, right] -= apart
+    return out
+
+
+def lose_arm(xyz: np.ndarray, rng: np.random.Generator, fps: float) -> None:
+    """Let one arm of ``xyz [T, 25, 3]`` be guessed for some time, as behind the trunk or behind what is carried."""
+    side = "left" if rng.random() < 0.5 else "right"
+    n_frames = len(xyz)
+    start = int(rng.integers(n_frames))
+    at = slice(start, start + int(rng.uniform(0.3, 2.0) * fps))
+    error = smooth_noise(rng, (1, n_frames, 1, 3), fps)[0, at]
+    for joint, size in (
+        ("elbow", 0.05),
+        ("wrist", 0.11),
+        ("hand", 0.13),
+        ("hand_tip", 0.14),
+        ("thumb", 0.14),
+    ):
+        xyz[at, J[f"{side}_{joint}"]] += (size * error)[:, 0]
+
+
 def swap_sides(xyz: np.ndarray, at: slice, joints: list[tuple[int, int]] = PAIRS) -> None:
     """Exchange left and right joints of ``xyz [T, V, C]`` in some frames."""
     for left, right in joints:

@@ -51,7 +51,7 @@ def fall_over(actor: Actor) -> Take:
 def collapse(actor: Actor) -> Take:
     """Fainting, slipping and slumping: the knees give way, or the seat, or a wall is slid down."""
     rng = actor.rng
-    kind = rng.choice(["faint", "slip", "slump", "miss"], p=[0.4, 0.25, 0.2, 0.15])
+    kind = rng.choice(["faint", "slip", "slump", "miss", "knees"], p=[0.25, 0.2, 0.15, 0.12, 0.28])
     down = lying(rng, 0.4)
     if kind == "slump":  # out of a chair
         story = Story(actor).start(sitting(rng, "chair"), hold=rng.uniform(0.2, 0.9)).starts()
@@ -73,6 +73,11 @@ def collapse(actor: Actor) -> Take:
                 "both_ankle": 10.0,
             }
             story.move(rng.uniform(0.3, 0.55), around(rng, buckled, 10)).move(rng.uniform(0.3, 0.6), down)
+        elif kind == "knees":  # onto the knees, then on forward or to a side, hands first or not
+            hands = around(rng, pick(rng, BRACES), 12)
+            low = {k: v for k, v in kneeling(rng).items() if "shoulder" not in k and "elbow" not in k}
+            story.move(rng.uniform(0.3, 0.6), low | hands | {"root_pitch": rng.uniform(0, 35)})
+            story.hold(rng.uniform(0, 0.15)).move(rng.uniform(0.3, 0.6), down)
         else:  # the feet slide away, or the chair is not there: onto the seat, then the back
             away = (
                 sitting(rng, "floor")

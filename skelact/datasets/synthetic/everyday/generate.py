@@ -17,10 +17,11 @@ from skelact.datasets.synthetic.body import (
     stand_on_floor,
 )
 from skelact.datasets.synthetic.everyday import gestures, moves
-from skelact.datasets.synthetic.everyday.estimators import estimate, with_face
+from skelact.datasets.synthetic.everyday.estimators import estimate, lose_arm, place_joints, with_face
 from skelact.datasets.synthetic.everyday.falls import fall, fallen
 from skelact.datasets.synthetic.everyday.postures import kneeling, lying, sitting, squatting, standing
 from skelact.datasets.synthetic.everyday.takes import Take, come_and_go
+from skelact.datasets.synthetic.everyday.throwing import throw
 from skelact.datasets.synthetic.generate import turn_about_vertical
 from skelact.datasets.synthetic.motion import Actor, Style, add_sway, make_style, warp_time
 from skelact.datasets.synthetic.sensor import Camera, SensorNoise, sense
@@ -50,7 +51,7 @@ ACTIVITIES: dict[str, Callable[[Actor], Take]] = {
     "wave": gestures.wave,
     "clap": gestures.clap,
     "kick": gestures.kick,
-    "throw": gestures.throw,
+    "throw": throw,
     "pick_up": gestures.pick_up,
     "drink": gestures.drink,
     "phone": gestures.telephone,
@@ -164,6 +165,10 @@ def make_everyday_clip(
     xyz = roll(camera.view(world), rng.normal(0, 0.04))
     score = np.ones(xyz.shape[:2], np.float32)
     if not exact:
+        if rng.random() < 0.7:
+            xyz = place_joints(xyz, rng)
+        for _ in range(int(rng.integers(1, 4)) if rng.random() < 0.25 else 0):
+            lose_arm(xyz, rng, FPS)
         if form == "3d" and rng.random() < 0.45:
             seen, scores = sense(xyz[None], KINECT, rng, FPS)
             xyz, score = seen[0], scores[0]

@@ -1,4 +1,4 @@
-"""What people do with their hands and feet: wave, clap, kick, throw, pick up, drink, telephone, and other things."""
+"""What people do with their hands and feet: wave, clap, kick, pick up, drink, telephone, and other things."""
 
 from __future__ import annotations
 
@@ -172,63 +172,6 @@ def kick(actor: Actor) -> Take:
     return story.take(motion)
 
 
-def throw(actor: Actor) -> Take:
-    """Throwing: overarm, from the ear, underarm, sidearm, or with both hands; hard or gently."""
-    rng = actor.rng
-    base, turn = ground(rng, 0.08), 1.0 if actor.style.main == "left" else -1.0
-    gentle = rng.uniform(0.35, 1.1)
-    kind = rng.choice(["over", "ear", "under", "side", "both"], p=[0.3, 0.25, 0.2, 0.15, 0.1])
-    wind, release, follow = {
-        "over": (
-            {"main_shoulder_abduct": 95, "main_shoulder_twist": 70, "main_elbow": 100, "off_shoulder_flex": 45},
-            {"main_shoulder_abduct": 50, "main_shoulder_flex": 110, "main_elbow": 18, "main_wrist": 25},
-            {"main_shoulder_flex": 45, "main_shoulder_twist": -35, "main_elbow": 30},
-        ),
-        "ear": (
-            {"main_shoulder_flex": 60, "main_elbow": 128, "main_shoulder_abduct": 30},
-            {"main_shoulder_flex": 92, "main_elbow": 10, "main_wrist": 20},
-            {"main_shoulder_flex": 60, "main_elbow": 15},
-        ),
-        "under": (
-            {"main_shoulder_flex": -38, "main_elbow": 15},
-            {"main_shoulder_flex": 78, "main_elbow": 14, "main_wrist": 10},
-            {"main_shoulder_flex": 105, "main_elbow": 40},
-        ),
-        "side": (
-            {"main_shoulder_abduct": 72, "main_shoulder_flex": -20, "main_elbow": 50, "spine_twist": 30 * turn},
-            {"main_shoulder_abduct": 55, "main_shoulder_flex": 60, "main_elbow": 15},
-            {"main_shoulder_abduct": 20, "main_shoulder_flex": 75, "main_shoulder_twist": -50, "main_elbow": 35},
-        ),
-        "both": (
-            {"both_shoulder_flex": 155, "both_elbow": 80, "spine_flex": -12},
-            {"both_shoulder_flex": 100, "both_elbow": 15, "spine_flex": 12},
-            {"both_shoulder_flex": 55, "both_elbow": 15, "spine_flex": 20},
-        ),
-    }[str(kind)]  # fmt: skip
-    trunk = {"spine_twist": 30 * turn * gentle, "root_yaw": 12 * turn * gentle, "spine_flex": -8 * gentle}
-    after = {
-        "spine_twist": -20 * turn * gentle,
-        "spine_flex": 18 * gentle,
-        "root_pitch": 9 * gentle,
-        "both_hip_flex": 14 * gentle,
-    }
-    if rng.random() < 0.5 and gentle > 0.5:  # a step forward with the other leg
-        trunk |= {"off_hip_flex": 30.0 * gentle, "off_knee": 25.0}
-        after |= {"off_hip_flex": 28.0, "off_knee": 18.0, "main_hip_flex": -12.0}
-    first = base
-    if kind != "both" and rng.random() < 0.35:  # held in both hands before
-        first = base | around(
-            rng, {"both_shoulder_flex": 22, "both_shoulder_twist": -25, "both_elbow": 85}, 8
-        )
-    story = Story(actor).start(first, hold=rng.uniform(0.1, 0.9)).starts()
-    story.move(rng.uniform(0.35, 0.9), base | around(rng, trunk | wind, 8)).hold(rng.uniform(0, 0.25))
-    fast = rng.uniform(0.16, 0.3) / np.sqrt(gentle)
-    story.move(fast, base | around(rng, after | release, 8)).move(0.25, base | around(rng, after | follow, 8))
-    motion = story.move(rng.uniform(0.4, 0.9), base).ends().hold(rng.uniform(0.1, 0.5)).build()
-    motion.flatten_feet()
-    return story.take(motion)
-
-
 def pick_up(actor: Actor) -> Take:
     """Picking something up from the floor: stooping, squatting or with a leg behind; with one hand or both."""
     rng = actor.rng
@@ -338,11 +281,35 @@ def telephone(actor: Actor) -> Take:
     return story.take(motion, repeats=True)
 
 
+def stumble(actor: Actor) -> Take:
+    """Losing one's balance and keeping upright all the same: some quick steps, arms out, the trunk thrown about."""
+    rng = actor.rng
+    story = Story(actor).start(ground(rng), hold=rng.uniform(0.2, 1.0)).starts()
+    for _ in range(int(rng.integers(1, 4))):
+        off = {
+            "root_pitch": rng.normal(12, 18), "root_roll": rng.normal(0, 12), "spine_flex": rng.uniform(-10, 40),
+            "spine_side": rng.normal(0, 12), "both_knee": rng.uniform(10, 60), "both_hip_flex": rng.uniform(10, 60),
+        }  # fmt: skip
+        arms = {f"{side}_{name}": rng.uniform(0, high) for side in ("main", "off")
+                for name, high in (("shoulder_abduct", 95), ("shoulder_flex", 60), ("elbow", 80))}  # fmt: skip
+        story.move(rng.uniform(0.2, 0.6), off | arms).hold(rng.uniform(0, 0.2))
+    motion = story.move(rng.uniform(0.4, 1.0), ground(rng)).ends().hold(rng.uniform(0.1, 0.8)).build()
+    t = times(motion, actor)
+    on = window(t, story.begin, story.end - 0.2)
+    add_gait(motion, actor, rng.uniform() + rng.uniform(0.8, 1.6) * t, rng.uniform(0.4, 1.0) * on)
+    motion.add("root_yaw", np.radians(rng.normal(0, 50)) * minimum_jerk((t - story.begin) / 1.0))
+    return story.take(motion)
+
+
 def other(actor: Actor) -> Take:
-    """Anything else: gestures, exercises, boxing, handling things, scratching one's head."""
+    """Anything else: gestures, exercises, boxing, handling things, scratching one's head, a stumble."""
     rng = actor.rng
     base = ground(rng, 0.35)
-    kind = rng.choice(["gesture", "cycle", "box", "exercise", "touch"], p=[0.4, 0.25, 0.1, 0.15, 0.1])
+    kind = rng.choice(
+        ["gesture", "cycle", "box", "exercise", "touch", "stumble"], p=[0.35, 0.22, 0.09, 0.14, 0.09, 0.11]
+    )
+    if kind == "stumble":
+        return stumble(actor)
     side = str(rng.choice(["main", "off", "both"], p=[0.45, 0.2, 0.35]))
 
     def arm() -> Pose:

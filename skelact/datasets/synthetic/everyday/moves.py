@@ -19,7 +19,7 @@ from skelact.datasets.synthetic.everyday.postures import (
     standing,
 )
 from skelact.datasets.synthetic.everyday.takes import Story, Take, fidget, times
-from skelact.datasets.synthetic.motion import GRAVITY, Actor, Motion, add_gait, minimum_jerk, seconds
+from skelact.datasets.synthetic.motion import GRAVITY, Actor, Motion, add_gait, minimum_jerk, seconds, window
 
 CARRYING: list[Pose] = [
     {"both_shoulder_flex": 30, "both_elbow": 85},
@@ -27,6 +27,8 @@ CARRYING: list[Pose] = [
     {"both_shoulder_flex": 12, "both_elbow": 100, "both_shoulder_twist": -25},
     {"main_shoulder_flex": 25, "main_elbow": 90},
     {"main_shoulder_abduct": 12, "main_elbow": 8},
+    {"both_shoulder_flex": 35, "both_elbow": 45, "both_shoulder_twist": -20},
+    {"both_shoulder_flex": 20, "both_elbow": 65, "both_shoulder_abduct": 15, "both_shoulder_twist": -35},
 ]
 LEANING = {"both_hip_flex": 100, "both_knee": 75, "root_pitch": 32, "spine_flex": 18, "both_hip_abduct": 8}
 
@@ -66,7 +68,7 @@ def walk(actor: Actor) -> Take:
     rng = actor.rng
     t = seconds(rng.uniform(2, 7), actor.fps)
     pose = standing(rng) if rng.random() < 0.25 else {}
-    carries = rng.random() < 0.3
+    carries = rng.random() < 0.35
     if carries:
         pose = around(rng, pick(rng, CARRYING), 8)
     motion = Motion(np.tile(actor.pose(pose), (len(t), 1)))
@@ -77,10 +79,17 @@ def walk(actor: Actor) -> Take:
     going = minimum_jerk((t - rng.uniform(0.3, 0.6 * t[-1])) / 0.5) if late else np.ones_like(t)
     if rng.random() < 0.15:
         going = going * minimum_jerk((t[-1] - rng.uniform(0.3, 1.5) - t) / 0.5)
+    if t[-1] > 2.5 and rng.random() < (0.35 if carries else 0.15):  # halts on the way, and often turns about
+        halt = rng.uniform(0.8, t[-1] - 1.0)
+        going = going * (1 - window(t, halt, halt + rng.uniform(0.4, 1.2), 0.35))
+        about = np.radians(rng.uniform(60, 190) * rng.choice([-1, 1]))
+        motion.add("root_yaw", about * minimum_jerk((t - halt) / rng.uniform(0.6, 1.4)))
     if kind < 0.33:
         march(motion, actor, phase, going)
     else:
-        strength = going * (1.0 if kind < 0.75 else rng.uniform(0.35, 0.75))
+        strength = going * (
+            rng.uniform(0.55, 1.0) if carries else 1.0 if kind < 0.75 else rng.uniform(0.35, 0.75)
+        )
         add_gait(motion, actor, -phase if kind > 0.95 else phase, strength)
         if carries:  # hands that hold something hardly swing
             for name in ("shoulder_flex", "elbow"):
@@ -109,9 +118,36 @@ def crawl(actor: Actor) -> Take:
     return Take(motion, 0, float(t[-1]), repeats=True)
 
 
+def hop(actor: Actor) -> Take:
+    """Hopping along on both feet or on one, again and again."""
+    rng = actor.rng
+    t = seconds(rng.uniform(1.5, 4), actor.fps)
+    rate, height = rng.uniform(1.3, 2.8), rng.uniform(0.04, 0.2)
+    phase = rng.uniform() + rate * t
+    down = 0.5 * (1 + np.cos(2 * np.pi * phase))  # 1 when the knees are bent most
+    arms = pick(rng, [{}, {}, {"both_elbow": 70, "both_shoulder_flex": 15}, {"both_shoulder_abduct": 30}])
+    pose = around(rng, arms | {"both_hip_flex": 8, "both_knee": 15, "spine_flex": rng.uniform(0, 15)}, 5)
+    if rng.random() < 0.25:
+        pose |= {"off_knee": rng.uniform(60, 100), "off_hip_flex": rng.uniform(0, 40)}
+    motion = Motion(np.tile(actor.pose(pose), (len(t), 1)))
+    bend, swing = np.radians(rng.uniform(15, 50)), np.radians(rng.uniform(0, 45))
+    for side in ("left", "right"):
+        motion.add(f"{side}_hip_flex", 0.6 * bend * down)
+        motion.add(f"{side}_knee", bend * down)
+        motion.add(f"{side}_ankle", -0.5 * bend * (1 - down))
+        motion.add(f"{side}_shoulder_flex", swing * np.sin(2 * np.pi * phase + 1))
+    motion.add("root_pitch", np.radians(rng.uniform(0, 12)) + 0.2 * bend * down)
+    motion.rise = height * np.clip(np.cos(2 * np.pi * (phase + 0.5)), 0, None)
+    ahead = rng.uniform(0.2, 1.0) if rng.random() < 0.8 else 0.0
+    motion.drive = np.stack([np.zeros_like(t), rate * ahead * t], 1)
+    return Take(motion, 0, float(t[-1]), repeats=True)
+
+
 def jump(actor: Actor) -> Take:
     """Jumping: once or several times, in place or forward, on one leg, or jumping jacks."""
     rng = actor.rng
+    if rng.random() < 0.25:
+        return hop(actor)
     kind, n = rng.integers(4), int(rng.integers(1, 5))
     crouch = {
         "both_hip_flex": 55,
@@ -177,9 +213,13 @@ def sit_down(actor: Actor) -> Take:
     if floor:
         story.move(0.9 * pace, squatting(rng)).move(0.8 * pace, sitting(rng, "floor"))
     else:
-        seat, bend = sitting(rng, "chair"), around(rng, LEANING, 8)
-        story.move(0.55 * pace, bend).move(0.45 * pace, seat)
-    story.ends().hold(rng.uniform(0.1, 1.5))
+        seat, far = sitting(rng, "chair"), rng.uniform(0.5, 1.5)  # how far one leans on the way
+        bend = around(rng, LEANING | {k: far * LEANING[k] for k in ("root_pitch", "spine_flex")}, 8)
+        bend["both_hip_flex"] = 68 + far * 32 + rng.normal(0, 8)
+        if rng.random() < 0.3:  # a hand reaches for the seat
+            bend |= {"main_shoulder_flex": rng.uniform(-35, 40), "main_elbow": rng.uniform(10, 60)}
+        story.move(0.55 * pace, bend).move(rng.uniform(0.3, 0.6) * pace, seat)
+    story.ends().hold(rng.uniform(0.1, 1.5) if rng.random() < 0.7 else rng.uniform(1.0, 3.0))
     return story.take(_feet(story, not floor))
 
 
@@ -192,7 +232,9 @@ def stand_up(actor: Actor) -> Take:
     story = Story(actor).start(first, hold=rng.uniform(0.1, 1.0)).starts()
     pace = _pace(actor, 1.2)
     if kind == "chair":
-        story.move(0.5 * pace, around(rng, LEANING, 8))
+        far = rng.uniform(0.5, 1.5)
+        lean = LEANING | {k: far * LEANING[k] for k in ("root_pitch", "spine_flex")}
+        story.move(0.5 * pace, around(rng, lean | {"both_hip_flex": 68 + far * 32}, 8))
     elif kind in ("floor", "lying"):
         if kind == "lying":
             story.move(0.9 * pace, sitting(rng, "floor") if rng.random() < 0.6 else on_all_fours(rng))
