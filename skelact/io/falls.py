@@ -48,7 +48,9 @@ def read_up_fall(path: str | Path, notes: Notes | None = None) -> Skeleton:
         notes: a line is added for what was mended.
 
     Returns:
-        Layout pose33, unit image, label of the kind of fall, a label per frame.
+        Layout pose33, unit image, label of the kind of fall, a label per frame; rows as they stand in the file. In the
+        published files they stand in the order of the frames' names as text (see `sorted_as_text`), labels were given
+        by row, and most lack the fall itself: a line is added to ``notes`` where that is plain to see.
 
     Raises:
         DataError: if the file is not of this format; the line is named.
@@ -69,7 +71,38 @@ def read_up_fall(path: str | Path, notes: Notes | None = None) -> Skeleton:
     if camera:
         info["camera"] = int(camera)
     label = UP_FALL_NAMES[info["action"] - 1]
+    frames = sorted_as_text(xyz[0, ..., :2])
+    if frames is not None and notes is not None:
+        notes.append(
+            f"{where}: the rows are not in the order of time but in that of the frames' names as text: 1, 10, 100, "
+            f"101, ... ({(frames < 100).sum()} of frames 1 to 99, and 100 to {frames.max()}); the labels follow the rows"
+        )
     return Skeleton(xyz, score, "pose33", UP_FALL_FPS, "image", label, stem, info, frame_labels=phases)
+
+
+def sorted_as_text(xy: np.ndarray, fewest: int = 150, most: int = 400) -> np.ndarray | None:
+    """The frame that each row shows, if the rows are plainly frames 1 to n sorted as text, or the first of these.
+
+    Args:
+        xy: one person's joints ``[T, V, 2]`` by row, in shares of the picture.
+        fewest, most: frames that the whole recording may have had.
+
+    Returns:
+        ``[T]`` from 1 on, for the n with the smallest steps from frame to frame, if they are smaller by a quarter
+        (geometric means) than the steps from row to row; None otherwise.
+    """
+    n_rows = len(xy)
+    if n_rows < 20:
+        return None
+    step = np.log(np.linalg.norm(xy[:, None] - xy[None], axis=-1).mean(-1) + 0.003)
+    least, found = step[np.arange(n_rows - 1), np.arange(1, n_rows)].mean() - 0.29, None
+    for n in range(fewest, most + 1):
+        frames = np.array(sorted(range(1, n + 1), key=str)[:n_rows])
+        order = np.argsort(frames)
+        mean = step[order[:-1], order[1:]].mean()
+        if mean < least:
+            least, found = mean, frames
+    return found
 
 
 def iter_ur_fall(path: str | Path, notes: Notes | None = None) -> Iterator[Skeleton]:
