@@ -102,6 +102,14 @@ def test_all_files_are_made_and_nothing_is_trained_twice(
     assert (tmp_path / "overfitting.md").read_text() == table and (tmp_path / "overfitting.png").is_file()
 
 
+def test_all_take_the_steps_asked_for(script: ModuleType, words: list[str], tmp_path: Path) -> None:
+    script.main([str(tmp_path), *words[:1], *words[2:], "--epochs", "3", "--steps", "24"])
+    rows = json.loads((tmp_path / "overfitting.json").read_text())
+    assert [r["epochs"] for r in rows] == [3, 3]
+    for row in rows:  # batches of four
+        assert row["epochs"] * row["repeat"] * row["clips"]["training"] / 4 == pytest.approx(24, rel=0.25)
+
+
 def test_tables_take_the_mean_over_seeds_and_escape_names(script: ModuleType) -> None:
     rows = [
         {

@@ -10,7 +10,7 @@ import torch
 from skelact.config import load_config
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.layouts import SkeletonLayout
-from skelact.recipes import LARGE, default_recipe, small_recipe
+from skelact.recipes import LARGE, default_recipe, find_recipe, small_recipe
 from skelact.skeleton import Skeleton
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -48,3 +48,16 @@ def test_2d_sets_get_no_3d_changes() -> None:
     recipe = default_recipe(*a_set(3, dims=2)).pipeline
     assert recipe.augment.bones == default_recipe(*a_set(3)).pipeline.augment.bones / 2
     assert not recipe.normalise.align_view and not recipe.normalise.level and recipe.augment.turn == 0
+
+
+def test_the_start_from_the_shipped_network_and_the_same_from_scratch() -> None:
+    from skelact.commands.experiment import settings_of
+    from skelact.models import SkelactNetSettings
+    from skelact.recognition.everyday import EVERYDAY
+    from skelact.settings import to_plain
+
+    start, scratch = (load_config(find_recipe(f"start_{name}")) for name in ("everyday", "scratch"))
+    assert start.train.init_from == EVERYDAY and not scratch.train.init_from
+    assert to_plain(start.model) == to_plain(settings_of(EVERYDAY, SkelactNetSettings()))
+    start.train.init_from, start.name = "", scratch.name
+    assert to_plain(start) == to_plain(scratch)

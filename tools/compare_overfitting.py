@@ -1,15 +1,16 @@
 """How far networks overfit when the training data shrinks: the question of Hara et al. (CVPR 2018), on the same clips.
 
 python tools/compare_overfitting.py OUT_FOLDER --data utd_mhad.h5 --videos utd-mhad/depth
-    [--shares 1 0.5 0.25 0.1] [--seeds 0] [--epochs N] [RECIPE ...]
+    [--shares 1 0.5 0.25 0.1] [--seeds 0] [--epochs N] [--steps N] [RECIPE ...]
 
 By default a 3D ResNet-18 on depth video and ST-GCN on joints. All train on the same clips of a share (`data.share`:
 class-balanced, the smaller ones within the larger), with the same clips held out for the validation curve (by clip:
 their people are in training too), and are tested on the same test part. With a share of the clips the training part
 is seen 1/share times as often within an epoch (`train.repeat`, rounded), so that all trainings take about as many
-steps of the optimiser. The last weights are tested, none is chosen. One row per training is written as it is ready
-(``overfitting.json``, ``.md``, ``.tex``, ``.png``); what has a row is not trained again, and an unfinished training
-goes on. Accuracies are top-1 in percent, without augmentation.
+steps of the optimiser; with --steps, all take that many, whatever the set. The last weights are tested, none is chosen.
+One row per training is written when ready (``overfitting.json``, ``.md``, ``.tex``, ``.png``); what has a row is not
+trained again, and an unfinished training goes on. Accuracies are top-1 in percent, without augmentation. What a start
+from the network that ships is worth is shown likewise: RECIPE start_everyday start_scratch.
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ def make_experiment(recipe: str, share: float, seed: int, options: argparse.Name
     data.__post_init__()
     how.epochs, how.seed, how.keep = options.epochs or how.epochs, seed, "last"
     how.repeat = max(1, round(how.repeat / share))
+    if options.steps:
+        part = choose_parts(open_data(experiment), data)[0]
+        passes = options.steps * how.batch_size / max(1, len(part))  # over the part, in all
+        how.epochs = min(how.epochs, max(1, round(passes)))
+        how.repeat = max(1, round(passes / how.epochs))
     return experiment
 
 
@@ -150,6 +156,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--shares", type=float, nargs="+", default=SHARES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--epochs", type=int, default=0, help="instead of the recipes' own")
+    parser.add_argument("--steps", type=int, default=0, help="of the optimiser, about, for each training")
     options = parser.parse_args(arguments)
     ui = UI(quiet=True)
     try:

@@ -20,6 +20,7 @@ from skelact.benchmark.timing import median, ratio, time_in_turn
 from skelact.errors import ConfigError, choices
 from skelact.models.video import VideoModel, create_video_model, list_video_models
 from skelact.nn.fast import inference_form
+from skelact.nn.fast.conv import has_onednn
 
 N_CLASSES = 400
 # Channels, frames and pixels of the papers' clips, by family.
@@ -65,8 +66,9 @@ def measure_video(
 
     Returns:
         rows with ``what``, ``input``, ``weights`` (millions), ``GFLOP`` (see `count_multiply_adds`), clips a second of
-        the network as it is written (``plain``) and of its inference form by type, ``error`` (of the logits in float32,
-        relative to the largest), ``MB`` (peak memory of the form's run beside its weights), and for
+        the network as it is written (``plain``) and of its inference form by type (bfloat16 where the processor has
+        its instructions; emulated, it is up to a hundred times slower), ``error`` (of the logits in float32, relative
+        to the largest), ``MB`` (peak memory of the form's run beside its weights), and for
         torchvision's networks ``torchvision`` (clips a second) and ``ratio`` (how many times faster our form is).
 
     Raises:
@@ -94,7 +96,8 @@ def measure_one(name: str, seconds: float, size: int, clips: int, memory: bool) 
         "weights": sum(p.numel() for p in model.parameters()) / 1e6,
         "GFLOP": count_multiply_adds(model, x[:1]) / 1e9,
     }
-    forms = {kind: inference_form(model, dtype) for kind, dtype in TYPES.items()}
+    types = {kind: dtype for kind, dtype in TYPES.items() if kind == "float32" or has_onednn(dtype)}
+    forms = {kind: inference_form(model, dtype) for kind, dtype in types.items()}
     with torch.inference_mode():
         row["error"] = relative_error(forms["float32"](x), model(x))
         runs = {"plain": lambda: model(x), **{kind: lambda f=form: f(x) for kind, form in forms.items()}}
