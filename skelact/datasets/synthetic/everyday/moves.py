@@ -52,7 +52,7 @@ def stay(posture: Callable[[np.random.Generator], Pose], restless: float = 1.0) 
 
 def march(motion: Motion, actor: Actor, phase: np.ndarray, strength: np.ndarray | float = 1.0) -> None:
     """Add walking in place: thighs lifted in turn, arms swinging."""
-    size = np.radians(actor.rng.uniform(4, 65)) * strength
+    size = np.radians(actor.rng.uniform(8, 65)) * strength
     arms = np.radians(actor.rng.uniform(8, 38)) * strength
     for side, shift in (("left", 0.0), ("right", 0.5)):
         lift = np.clip(np.sin(2 * np.pi * (phase + shift)), 0, None)
