@@ -22,6 +22,9 @@ JOINT_SCORE = 0.1  # of a joint, below which its place is a guess
 _FAR_SIZE, _FAR_SCORE, _BORDER = 0.75, 0.4, 2.0
 # Who is new in it is at least so large in the picture, and hardly overlaps anybody else.
 _LARGE, _COVERED = 0.45, 0.3
+# Mean score of somebody whom a third look, at the picture turned upside down, could hardly show better, and by how much
+# it must do so.
+_PLAIN, _BETTER = 0.5, 0.1
 _STEP = 32  # the network's stride: the sides of its input are multiples of it
 
 
@@ -103,9 +106,12 @@ class MoveNet:
 
 
 class MoveNetFinder:
-    """MoveNet as a `Finder` (see `skelact.pose.search`), with a second look for people near the camera.
+    """MoveNet as a `Finder` (see `skelact.pose.search`), with a second look for people near the camera and a third for
+    people upside down.
 
-    Whoever fills the picture, or is cut off by its border, is found when the picture is seen with a black border.
+    Whoever fills the picture, or is cut off by its border, is found when the picture is seen with a black border; whoever
+    hangs, or lies with the head towards the camera, when it is turned by half a turn. That is done where nobody was
+    found, or not surely.
 
     Args:
         size, min_score, model: see `MoveNet`.
@@ -129,10 +135,27 @@ class MoveNetFinder:
             large = (one.box[2:] - one.box[:2]).max() > _LARGE
             if large and all(box_overlap(one.box, other.box) < _COVERED for other in people):
                 people.append(one)
+        if people and all(_mean(one) >= _PLAIN for one in people):
+            return people
+        for one in map(_turned, self._near.find(image[::-1, ::-1])):
+            rivals = [other for other in people if box_overlap(one.box, other.box) >= _COVERED]
+            if all(_mean(one) > _mean(other) + _BETTER for other in rivals) and _mean(one) > _PLAIN - _BETTER:
+                people = [other for other in people if all(other is not r for r in rivals)] + [one]
         return people
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _mean(one: Detection) -> float:
+    return float(one.score.mean())
+
+
+def _turned(one: Detection) -> Detection:
+    """Somebody found in the picture that was turned by half a turn, in the picture as it is."""
+    xyz = one.xyz.copy()
+    xyz[:, :2] = 1 - xyz[:, :2]
+    return Detection(xyz, one.score, 1 - one.xy)
 
 
 class MoveNetPose:

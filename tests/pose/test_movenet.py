@@ -115,3 +115,21 @@ def test_a_border_moves_nobody(net: MoveNet) -> None:
     (one,), (other,) = net.find(image), MoveNet(384, 0.2, border=1.5).find(image)
     sure = (one.score > 0.4) & (other.score > 0.4)
     assert sure.sum() > 6 and np.abs(one.xy - other.xy)[sure].mean() < 0.02
+
+
+@real
+def test_people_upside_down_are_found_in_a_third_look(net: MoveNet) -> None:
+    """Where they are, joints on the right sides, each once; nobody new in the picture as it was."""
+    finder = MoveNetFinder(min_score=0.2)
+    for name, n_people in (("clean_and_jerk.mp4", 1), ("exercise_three_people.avi", 3)):
+        image = frames(name, 1)[0]
+        expected, found = (
+            sorted(finder.find(turned), key=lambda one: one.xy[:, 0].mean() * sign)
+            for turned, sign in ((image, 1), (np.ascontiguousarray(image[::-1, ::-1]), -1))
+        )
+        assert len(expected) == len(found) == n_people
+        for one, other in zip(expected, found, strict=True):
+            sure = (one.score > 0.4) & (other.score > 0.4)
+            assert sure.sum() > 8 and np.abs(1 - other.xy - one.xy)[sure].mean() < 0.02
+            assert np.array_equal(other.xyz[:, :2], other.xy)
+    assert net.find(np.ascontiguousarray(frames("clean_and_jerk.mp4", 1)[0][::-1, ::-1])) == []
