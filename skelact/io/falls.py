@@ -75,7 +75,8 @@ def read_up_fall(path: str | Path, notes: Notes | None = None) -> Skeleton:
     if frames is not None and notes is not None:
         notes.append(
             f"{where}: the rows are not in the order of time but in that of the frames' names as text: 1, 10, 100, "
-            f"101, ... ({(frames < 100).sum()} of frames 1 to 99, and 100 to {frames.max()}); the labels follow the rows"
+            f"101, ... ({(frames < 100).sum()} of frames 1 to 99, and 100 to {frames.max()}); the labels follow the "
+            "rows"
         )
     return Skeleton(xyz, score, "pose33", UP_FALL_FPS, "image", label, stem, info, frame_labels=phases)
 

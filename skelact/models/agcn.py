@@ -17,7 +17,7 @@ from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
 from skelact.nn.graph import SkeletonGraph
 from skelact.nn.initialise import initialise_fan_out
-from skelact.nn.spatial.adaptive import AdaptiveGraphConv
+from skelact.nn.spatial.adaptive import AdaptiveGraphConv, FrameAdaptiveGraphConv
 from skelact.nn.stc_attention import JointFrameChannelAttention
 from skelact.nn.temporal.conv import TemporalConv
 
@@ -38,6 +38,8 @@ class AGCN(GraphModel):
         attention: AAGCN's attention to joints, frames and channels.
         padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
         norm_people: 1; more only for published weights (see `JointNorm`).
+        frame_topology: the data-dependent adjacency is of each frame, not of the clip, so that the network runs frame
+            by frame (see `skelact.models.continual`).
 
     Raises:
         ConfigError: for invalid settings.
@@ -57,6 +59,7 @@ class AGCN(GraphModel):
         attention: bool = False,
         padded_people: int = 0,
         norm_people: int = 1,
+        frame_topology: bool = False,
     ) -> None:
         if not channels or min(channels) < 1:
             raise ConfigError(f"AGCN needs channels of at least 1, got channels={channels}")
@@ -68,7 +71,7 @@ class AGCN(GraphModel):
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
             stride = 2 if i in stride_blocks else 1
             block = Block(
-                AdaptiveGraphConv(c, d, graph, gated=gated),
+                (FrameAdaptiveGraphConv if frame_topology else AdaptiveGraphConv)(c, d, graph, gated=gated),
                 TemporalConv(d, d, kernel, stride),
                 c,
                 d,
@@ -102,6 +105,7 @@ class AGCNSettings(NetworkSettings):
     dropout: float = 0.0
     padded_people: int = 0
     norm_people: int = 1
+    frame_topology: bool = False
 
 
 @dataclass

@@ -16,7 +16,7 @@ from skelact.models.base import GraphModel
 from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
 from skelact.nn.initialise import initialise_fan_out
-from skelact.nn.spatial.channelwise import ChannelwiseGraphConv
+from skelact.nn.spatial.channelwise import ChannelwiseGraphConv, FrameChannelwiseGraphConv
 from skelact.nn.temporal.multibranch import MultiBranchConv
 
 
@@ -34,6 +34,8 @@ class CTRGCN(GraphModel):
         dropout: in every block after the first.
         padded_people: 0, or the people per clip of published weights (see `SkeletonModel`).
         norm_people: 1; more only for published weights (see `JointNorm`).
+        frame_topology: topologies are refined by each frame, not by the clip, so that the network runs frame by frame
+            (see `skelact.models.continual`).
 
     Raises:
         ConfigError: for invalid settings.
@@ -51,6 +53,7 @@ class CTRGCN(GraphModel):
         dropout: float = 0.0,
         padded_people: int = 0,
         norm_people: int = 1,
+        frame_topology: bool = False,
     ) -> None:
         if not channels or min(channels) < 1:
             raise ConfigError(f"CTR-GCN needs channels of at least 1, got channels={channels}")
@@ -58,7 +61,7 @@ class CTRGCN(GraphModel):
         blocks = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
             stride = 2 if i in stride_blocks else 1
-            spatial = ChannelwiseGraphConv(c, d, adjacency)
+            spatial = (FrameChannelwiseGraphConv if frame_topology else ChannelwiseGraphConv)(c, d, adjacency)
             temporal = MultiBranchConv(d, stride, kernels, transform=False)
             initialise_fan_out(temporal)
             block = Block(
@@ -95,3 +98,4 @@ class CTRGCNSettings(NetworkSettings):
     dropout: float = 0.0
     padded_people: int = 0
     norm_people: int = 1
+    frame_topology: bool = False

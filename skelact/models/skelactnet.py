@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, choices
 from skelact.layouts import SkeletonLayout, get_layout, partition
 from skelact.models.base import GraphModel
 from skelact.models.settings import NetworkSettings
 from skelact.nn.block import Block
 from skelact.nn.dropout import ChannelDropout
 from skelact.nn.spatial.heads import HeadGraphConv
+from skelact.nn.temporal.attention import CausalAttention
 from skelact.nn.temporal.split import SplitConv
+
+TEMPORAL = ("conv", "attention")
 
 
 class SkelactNet(GraphModel):
@@ -35,6 +38,8 @@ class SkelactNet(GraphModel):
         dilations, kernel: see `SplitConv`.
         dropout: spatial dropout of channels, in every block after the first.
         causal: receptive fields end at the current frame.
+        temporal: ``conv``, or ``attention`` of each joint to its own last frames, which needs ``causal``.
+        window: frames that attention sees.
 
     Raises:
         ConfigError: for invalid settings.
@@ -54,6 +59,8 @@ class SkelactNet(GraphModel):
         kernel: int = 5,
         dropout: float = 0.1,
         causal: bool = False,
+        temporal: str = "conv",
+        window: int = 16,
     ) -> None:
         if not channels or min(channels) < 1:
             raise ConfigError(f"SkelactNet needs channels of at least 1, got channels={tuple(channels)}")
@@ -62,6 +69,10 @@ class SkelactNet(GraphModel):
             raise ConfigError(
                 "topology clip refines by the whole clip, which is not causal; use frame or learned"
             )
+        if temporal not in TEMPORAL:
+            raise ConfigError(choices(temporal, TEMPORAL, "temporal module"))
+        if temporal == "attention" and not causal:
+            raise ConfigError("temporal attention sees earlier frames alone: set causal to true")
         adjacency = partition(get_layout(layout), "self_inward_outward")
         blocks = []
         for i, (c, d) in enumerate(pairwise([channels_in, *channels])):
@@ -69,7 +80,9 @@ class SkelactNet(GraphModel):
             blocks.append(
                 Block(
                     HeadGraphConv(c, d, adjacency, n_heads, topology, rank),
-                    SplitConv(d, stride, dilations, kernel, causal),
+                    SplitConv(d, stride, dilations, kernel, causal)
+                    if temporal == "conv"
+                    else CausalAttention(d, stride, n_heads, window),
                     c,
                     d,
                     stride,
@@ -98,3 +111,5 @@ class SkelactNetSettings(NetworkSettings):
     kernel: int = 5
     dropout: float = 0.1
     causal: bool = False
+    temporal: Literal["conv", "attention"] = "conv"
+    window: int = 16

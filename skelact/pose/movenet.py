@@ -109,9 +109,9 @@ class MoveNetFinder:
     """MoveNet as a `Finder` (see `skelact.pose.search`), with a second look for people near the camera and a third for
     people upside down.
 
-    Whoever fills the picture, or is cut off by its border, is found when the picture is seen with a black border; whoever
-    hangs, or lies with the head towards the camera, when it is turned by half a turn. That is done where nobody was
-    found, or not surely.
+    Whoever fills the picture, or is cut off by its border, is found when the picture is seen with a black border;
+    whoever hangs, or lies with the head towards the camera, when it is turned by half a turn. That is done where nobody
+    was found, or not surely.
 
     Args:
         size, min_score, model: see `MoveNet`.

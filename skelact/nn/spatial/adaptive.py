@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -79,3 +80,19 @@ class AdaptiveGraphConv(nn.Module):
         parts = (matrix @ x.permute(1, 0, 2, 3).reshape(p, v, t * c)).view(p, k, v, t, c)
         joined = parts.permute(2, 0, 3, 1, 4).reshape(v, p, t, k * c)
         return functional.linear(joined, self.weight.reshape(k * c, d).T, self.bias.sum(0))
+
+
+class FrameAdaptiveGraphConv(AdaptiveGraphConv):
+    """The same with a data-dependent adjacency of every frame alone, which is causal; the weights are the same.
+
+    Source: Hedegaard, Heidari and Iosifidis, Pattern Recognition 2023 (CoA-GCN).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return by_frame(super().forward, x)
+
+
+def by_frame(module: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """A module on ``[V, P, T, C]`` applied to every frame alone, as if each were a clip."""
+    v, p, t, c = x.shape
+    return module(x.reshape(v, p * t, 1, c)).view(v, p, t, -1)

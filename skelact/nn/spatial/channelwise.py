@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from skelact.nn.spatial.adaptive import by_frame
+
 
 class ChannelwiseGraphConv(nn.Module):
     """Graph convolution with a topology per channel: shared topologies refined by the input.
@@ -78,6 +80,13 @@ class ChannelwiseGraphConv(nn.Module):
         values = functional.linear(x, weight, bias).view(v, p, t, k, d).permute(3, 4, 1, 0, 2)
         out = (topology @ values.to(topology.dtype)).sum(0)  # [D, P, V, T]
         return out.permute(2, 1, 3, 0).contiguous()
+
+
+class FrameChannelwiseGraphConv(ChannelwiseGraphConv):
+    """The same with q and r of every frame alone instead of means over time: causal, with the same weights."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return by_frame(super().forward, x)
 
 
 def pairwise_differences(first: Tensor, second: Tensor) -> Tensor:
