@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from skelact.errors import ConfigError
 from skelact.models.base import GraphModel, SkeletonModel
 from skelact.models.sequence import RecurrentNet
-from skelact.nn.continual.block import BlockStage, why_not
-from skelact.nn.continual.stage import Frame, State, clone
+from skelact.nn.block import Block
+from skelact.nn.continual import BlockStage, Frame, State, clone, why_not
+from skelact.nn.modules import Modules
+from skelact.nn.norm import JointNorm
 
 
 class MeanRing(nn.Module):
@@ -33,28 +35,25 @@ class MeanRing(nn.Module):
 
     def start(self, n_people: int, like: Tensor) -> State:
         """The state of people who have not been seen yet."""
-        count = torch.zeros(n_people, dtype=torch.int64, device=like.device)
-        rows = max(1, self.length)
         dtype = like.dtype if self.length else torch.float64  # a sum that goes on for days
-        return {
-            "mean.ring": torch.zeros(n_people, rows, self.channels, dtype=dtype, device=like.device),
-            "mean.count": count,
-        }
+        ring = torch.zeros(n_people, max(1, self.length), self.channels, dtype=dtype, device=like.device)
+        return {"mean": ring, "averaged": torch.zeros(n_people, dtype=torch.int64)}
 
     def push(self, x: Tensor, rows: Tensor, state: State) -> None:
-        """Write features ``[P, D]``."""
-        count = state["mean.count"][rows]
+        """Write features ``[P, D]`` of the people ``rows [P]``."""
+        counts = state["averaged"][rows]
         if self.length:
-            state["mean.ring"][rows, count % self.length] = x
+            state["mean"][rows.to(x.device), (counts % self.length).to(x.device)] = x
         else:
-            state["mean.ring"][rows, 0] += x.double()
-        state["mean.count"][rows] = count + 1
+            state["mean"][rows.to(x.device), 0] += x.double()
+        state["averaged"][rows] = counts + 1
 
     def mean(self, state: State, like: Tensor) -> Tensor:
         """``[P, D]``; not a number where nothing was written yet."""
-        count = state["mean.count"]
+        count = state["averaged"]
         n = count.clamp_max(self.length) if self.length else count
-        return (state["mean.ring"].sum(1) / n[:, None].to(state["mean.ring"].dtype)).to(like.dtype)
+        ring = state["mean"]
+        return (ring.sum(1) / n[:, None].to(ring)).to(like.dtype)
 
 
 class ContinualNetwork(nn.Module):
@@ -71,24 +70,32 @@ class ContinualNetwork(nn.Module):
         window: input frames whose features are averaged; 0: all since a person began.
     """
 
-    delay: int  # input frames
-    stride: int  # input frames from one output to the next
+    delay = 0  # input frames
+    stride = 1  # input frames from one output to the next
+    mean: MeanRing
 
     def __init__(self, model: SkeletonModel, window: int = 0) -> None:
         super().__init__()
         if window < 0:
             raise ConfigError(f"the window must be 0 (everything) or a number of frames, got {window}")
         self.layout, self.channels_in, self.n_classes = model.layout, model.channels_in, model.n_classes
-        self.norm, self.head, self.window = model.norm, model.head, window
+        self.head, self.window = model.head, window
+        assert isinstance(model.norm, JointNorm)
+        scale, shift = model.norm.joint_affine(len(model.layout))
+        self.register_buffer("scale", scale.detach().reshape(len(model.layout), -1).clone())
+        self.register_buffer("shift", shift.detach().reshape(len(model.layout), -1).clone())
+        self.scale: Tensor
+        self.shift: Tensor
 
     def begin(self, n_people: int = 1) -> State:
         """The state of people who have not been seen yet: tensors whose first axis is the person.
 
         It can be cut and joined along that axis (`skelact.nn.continual.take`, `join`), saved and loaded.
         """
-        raise NotImplementedError
+        state = self.mean.start(n_people, self.head.weight)
+        return {**state, "frames": torch.zeros(n_people, dtype=torch.int64)}
 
-    def advance(self, frame: Frame, state: State) -> None:
+    def advance(self, x: Tensor, state: State, present: Tensor | None, last: list[int] | None) -> None:
         """Take the normalised input ``[P, V, C]`` of a frame."""
         raise NotImplementedError
 
@@ -106,7 +113,7 @@ class ContinualNetwork(nn.Module):
         Raises:
             ConfigError: if people, joints or channels are not those of the state or the network.
         """
-        n_people = len(state["mean.count"])
+        n_people = len(state["frames"])
         if x.shape != (n_people, len(self.layout), self.channels_in):
             raise ConfigError(
                 f"this state and network take [{n_people} people, {len(self.layout)} joints ({self.layout.name}), "
@@ -116,12 +123,11 @@ class ContinualNetwork(nn.Module):
         if score is not None:
             x = x * (score > 0)[..., None].to(x.dtype)
             present = (score > 0).any(1)
-        x = self.norm(x[:, None])[:, 0]
+        x = torch.addcmul(self.shift, x, self.scale)
         if present is not None:
             x = x * present[:, None, None].to(x.dtype)
-        rows = torch.arange(n_people, device=x.device)
-        state["present"] = torch.ones_like(rows, dtype=torch.bool) if present is None else present
-        self.advance(Frame(x, rows, torch.ones_like(rows, dtype=torch.bool)), state)
+        self.advance(x, state, present, None)
+        state["frames"] += 1
         return self.logits(state)
 
     def logits(self, state: State) -> Tensor:
@@ -130,7 +136,15 @@ class ContinualNetwork(nn.Module):
 
     def finish(self, state: State) -> Tensor:
         """The logits ``[P, n_classes]`` of a clip that ends here; the state stays as it is."""
-        raise NotImplementedError
+        if not self.delay:
+            return self.logits(state)
+        state = clone(state)
+        last = state["frames"].tolist()
+        padding = self.shift.new_zeros(len(last), *self.shift.shape)
+        for _ in range(self.delay):
+            self.advance(padding, state, None, last)
+            state["frames"] += 1
+        return self.logits(state)
 
 
 class ContinualGraphNetwork(ContinualNetwork):
@@ -138,53 +152,38 @@ class ContinualGraphNetwork(ContinualNetwork):
 
     def __init__(self, model: GraphModel, window: int = 0) -> None:
         super().__init__(model, window)
-        self.nodes = model.nodes
-        self.blocks = nn.ModuleList(BlockStage(f"blocks.{i}", b) for i, b in enumerate(model.blocks))
-        self.stride, self.delay = 1, 0
+        self.nodes, self.has_own_nodes = model.nodes, type(model).nodes is not GraphModel.nodes
+        blocks = enumerate(model.blocks)
+        self.blocks = Modules(BlockStage(f"blocks.{i}", b) for i, b in blocks if isinstance(b, Block))
         for block in self.blocks:
-            assert isinstance(block, BlockStage)
             self.delay += block.delay * self.stride
             self.stride *= block.stride
         self.mean = MeanRing(math.ceil(window / self.stride), model.n_features)
 
     def begin(self, n_people: int = 1) -> State:
-        like = self.head.weight
-        n_joints = self.nodes(like.new_zeros(1, 1, len(self.layout), self.channels_in)).shape[0]
-        state = self.mean.start(n_people, like)
+        state = super().begin(n_people)
+        n_joints = len(self.nodes(self.shift.new_zeros(1, 1, *self.shift.shape)))
         for block in self.blocks:
-            state |= block.start(n_people, n_joints, like)
-        state["present"] = torch.ones(n_people, dtype=torch.bool, device=like.device)
+            state |= block.start(n_people, n_joints, self.shift)
         return state
 
-    def advance(self, frame: Frame, state: State) -> None:
-        nodes = self.nodes(frame.x[:, None])  # [V, P, 1, C]
-        self._through(frame.having(nodes[:, :, 0].transpose(0, 1)), state)
-
-    def _through(self, frame: Frame, state: State) -> None:
+    def advance(self, x: Tensor, state: State, present: Tensor | None, last: list[int] | None) -> None:
+        if self.has_own_nodes:
+            x = self.nodes(x[:, None])[:, :, 0].transpose(0, 1)
+        frame = Frame(x, None, state["frames"].tolist(), last)
         for block in self.blocks:
             frame = block.step(frame, state)
-            if not len(frame.rows):
+            if frame is None:
                 return
-        who = frame.valid.nonzero()[:, 0]
-        self.mean.push(frame.x[who].mean(1), frame.rows[who], state)
-
-    def finish(self, state: State) -> Tensor:
-        state = clone(state)
-        n_people = len(state["mean.count"])
-        rows = torch.arange(n_people, device=self.head.weight.device)
-        like = self.nodes(self.head.weight.new_zeros(n_people, 1, len(self.layout), self.channels_in))
-        ended = Frame(
-            torch.zeros_like(like[:, :, 0].transpose(0, 1)), rows, torch.zeros_like(rows, dtype=torch.bool)
-        )
-        for _ in range(self.delay):
-            self._through(ended, state)
-        return self.logits(state)
+        x, valid = frame.x.mean(1), frame.valid
+        rows = torch.arange(len(x)) if frame.rows is None else frame.rows.cpu()
+        if valid is not None:
+            x, rows = x[valid], rows[valid.cpu()]
+        self.mean.push(x, rows, state)
 
 
 class ContinualRecurrentNetwork(ContinualNetwork):
     """See `ContinualNetwork`; the state is the cells'."""
-
-    delay, stride = 0, 1
 
     def __init__(self, model: RecurrentNet, window: int = 0) -> None:
         super().__init__(model, window)
@@ -192,24 +191,19 @@ class ContinualRecurrentNetwork(ContinualNetwork):
         self.mean = MeanRing(window, model.n_features)
 
     def begin(self, n_people: int = 1) -> State:
-        like = self.head.weight
-        state = self.mean.start(n_people, like)
+        state = super().begin(n_people)
         for name in ("hidden", "memory") if isinstance(self.cell, nn.LSTM) else ("hidden",):
-            state[name] = like.new_zeros(n_people, self.cell.num_layers, self.cell.hidden_size)
-        state["present"] = torch.ones(n_people, dtype=torch.bool, device=like.device)
+            state[name] = self.shift.new_zeros(n_people, self.cell.num_layers, self.cell.hidden_size)
         return state
 
-    def advance(self, frame: Frame, state: State) -> None:
+    def advance(self, x: Tensor, state: State, present: Tensor | None, last: list[int] | None) -> None:
         names = [name for name in ("hidden", "memory") if name in state]
         before = tuple(state[name].transpose(0, 1).contiguous() for name in names)
-        out, after = self.cell(frame.x.flatten(1)[:, None], before if len(names) > 1 else before[0])
+        out, after = self.cell(x.flatten(1)[:, None], before if len(names) > 1 else before[0])
         for name, value in zip(names, after if len(names) > 1 else (after,), strict=True):
             state[name] = value.transpose(0, 1).contiguous()
-        who = state["present"].nonzero()[:, 0]  # the mean is over the frames in which a person exists
-        self.mean.push(out[who, 0], who, state)
-
-    def finish(self, state: State) -> Tensor:
-        return self.logits(state)
+        rows = torch.arange(len(x)) if present is None else present.cpu().nonzero()[:, 0]
+        self.mean.push(out[rows.to(x.device), 0], rows, state)  # over the frames in which a person exists
 
 
 def why_not_continual(model: nn.Module) -> str:

@@ -184,8 +184,8 @@ def test_states_are_saved_and_float32_is_close(name: str, settings: dict, tmp_pa
 def test_a_sum_that_goes_on_is_kept_exactly() -> None:
     model = make("gru", CAUSAL["gru"], torch.float32)
     form = continual_form(model)
-    assert form.begin()["mean.ring"].dtype == torch.float64
-    assert continual_form(model, window=4).begin(3)["mean.ring"].shape == (3, 4, 8)
+    assert form.begin()["mean"].dtype == torch.float64
+    assert continual_form(model, window=4).begin(3)["mean"].shape == (3, 4, 8)
 
 
 def test_what_cannot_run_so_says_why() -> None:

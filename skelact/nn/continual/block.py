@@ -5,9 +5,10 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from skelact.nn.block import Block
+from skelact.nn.continual.affine import FoldedLinear
 from skelact.nn.continual.spatial import looks_at_frames, make_spatial
-from skelact.nn.continual.stage import Frame, Stage, State
-from skelact.nn.continual.temporal import TEMPORAL, TemporalStage, normalised
+from skelact.nn.continual.stage import Frame, Stage, State, read_one
+from skelact.nn.continual.temporal import TEMPORAL, TemporalStage
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.temporal.conv import PointConv
 
@@ -16,14 +17,14 @@ class BlockStage(nn.Module):
     """A block that takes a frame and gives the clip block's output for the centre of its receptive field.
 
     Args:
-        name: of its tensors in the state.
+        name: of its rings in the state.
         block: see `why_not` for what it may consist of.
     """
 
     def __init__(self, name: str, block: Block) -> None:
         super().__init__()
         first = block.spatial
-        self.first: TemporalStage | nn.Module
+        self.first: nn.Module
         if type(first) in TEMPORAL:
             self.first = TEMPORAL[type(first)](f"{name}.first", first, block.spatial_norm)
         else:
@@ -31,67 +32,61 @@ class BlockStage(nn.Module):
         self.second = TEMPORAL[type(block.temporal)](f"{name}.second", block.temporal, block.temporal_norm)
         ahead = self.first.delay if isinstance(self.first, TemporalStage) else 0
         self.delay, self.stride = ahead + self.second.delay, self.second.stride
-        self.channels_in, self.channels_out = block.channels_in, block.channels_out
+        self.channels_in = block.channels_in
         self.inner = make_shortcut(block.inner_residual) if block.inner else None
         self.outer = make_shortcut(block.residual) if block.outer else None
         # the block's own input, as far back as the residuals need it
-        self.past = Stage(f"{name}.past", self.delay, self.delay, 1)
+        self.past = Stage(f"{name}.past", self.delay, self.delay, self.stride)
+        self.keeps = self.delay > 0 and (self.outer is not None or self.inner is not None)
 
     def start(self, n_people: int, n_joints: int, like: Tensor) -> State:
         """The state of people who have not been seen yet."""
         state = self.second.start(n_people, n_joints, like)
         if isinstance(self.first, TemporalStage):
             state |= self.first.start(n_people, n_joints, like)
-        if self.outer is not None or self.inner is not None:
+        if self.keeps:
             state |= self.past.begin(n_people, n_joints, self.channels_in, like)
         return state
 
-    def step(self, frame: Frame, state: State) -> Frame:
+    def step(self, frame: Frame, state: State) -> Frame | None:
         """Take a frame ``[P, V, C]``; returns ``[P', V, D]`` of those for whom there is an output."""
-        kept = self.outer is not None or self.inner is not None
-        if kept:
+        if self.keeps:
             self.past.push(frame, state)
+        inner = frame.x
         if isinstance(self.first, TemporalStage):
-            mixed, _, centre = self.first.step(frame, state)
-            x = mixed.x
-            if not len(x):
-                return self._nothing(mixed, frame)
-            if self.inner is not None:
-                x = x + self.inner(self.past.read(mixed.rows, centre[:, None], state)[:, 0])
+            mixed = self.first.step(frame, state)
+            if mixed is None:
+                return None
+            if self.inner is not None and self.first.delay:
+                inner = self._input(mixed, 1, state)
         else:
-            mixed, x = frame, self.first(frame.x)
-            if self.inner is not None:
-                x = x + self.inner(frame.x)
-        out, _, centre = self.second.step(mixed.having(x.relu()), state)
+            mixed = frame.having(self.first(frame.x))
+        x = mixed.x if self.inner is None else mixed.x + self.inner(inner)
+        out = self.second.step(mixed.having(x.relu()), state)
+        if out is None:
+            return None
         x = out.x
-        if not len(out.rows):
-            return self._nothing(out, frame)
         if self.outer is not None:
-            x = x + self.outer(self.past.read(out.rows, centre[:, None], state)[:, 0])
+            if self.delay:
+                x = x + self.outer(self._input(out, self.stride, state))
+            else:
+                there = self.past.due(frame)
+                assert there is not None
+                x = x + self.outer(there.x)
         return out.having(x.relu())
 
-    def _nothing(self, out: Frame, frame: Frame) -> Frame:
-        return out.having(frame.x.new_zeros(0, frame.x.shape[1], self.channels_out))
-
-
-class Shortcut(nn.Module):
-    """A residual's 1×1 convolution and norm, on the frames that are left by the stride."""
-
-    def __init__(self, point: PointConv, norm: ChannelNorm) -> None:
-        super().__init__()
-        self.point, self.norm = point, norm
-
-    def forward(self, x: Tensor) -> Tensor:
-        return normalised(nn.functional.linear(x, self.point.weight, self.point.bias), self.norm)
+    def _input(self, out: Frame, stride: int, state: State) -> Tensor:
+        """The block's input at the centres of those for whom a part of it has an output."""
+        return read_one(state[self.past.name], out, [n * stride for n in out.numbers])
 
 
 def make_shortcut(residual: nn.Module | None) -> nn.Module:
-    """What a residual does to single frames ``[P, V, C]``."""
+    """What a residual does to single frames ``[P, V, C]``, the stride's apart."""
     if residual is None:
         return nn.Identity()
     point, norm = residual.children()
     assert isinstance(point, PointConv) and isinstance(norm, ChannelNorm)
-    return Shortcut(point, norm)
+    return FoldedLinear(point, norm)
 
 
 def why_not(block: nn.Module) -> str:

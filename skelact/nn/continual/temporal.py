@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skelact.nn.continual.stage import Frame, Stage, State
+from skelact.nn.continual.affine import Affine, FoldedLinear
+from skelact.nn.continual.stage import Frame, Stage, State, read_one
+from skelact.nn.modules import Modules
 from skelact.nn.norm import ChannelNorm, scale_shift
 from skelact.nn.temporal.attention import CausalAttention
 from skelact.nn.temporal.conv import TemporalConv
@@ -18,7 +19,7 @@ from skelact.nn.temporal.split import SplitConv
 
 
 class TemporalStage(Stage):
-    """Base: the frames ``x [P, V, C]`` are prepared one by one, kept, and mixed over time.
+    """Base: frames ``[P, V, C]`` are prepared one by one, kept, and mixed over time.
 
     Args:
         name, reach, delay, stride: see `Stage`.
@@ -40,18 +41,16 @@ class TemporalStage(Stage):
         """What is kept of a frame ``[P, V, C]``."""
         return x
 
-    def mix(self, rows: Tensor, newest: Tensor, state: State) -> Tensor:
-        """The output ``[P, V, D]`` when the newest frame's number is ``newest [P]``."""
+    def mix(self, out: Frame, state: State) -> Tensor:
+        """The output ``[P, V, D]`` of those whom `due` names."""
         raise NotImplementedError
 
-    def step(self, frame: Frame, state: State) -> tuple[Frame, Tensor, Tensor]:
-        """Take a frame; returns the output's, the indices within the frame of whom it is of, and their centres."""
-        number = self.push(frame.having(self.prepare(frame.x)), state)
-        who, centre, valid = self.due(number, frame, state)
-        rows = frame.rows[who]
-        if not len(who):
-            return Frame(frame.x[:0], rows, valid), who, centre
-        return Frame(self.mix(rows, number[who], state), rows, valid), who, centre
+    def step(self, frame: Frame, state: State) -> Frame | None:
+        """Take a frame; returns the output's, of those for whom there is one."""
+        frame = frame.having(self.prepare(frame.x))
+        self.push(frame, state)
+        out = self.due(frame)
+        return None if out is None else out.having(self.mix(out, state))
 
 
 class ConvStage(TemporalStage):
@@ -62,28 +61,20 @@ class ConvStage(TemporalStage):
         reach = (kernel - 1) * dilation
         super().__init__(name, reach, 0 if conv.before else reach // 2, conv.stride[1], conv.in_channels)
         weight, bias = conv_matrix(conv)
-        scale, shift = scale_shift(norm, weight)
-        self.weight = nn.Parameter(weight * scale, requires_grad=False)
-        self.bias = nn.Parameter(bias * scale + shift, requires_grad=False)
-        self.register_buffer("back", torch.arange(kernel - 1, -1, -1) * dilation, persistent=False)
+        scale, shift = (v.detach() for v in scale_shift(norm, weight))
+        self.register_buffer("weight", weight * scale)
+        self.register_buffer("bias", bias * scale + shift)
+        self.register_buffer("back", torch.arange(kernel - 1, -1, -1) * dilation)
+        self.weight: Tensor
+        self.bias: Tensor
         self.back: Tensor
 
-    def mix(self, rows: Tensor, newest: Tensor, state: State) -> Tensor:
-        taps = self.read(rows, newest[:, None] - self.back, state)
-        return mix_taps(taps, self.weight, self.bias)
-
-
-class Branch(NamedTuple):
-    """A convolution of some channels of what is kept."""
-
-    channels: slice
-    back: Tensor  # [K] frames before the newest
-    weight: Tensor
-    bias: Tensor
+    def mix(self, out: Frame, state: State) -> Tensor:
+        return mix_taps(self.read(out, self.back, state), self.weight, self.bias)
 
 
 class BranchesStage(TemporalStage):
-    """Groups of channels, each convolved over other frames, the last ones pooled or passed through.
+    """Groups of channels, each convolved over other frames; the last ones are pooled or passed through.
 
     Args:
         name: see `Stage`.
@@ -107,31 +98,35 @@ class BranchesStage(TemporalStage):
         ]
         reach = max([delay + least, *(int(back.max()) for back in backs)])
         super().__init__(name, reach, delay, stride, sum(widths) + others, extra_joints)
-        self.weights = nn.ParameterList()
+        self.branches = Modules(_Branch(conv, back) for conv, back in zip(convs, backs, strict=True))
         self.slices: list[slice] = []
         first = 0
-        for i, (conv, width, back) in enumerate(zip(convs, widths, backs, strict=True)):
-            weight, bias = conv_matrix(conv)
-            self.weights += [
-                nn.Parameter(weight, requires_grad=False),
-                nn.Parameter(bias, requires_grad=False),
-            ]
-            self.register_buffer(f"back_{i}", back, persistent=False)
+        for width in widths:
             self.slices.append(slice(first, first + width))
             first += width
         self.rest = slice(first, first + others)
 
-    def branches(self, rows: Tensor, newest: Tensor, state: State) -> list[Tensor]:
-        """The convolved groups of channels, each ``[P, V, D]``."""
-        out = []
-        for i, channels in enumerate(self.slices):
-            taps = self.read(rows, newest[:, None] - getattr(self, f"back_{i}"), state, channels)
-            out.append(mix_taps(taps, self.weights[2 * i], self.weights[2 * i + 1]))
-        return out
-
-    def centre_frame(self, rows: Tensor, newest: Tensor, state: State, channels: slice) -> Tensor:
+    def centre(self, out: Frame, state: State, channels: slice) -> Tensor:
         """Some channels of the centre's frame, ``[P, V, C]``."""
-        return self.read(rows, newest[:, None] - self.delay, state, channels)[:, 0]
+        return read_one(state[self.name][..., channels], out, [n * self.stride for n in out.numbers])
+
+    def convolve(self, out: Frame, state: State) -> list[Tensor]:
+        """The convolved groups of channels, each ``[P, V, D]``."""
+        found = []
+        for branch, channels in zip(self.branches, self.slices, strict=True):
+            found.append(mix_taps(self.read(out, branch.back, state, channels), branch.weight, branch.bias))
+        return found
+
+
+class _Branch(nn.Module):
+    def __init__(self, conv: TemporalConv, back: Tensor) -> None:
+        super().__init__()
+        weight, bias = conv_matrix(conv)
+        for name, value in (("weight", weight), ("bias", bias), ("back", back)):
+            self.register_buffer(name, value.clone())
+        self.weight: Tensor
+        self.bias: Tensor
+        self.back: Tensor
 
 
 class SplitStage(BranchesStage):
@@ -139,15 +134,14 @@ class SplitStage(BranchesStage):
 
     def __init__(self, name: str, module: SplitConv, norm: ChannelNorm | None = None) -> None:
         super().__init__(name, list(module.convs), module.widths[:-1], module.widths[-1], module.stride)
-        self.first = folded_linear(module.mix, module.norm)
-        self.norm = norm
+        self.first, self.norm = FoldedLinear(module.mix, module.norm), Affine(norm)
 
     def prepare(self, x: Tensor) -> Tensor:
         return self.first(x).relu_()
 
-    def mix(self, rows: Tensor, newest: Tensor, state: State) -> Tensor:
-        rest = self.centre_frame(rows, newest, state, self.rest)
-        return normalised(torch.cat([*self.branches(rows, newest, state), rest], -1), self.norm)
+    def mix(self, out: Frame, state: State) -> Tensor:
+        rest = self.centre(out, state, self.rest)
+        return self.norm(torch.cat([*self.convolve(out, state), rest], -1))
 
 
 class MultiBranchStage(BranchesStage):
@@ -159,31 +153,34 @@ class MultiBranchStage(BranchesStage):
             name, list(module.convs), narrow[:-1], narrow[-1] + passed, module.stride, least=1,
             extra_joints=0 if module.joint_mean is None else 1,
         )  # fmt: skip
-        self.module, self.norm, self.n_passed = module, norm, passed
+        self.point, self.narrow, self.n_passed = FoldedLinear(module.point), Affine(module.norm), passed
+        self.joint_mean = None if module.joint_mean is None else module.joint_mean.detach()
+        self.transform = None
+        if module.transform is not None and module.transform_norm is not None:
+            self.transform = nn.Sequential(
+                Affine(module.transform_norm), nn.ReLU(), FoldedLinear(module.transform)
+            )
+        self.norm = Affine(norm)
         self.peaks = slice(self.rest.start, self.rest.stop - passed)
         self.passed = slice(self.rest.stop - passed, self.rest.stop)
-        self.register_buffer("around", torch.tensor([-1, 0, 1]), persistent=False)
+        self.register_buffer("around", self.delay + torch.tensor([1, 0, -1]))
         self.around: Tensor
 
     def prepare(self, x: Tensor) -> Tensor:
-        if self.module.joint_mean is not None:
+        if self.joint_mean is not None:
             x = torch.cat([x, x.mean(1, keepdim=True)], 1)
-        mixed = functional.linear(x, self.module.point.weight, self.module.point.bias)
+        mixed = self.point(x)
         narrow, passed = mixed.split([mixed.shape[-1] - self.n_passed, self.n_passed], -1)
-        return torch.cat([normalised(narrow, self.module.norm).relu(), passed], -1)
+        return torch.cat([self.narrow(narrow).relu(), passed], -1)
 
-    def mix(self, rows: Tensor, newest: Tensor, state: State) -> Tensor:
-        centre = newest[:, None] - self.delay
-        out = self.branches(rows, newest, state)
-        out.append(self.read(rows, centre + self.around, state, self.peaks).amax(1))
-        out.append(self.centre_frame(rows, newest, state, self.passed))
-        x = torch.cat(out, -1)
-        module = self.module
-        if module.joint_mean is not None:
-            x = torch.addcmul(x[:, :-1], x[:, -1:], module.joint_mean.to(x.dtype)[:, None])
-        if module.transform is not None and module.transform_norm is not None:
-            x = module.transform(normalised(x, module.transform_norm).relu())
-        return normalised(x, self.norm)
+    def mix(self, out: Frame, state: State) -> Tensor:
+        found = self.convolve(out, state)
+        found.append(self.read(out, self.around, state, self.peaks).amax(1))
+        found.append(self.centre(out, state, self.passed))
+        x = torch.cat(found, -1)
+        if self.joint_mean is not None:
+            x = torch.addcmul(x[:, :-1], x[:, -1:], self.joint_mean.to(x)[:, None])
+        return self.norm(x if self.transform is None else self.transform(x))
 
 
 class AttentionStage(TemporalStage):
@@ -191,22 +188,22 @@ class AttentionStage(TemporalStage):
 
     def __init__(self, name: str, module: CausalAttention, norm: ChannelNorm | None = None) -> None:
         super().__init__(name, module.window - 1, 0, module.stride, 3 * module.channels)
-        self.module, self.norm = module, norm
-        self.register_buffer("back", torch.arange(module.window - 1, -1, -1), persistent=False)
+        self.module, self.norm = module, Affine(norm)
+        self.register_buffer("back", torch.arange(module.window - 1, -1, -1))
         self.back: Tensor
 
     def prepare(self, x: Tensor) -> Tensor:
         return self.module.project(x)
 
-    def mix(self, rows: Tensor, newest: Tensor, state: State) -> Tensor:
-        at = newest[:, None] - self.back
-        query, key, value = self.read(rows, at, state).transpose(1, 2).chunk(3, -1)  # [P, V, W, C]
-        known = (at >= 0)[:, None, None, None, :]
-        return normalised(self.module.attend(query[:, :, -1:], key, value, known)[:, :, 0], self.norm)
+    def mix(self, out: Frame, state: State) -> Tensor:
+        query, key, value = self.read(out, self.back, state).transpose(1, 2).chunk(3, -1)  # [P, V, W, C]
+        newest = torch.tensor([n * self.stride for n in out.numbers], device=self.back.device)
+        known = (newest[:, None] >= self.back)[:, None, None, None, :]
+        return self.norm(self.module.attend(query[:, :, -1:], key, value, known)[:, :, 0])
 
 
 # Temporal modules that run frame by frame, made from (name, module, the norm that follows).
-TEMPORAL: dict[type[nn.Module], type[TemporalStage]] = {
+TEMPORAL: dict[type[nn.Module], Callable[..., TemporalStage]] = {
     TemporalConv: ConvStage,
     SplitConv: SplitStage,
     MultiBranchConv: MultiBranchStage,
@@ -225,21 +222,4 @@ def mix_taps(taps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Frames ``[P, K, V, C]`` mixed by ``[K * C, D]``: ``[P, V, D]``."""
     p, k, v, c = taps.shape
     flat = taps.transpose(1, 2).reshape(p * v, k * c)
-    return torch.addmm(bias, flat, weight).view(p, v, -1)
-
-
-def folded_linear(linear: nn.Linear, norm: ChannelNorm) -> nn.Linear:
-    """A 1×1 convolution with the norm that follows."""
-    scale, shift = norm.scale_shift()
-    folded = nn.Linear(linear.in_features, linear.out_features).to(linear.weight)
-    folded.weight.data = linear.weight.detach() * scale.detach()[:, None]
-    folded.bias.data = (linear.bias.detach() * scale + shift).detach()
-    return folded.requires_grad_(False)
-
-
-def normalised(x: Tensor, norm: ChannelNorm | None) -> Tensor:
-    """A norm in evaluation mode over the last axis."""
-    if norm is None:
-        return x
-    scale, shift = norm.scale_shift()
-    return torch.addcmul(shift, x, scale)
+    return functional.linear(flat, weight.T, bias).view(p, v, -1)
