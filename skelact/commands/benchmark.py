@@ -30,6 +30,7 @@ PARTS = {
     "convert": "reading NTU files (needs --files FOLDER)",
     "extract": "MediaPipe extraction (needs --video FILE)",
     "people": "who is found in videos by every estimator, frame by frame (needs --videos FOLDER)",
+    "monitor": "networks frame by frame against a window that slides",
     "ntu-scale": "training on a set of NTU-60's size (--ntu-scale)",
     "gpu": "everything that needs a GPU, in under eight minutes; by itself",
 }
@@ -45,6 +46,7 @@ HELP = """Measure speed on this machine. Figures are ratios of runs in turn; giv
   skelact benchmark convert --files nturgb+d_skeletons
   skelact benchmark extract --video clip.mp4
   skelact benchmark people --videos my_videos --out people
+  skelact benchmark monitor
   skelact benchmark --ntu-scale --seconds 60 --model ctrgcn --set ntu_like.h5
   skelact benchmark gpu --device cuda:0 --out gpu_benchmark
 
@@ -121,6 +123,7 @@ def main(arguments: list[str], ui: UI) -> int:
         "loading": False,
         "winograd": False,
         "people": False,
+        "monitor": False,
     }  # by name only: they take minutes
     if options.names and options.parts == ("people",):
         from skelact.benchmark.people import CONTESTANTS
@@ -260,6 +263,10 @@ def measure(part: str, options: Options, ui: UI, keep: Keep) -> list[dict[str, A
         if not options.videos:
             raise ConfigError("benchmark people needs real videos: --videos FOLDER")
         return _one_by_one(measure_people(options.videos, options.seconds, options.names), ui, keep)
+    if part == "monitor":
+        from skelact.benchmark.monitor import measure_continual
+
+        return _one_by_one(measure_continual(seconds), ui, keep)
     if part == "winograd":
         from skelact.benchmark.winograd import measure_winograd
 
