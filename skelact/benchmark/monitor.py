@@ -37,7 +37,7 @@ def measure_continual(seconds: float = 6.0, names: tuple[str, ...] = ()) -> Iter
 
     Returns:
         rows with ``what``, ``window`` (frames), million operations (a multiplication and an addition are two) of a
-        prediction by the clip network and of a frame of the continual one (the mean over the network's stride), how many
+        prediction by the clip network and of a frame of the continual one (a mean over the network's stride), how many
         times ``fewer``, milliseconds of the clip network as it is written, of its inference form, and of a frame, and
         how many times faster a frame is than each.
     """
