@@ -261,3 +261,17 @@ def test_clips_have_these_errors(name: str, monkeypatch: pytest.MonkeyPatch) -> 
     after = [make_everyday_clip("standing", i) for i in range(12)]
     assert sum(not a.equals(b) for a, b in zip(before, after, strict=True)) >= 2
     assert all(a.equals(make_everyday_clip("standing", i, exact=True)) for i, a in enumerate(exact))
+
+
+def test_who_lies_is_on_the_floor() -> None:
+    """No legs that are bent into the floor lift the hips."""
+    for label in ("fall", "fallen", "lying", "lie_down"):
+        share = []
+        for number in range(40):
+            actor = make_person(np.random.default_rng([5, number]))
+            take = ACTIVITIES[label](actor)
+            joints = forward_kinematics(actor.body, limit_angles(take.motion.angles))
+            world = stand_on_floor(joints, take.motion.drive)  # without the height of a bed
+            end = min(round(take.end * FPS), len(world) - 1)
+            share.append(world[end, J["mid_hip"], 1] / actor.body.height)
+        assert np.quantile(share, 0.9) < 0.25 and max(share) < 0.45, label

@@ -37,7 +37,8 @@ def fall_over(actor: Actor) -> Take:
         dof, sign = "root_roll", float(rng.choice([-1, 1]))
     brace = first | around(rng, pick(rng, BRACES), 12)
     brace |= {"both_knee": rng.uniform(10, 65), "both_hip_flex": rng.uniform(5, 50)} if upright else {}
-    landed = {k: v for k, v in lying(rng, 0.4).items() if not k.startswith("root")}
+    on = {"forward": "front", "backward": "back", "side": "side"}[str(way)]
+    landed = {k: v for k, v in lying(rng, 0.4, on).items() if not k.startswith("root")}
     length = rng.uniform(0.85, 1.15) if upright else rng.uniform(0.5, 0.7)
     motion, start, impact = topple(actor, dof, sign, rng.uniform(78, 90), first, brace, landed, length)
     motion.add("root_yaw", np.radians(rng.normal(0, 40)) * minimum_jerk((times(motion, actor) - start) / 0.8))

@@ -121,49 +121,61 @@ def squatting(rng: np.random.Generator) -> Pose:
     return pose | around(rng, arms, 8) | {"neck_flex": rng.uniform(-25, 10)}
 
 
-def lying(rng: np.random.Generator, tidy: float = 1.0) -> Pose:
-    """Lying on the back, the side or the front; less ``tidy``: limbs as they happen to fall."""
-    kind = rng.random()
-    bend = rng.uniform(0, 1)
+LYING = ("back", "side", "front")
+
+
+def lying(rng: np.random.Generator, tidy: float = 1.0, on: str = "") -> Pose:
+    """Lying on the back, side or front (``on``; drawn if not given); less ``tidy``: limbs as they happen to fall.
+
+    Legs are bent only where there is room: on the back with the feet near the floor, on the front hardly at the hips.
+    """
+    on = on or str(rng.choice(LYING, p=[0.5, 0.3, 0.2]))
+    loose, mess = 4 + 8 * (1 - tidy), rng.random() < 1.3 * (1 - tidy)
     arms = pick(rng, [
         {"both_shoulder_abduct": 16, "both_elbow": 14},
         {"both_shoulder_flex": 12, "both_shoulder_twist": -45, "both_elbow": 75},  # hands on the belly
         {"main_shoulder_abduct": 125, "main_elbow": 110, "off_shoulder_abduct": 15},  # under the head
         {"both_shoulder_abduct": 60, "both_elbow": 35},
     ])  # fmt: skip
-    if kind < 0.5:
-        pose = {"root_pitch": -90 + rng.uniform(0, 14), "both_hip_flex": 4, "both_knee": 8, "both_ankle": -20}
-        if bend > 0.6:  # knees drawn up
-            pose |= {"both_hip_flex": rng.uniform(35, 60), "both_knee": rng.uniform(70, 105)}
-    elif kind < 0.8:
-        sign = 1.0 if rng.random() < 0.5 else -1.0
-        pose = {
-            "root_roll": sign * rng.uniform(78, 90), "both_hip_flex": 15 + 60 * bend, "both_knee": 20 + 75 * bend,
-            "spine_flex": 20 * bend,
-        }  # fmt: skip
-        arms = {"both_shoulder_flex": rng.uniform(20, 80), "both_elbow": rng.uniform(20, 110)}
-    else:
-        pose = {
-            "root_pitch": 88.0,
-            "both_hip_flex": -2,
-            "both_knee": 8,
-            "both_ankle": -40,
-            "neck_twist": 45.0,
+    root: Pose = {"root_pitch": -90 + rng.uniform(0, 14)}
+    legs: Pose = {}
+    for side in ("left", "right"):
+        if on == "back":
+            knee = rng.uniform(60, 115) if rng.random() < (0.35 if mess else 0.2) else rng.uniform(2, 22)
+            legs |= {f"{side}_knee": knee, f"{side}_hip_flex": 0.52 * knee, f"{side}_ankle": -20.0}
+            legs[f"{side}_hip_abduct"] = rng.uniform(0, 40 if mess else 14)
+        elif on == "front":
+            legs |= {
+                f"{side}_knee": rng.uniform(0, 70 if mess else 14),
+                f"{side}_hip_flex": rng.uniform(-8, 4),
+            }
+            legs |= {f"{side}_ankle": -40.0, f"{side}_hip_abduct": rng.uniform(0, 45 if mess else 14)}
+        else:
+            bend = rng.uniform(0, 1)
+            legs |= {f"{side}_hip_flex": 8 + 75 * bend, f"{side}_knee": 12 + 85 * bend}
+    if on == "side":
+        root = {
+            "root_roll": (1.0 if rng.random() < 0.5 else -1.0) * rng.uniform(78, 90),
+            "spine_flex": rng.uniform(0, 25),
         }
+        arms = {"both_shoulder_flex": rng.uniform(20, 80), "both_elbow": rng.uniform(20, 110)}
+        if not mess:  # both legs alike
+            legs |= {
+                k.replace("left", "right"): v + rng.normal(0, 6)
+                for k, v in legs.items()
+                if k.startswith("left")
+            }
+    elif on == "front":
+        root = {"root_pitch": 88.0, "neck_twist": 45.0}
         arms = {
-            "both_shoulder_abduct": rng.uniform(30, 110), "both_shoulder_flex": 8, "both_shoulder_twist": 70,
+            "both_shoulder_abduct": rng.uniform(30, 110), "both_shoulder_flex": -5, "both_shoulder_twist": 70,
             "both_elbow": rng.uniform(20, 90),
         }  # fmt: skip
-    loose = 4 + 22 * (1 - tidy)
-    body = around(rng, {k: v for k, v in (pose | arms).items() if not k.startswith("root")}, loose)
-    if tidy < 1:  # limbs of the two sides do not agree
+    if mess and on != "side":  # the arms do not agree either
         for side in ("left", "right"):
-            body |= {
-                f"{side}_hip_flex": rng.uniform(-5, 75), f"{side}_knee": rng.uniform(0, 95),
-                f"{side}_shoulder_abduct": rng.uniform(5, 110), f"{side}_elbow": rng.uniform(5, 95),
-            }  # fmt: skip
-    roots = {k: v + rng.normal(0, 4) for k, v in pose.items() if k.startswith("root")}
-    return body | roots
+            arms |= {f"{side}_shoulder_abduct": rng.uniform(5, 140), f"{side}_elbow": rng.uniform(5, 95)}
+    body = around(rng, arms, loose) | around(rng, legs, 0.5 * loose)
+    return body | {k: v + rng.normal(0, 4) for k, v in root.items()}
 
 
 def on_all_fours(rng: np.random.Generator) -> Pose:
