@@ -160,9 +160,11 @@ class FallWatch:
         """
         body = None if xyz is None or score is None else self._parts.of(xyz, score)
         if xyz is None or score is None or body is None:
+            if self.state == "on_floor":  # whoever lies there unseen is still told about
+                return self._judge(None, time)
             if time - self._last_seen > self.settings.unseen:
                 self.state = "cannot_judge"
-            return self._judge(None, time) if self.state == "on_floor" else []
+            return []
         self._last_seen = time
         upright = self.ground.see(xyz, score, time)
         hips = self.ground.height(body.hips)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from typing import ClassVar
 
 import numpy as np
 
@@ -85,7 +86,7 @@ class Body:
 class BodyParts:
     """Finds the parts of bodies of one layout by the names of their joints."""
 
-    _NAMES = {
+    _NAMES: ClassVar[dict[str, tuple[tuple[str, ...], ...]]] = {
         "hips": (("left_hip", "right_hip"), ("mid_hip",)),
         "shoulders": (("left_shoulder", "right_shoulder"), ("mid_shoulder",), ("neck",)),
         "head": (("head",), ("nose",), ("left_ear", "right_ear"), ("left_eye", "right_eye")),
