@@ -26,6 +26,8 @@ COMMANDS = {
     "fuse": "several trained networks (streams, seeds) as one checkpoint",
     "predict": "name the actions in a video or skeleton file",
     "detect": "who does what in a video, where, and from when to when",
+    "monitor": "watch a camera, a stream or a video: people, actions, falls",
+    "events": "list, filter, draw and export what monitor has seen",
     "import-weights": "a published implementation's weights as a checkpoint",
     "models": "the networks, with their numbers of weights",
     "recipes": "the configurations that come with skelact",

@@ -141,7 +141,9 @@ class FallWatch:
         self._past: deque[tuple[float, float, float]] = deque()  # time, hips, head
         self._joints: deque[tuple[float, np.ndarray, np.ndarray]] = deque()
         self._plunged = self._plunge_speed = -np.inf
-        self._low_since = self._risen_since = self._suspected = None
+        self._low_since: float | None = None
+        self._risen_since: float | None = None
+        self._suspected: float | None = None
         self._alarmed: set[str] = set()
         self._last_seen = -np.inf
 
@@ -240,9 +242,8 @@ class FallWatch:
         if self._suspected is not None and "fall" not in self._alarmed and time - self._suspected >= s.verify:
             self._alarmed.add("fall")
             return [self._event("fall", time)]
-        since = self._low_since
-        waits = s.long_on_floor > 0 and not self._alarmed and since is not None
-        if waits and time - since >= s.long_on_floor:
+        lies = 0.0 if self._low_since is None else time - self._low_since
+        if s.long_on_floor > 0 and not self._alarmed and lies >= s.long_on_floor:
             self._alarmed.add("long_on_floor")
             return [self._event("long_on_floor", time)]
         return []

@@ -1,0 +1,175 @@
+"""The log of events: one SQLite file (WAL) that survives a kill, with times, people, scores and words."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from skelact.errors import DataError
+
+ALARMS = ("fall", "long_on_floor")
+_VERSION = 1
+_TABLE = """
+CREATE TABLE IF NOT EXISTS events (
+    id INTEGER PRIMARY KEY, source TEXT NOT NULL, kind TEXT NOT NULL, label TEXT NOT NULL, person INTEGER,
+    start REAL NOT NULL, end REAL NOT NULL, wall REAL, score REAL NOT NULL, text TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS events_by_start ON events (source, start);
+"""
+COLUMNS = ("id", "source", "kind", "label", "person", "start", "end", "wall", "score", "text")
+
+
+@dataclass(frozen=True)
+class Event:
+    """A row of the log.
+
+    Args:
+        source: name of the video or camera.
+        kind: ``action``, ``suspected_fall``, ``fall``, ``long_on_floor``, ``recovered``, ``source_lost`` or
+            ``source_back``.
+        label: of an action; else the kind.
+        person: track; None: nobody.
+        start, end: seconds of the source's own clock.
+        wall: seconds since 1970 of the start, for live sources.
+        score: how sure, 0..1.
+        text: words for people.
+        id: number in the log; None: not written yet.
+    """
+
+    source: str
+    kind: str
+    label: str
+    person: int | None
+    start: float
+    end: float
+    wall: float | None = None
+    score: float = 1.0
+    text: str = ""
+    id: int | None = None
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether somebody should be told."""
+        return self.kind in ALARMS
+
+
+class EventLog:
+    """An open log; made if it is not there.
+
+    Args:
+        path: the file.
+
+    Raises:
+        DataError: if it is no log of events, or cannot be opened.
+    """
+
+    def __init__(self, path: str | PathLike[str]) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._db = sqlite3.connect(self.path, timeout=10, check_same_thread=False)
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            tables = {
+                name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            }
+            if version not in (0, _VERSION) or (tables and "events" not in tables):
+                raise DataError(f"{self.path} is a database, but no log of events (version {version})")
+            self._db.executescript(f"PRAGMA journal_mode = WAL; {_TABLE} PRAGMA user_version = {_VERSION};")
+        except sqlite3.Error as error:
+            raise DataError(f"{self.path} is not a log of events that can be opened: {error}") from None
+
+    def add(self, event: Event) -> Event:
+        """Write an event; it is on the disk when this returns. Returns it with its number."""
+        values = asdict(event)
+        names = [name for name in COLUMNS if name != "id"]
+        with self._db:
+            row = self._db.execute(
+                f"INSERT INTO events ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
+                [values[name] for name in names],
+            )
+        return Event(**{**values, "id": row.lastrowid})
+
+    def read(
+        self,
+        kinds: tuple[str, ...] = (),
+        source: str = "",
+        since: float | None = None,
+        until: float | None = None,
+    ) -> Iterator[Event]:
+        """Events by their start.
+
+        Args:
+            kinds: only these; all if empty. A label counts, too.
+            source: only of this one.
+            since, until: only those that are not over before, and begin before.
+        """
+        where, values = ["1"], []
+        if kinds:
+            marks = ", ".join("?" * len(kinds))
+            where.append(f"(kind IN ({marks}) OR label IN ({marks}))")
+            values += [*kinds, *kinds]
+        for condition, value in (("source = ?", source or None), ("end >= ?", since), ("start < ?", until)):
+            if value is not None:
+                where.append(condition)
+                values.append(value)
+        query = (
+            f"SELECT {', '.join(COLUMNS)} FROM events WHERE {' AND '.join(where)} ORDER BY source, start, id"
+        )
+        for row in self._db.execute(query, values):
+            yield Event(**dict(zip(COLUMNS, row, strict=True)))
+
+    def close(self) -> None:
+        """Close the file; harmless when called twice."""
+        self._db.close()
+
+    def __enter__(self) -> EventLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def as_csv(events: list[Event]) -> str:
+    """A table with a row for each event."""
+    text = io.StringIO()
+    table: csv.DictWriter[str] = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    table.writeheader()
+    table.writerows(asdict(event) for event in events)
+    return text.getvalue()
+
+
+def as_activitynet(events: list[Event]) -> str:
+    """ActivityNet's JSON of predictions: ``results`` by source."""
+    results: dict[str, list[dict[str, Any]]] = {}
+    for event in events:
+        entry = {"label": event.label, "score": event.score, "segment": [event.start, event.end]}
+        results.setdefault(event.source, []).append(entry)
+    return json.dumps({"version": "skelact", "results": results, "external_data": {}}, indent=1)
+
+
+def as_omnifall(events: list[Event]) -> str:
+    """Rows as OmniFall has them: path, label, start, end, subject, cam, dataset."""
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["path", "label", "start", "end", "subject", "cam", "dataset"])
+    for e in events:
+        table.writerow(
+            [e.source, e.label, f"{e.start:.3f}", f"{e.end:.3f}", "" if e.person is None else e.person, 0, ""]
+        )
+    return text.getvalue()
+
+
+def read_log(path: str | PathLike[str], **options: Any) -> list[Event]:
+    """All events of a file that must be there; options as for `EventLog.read`."""
+    if not Path(path).is_file():
+        raise DataError(f"there is no log of events at {path}; skelact monitor writes one (--log)")
+    with closing(EventLog(path)) as log:
+        return list(log.read(**options))

@@ -1,0 +1,211 @@
+"""From the frames of one source to events: people, what they do, falls."""
+
+from __future__ import annotations
+
+import logging
+import time as clock
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from skelact.errors import ConfigError
+from skelact.monitor.actions import ActionChange, LiveActions
+from skelact.monitor.falls import FallEvent, FallSettings, FallWatch
+from skelact.monitor.ground import Ground
+from skelact.monitor.log import Event
+from skelact.monitor.people import LivePeople, LivePerson
+from skelact.monitor.sources import Notice, read_source
+from skelact.pose.camera import ASSUMED_FOV
+from skelact.pose.estimator import PoseEstimator
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class WatchSettings:
+    """How a source is watched.
+
+    Args:
+        fov: the camera's horizontal field of view in degrees; None: 60 is assumed.
+        tilt: degrees that the camera looks down, until the floor is known from who walks on it.
+        fps: frames a second that are looked at; 0: all.
+        falls: thresholds; None: falls are not watched for.
+    """
+
+    fov: float | None = None
+    tilt: float = 0.0
+    fps: float = 0.0
+    falls: FallSettings | None = field(default_factory=FallSettings)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is known after a frame.
+
+    Args:
+        time: seconds.
+        people: who is seen.
+        actions: (action, probability) by track, where known.
+        states: of `FallWatch` by track.
+        events: that were found with this frame.
+        looked: seconds that looking for people took.
+        decided: seconds that the rest took.
+        dropped: frames that a live source gave meanwhile, which nobody looked at.
+        image: the frame, ``[H, W, 3]`` uint8 RGB.
+    """
+
+    time: float
+    people: list[LivePerson]
+    actions: dict[int, tuple[str, float]]
+    states: dict[int, str]
+    events: list[Event]
+    looked: float
+    decided: float
+    dropped: int = 0
+    image: np.ndarray | None = None
+
+
+class Watch:
+    """Watches the frames of one source, one after the other.
+
+    Args:
+        source: its name, in events.
+        estimator: who looks for people; its joints must be metres about each person's hips.
+        size: width and height of the pictures in pixels.
+        actions: what everybody does; None: not asked.
+        settings: see `WatchSettings`.
+        wall: seconds since 1970 at time 0 of a live source; None: a file.
+
+    Raises:
+        ConfigError: if the estimator has no depth.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        estimator: PoseEstimator,
+        size: tuple[int, int],
+        actions: LiveActions | None = None,
+        settings: WatchSettings | None = None,
+        wall: float | None = None,
+    ) -> None:
+        if estimator.unit != "m":
+            raise ConfigError(
+                "falls and places need joints in metres; use an estimator that has them (auto or mediapipe)"
+            )
+        self.settings, self.source, self.wall = settings or WatchSettings(), source, wall
+        self.estimator, self.actions = estimator, actions
+        self.ground = Ground(estimator.layout, self.settings.tilt)
+        self.people = LivePeople(estimator.layout, size, self.settings.fov or ASSUMED_FOV)
+        self._falls: dict[int, FallWatch] = {}
+        self._rate, self._last = 30.0, -np.inf
+
+    def see(self, image: np.ndarray, time: float) -> Moment | None:
+        """Look at a frame ``[H, W, 3]`` uint8 RGB, taken at ``time`` seconds; None if it is left out (``fps``)."""
+        if self.settings.fps and time - self._last < 1 / self.settings.fps - 1e-3:
+            return None
+        if np.isfinite(self._last) and time > self._last:
+            self._rate += 0.1 * (min(1 / (time - self._last), 120.0) - self._rate)
+        self._last = time
+        begin = clock.perf_counter()
+        found = self.estimator.estimate(image, time)
+        looked = clock.perf_counter()
+        events = self._leave(self.people.see(found, time), time)
+        here = self.people.here(time)
+        if self.actions is not None:
+            events += [self._action(change) for change in self.actions.ask(self.people, time, self._rate)]
+        events += self._watch_falls(here, time)
+        actions = {} if self.actions is None else {p.track: self.actions.current(p.track) for p in here}
+        return Moment(
+            time, here, {track: a for track, a in actions.items() if a is not None},
+            {track: one.state for track, one in self._falls.items()}, events, looked - begin,
+            clock.perf_counter() - looked,
+        )  # fmt: skip
+
+    def finish(self) -> list[Event]:
+        """The source has ended: what was going on ends, too."""
+        if self.actions is None:
+            return []
+        tracks = list(self.people.people)
+        return [self._action(change) for track in tracks for change in self.actions.leave(track, self._last)]
+
+    def _watch_falls(self, here: list[LivePerson], time: float) -> list[Event]:
+        settings = self.settings.falls
+        if settings is None:
+            return []
+        events: list[Event] = []
+        seen = {person.track: person for person in here}
+        for track in {*seen, *self._falls}:
+            one = self._falls.setdefault(track, FallWatch(self.people.layout, self.ground, settings))
+            learned = 0.0 if self.actions is None else self.actions.probability(track, "fall")
+            person = seen.get(track)
+            if person is None:
+                found = one.see(None, None, time)
+            else:
+                found = one.see(person.past[-1][1], person.past[-1][2], time, learned)
+            events += [self._fall(track, event) for event in found]
+        return events
+
+    def _leave(self, tracks: list[int], time: float) -> list[Event]:
+        """Tracks are gone; who lies on the floor is watched on until the alarm is given."""
+        events: list[Event] = []
+        for track in tracks:
+            if self.actions is not None:
+                events += [self._action(change) for change in self.actions.leave(track, time)]
+            if track in self._falls and self._falls[track].state != "on_floor":
+                del self._falls[track]
+        return events
+
+    def _action(self, change: ActionChange) -> Event:
+        return Event(
+            self.source, "action", change.label, change.person, change.start, change.end, self._wall(change.start),
+            change.score, f"{change.label} for {change.end - change.start:.1f} s",
+        )  # fmt: skip
+
+    def _fall(self, track: int, event: FallEvent) -> Event:
+        score = min(1.0, 0.5 + 0.25 * event.plunge) if event.kind != "recovered" else 1.0
+        return Event(
+            self.source, event.kind, event.kind, track, event.time, event.time, self._wall(event.time), score,
+            event.describe(),
+        )  # fmt: skip
+
+    def _wall(self, time: float) -> float | None:
+        return None if self.wall is None else self.wall + time
+
+
+def watch_source(
+    make: Callable[[tuple[int, int]], Watch],
+    source: str | int,
+    seconds: float | None = None,
+    timeout: float = 15.0,
+) -> Iterator[Moment]:
+    """Watch a file from beginning to end, or a camera or stream until ``seconds`` are over, or it is stopped.
+
+    Args:
+        make: makes the watch for pictures of a size.
+        source: a path, a camera number or a stream address.
+        seconds: stop after this time.
+        timeout: seconds to wait for a live source before it counts as lost.
+
+    Raises:
+        DataError: if it is not a video that can be read.
+    """
+    one: Watch | None = None
+    last = 0.0
+    for item in read_source(source, seconds, timeout):
+        last = item.time
+        if isinstance(item, Notice):
+            logger.warning("%s: %s", source, item.text)
+            name, wall = (str(source), None) if one is None else (one.source, one.wall)
+            at = None if wall is None else wall + item.time
+            event = Event(name, item.kind, item.kind, None, item.time, item.time, at, 1.0, item.text)
+            yield Moment(item.time, [], {}, {}, [event], 0.0, 0.0)
+            continue
+        one = one or make((item.image.shape[1], item.image.shape[0]))
+        moment = one.see(item.image, item.time)
+        if moment is not None:
+            yield replace(moment, dropped=item.dropped, image=item.image)
+    rest = [] if one is None else one.finish()
+    if rest:
+        yield Moment(last, [], {}, {}, rest, 0.0, 0.0)
