@@ -28,6 +28,7 @@ COMMANDS = {
     "detect": "who does what in a video, where, and from when to when",
     "monitor": "watch a camera, a stream or a video: people, actions, falls",
     "events": "list, filter, draw and export what monitor has seen",
+    "evaluate-events": "events and alarms against what happened",
     "import-weights": "a published implementation's weights as a checkpoint",
     "models": "the networks, with their numbers of weights",
     "recipes": "the configurations that come with skelact",

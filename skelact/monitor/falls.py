@@ -29,6 +29,8 @@ class FallSettings:
         low: hips below this share of their height in standing are on the floor,
         low_head: if the head is below this share of its own,
         lying: or the trunk is further than this from upright [degrees] with hips that low.
+        drop, head_drop: while the floor is not known: metres that hips and head are lower than they were in the last
+            seconds, of somebody who is on the floor if the trunk is not upright either.
         plunge: speed of the hips downwards [m/s] that a fall has,
         plunge_head: or that of the head.
         learned: probability of ``fall`` that counts like a plunge.
@@ -44,6 +46,8 @@ class FallSettings:
     low: float = 0.45
     low_head: float = 0.45
     lying: float = 50.0
+    drop: float = 0.35
+    head_drop: float = 0.8
     plunge: float = 0.9
     plunge_head: float = 1.5
     learned: float = 0.5
@@ -65,9 +69,11 @@ class Evidence:
         hips, head: metres above the floor.
         hips_share, head_share: of their heights in standing.
         trunk: degrees from upright.
+        drop, head_drop: metres below where they were at most in the last seconds.
         down, head_down: speeds downwards, m/s.
         motion: mean speed of the joints over the last second, m/s.
         learned: probability of ``fall`` by the network.
+        floor_unknown: heights are above an unknown level.
     """
 
     time: float
@@ -76,16 +82,24 @@ class Evidence:
     hips_share: float
     head_share: float
     trunk: float
+    drop: float
+    head_drop: float
     down: float
     head_down: float
     motion: float
     learned: float
+    floor_unknown: bool = False
 
     def describe(self) -> str:
         """One line for people."""
+        where = (
+            f"head {self.head_drop:.2f} m lower than before (the floor is not known)"
+            if self.floor_unknown
+            else f"hips {self.hips:.2f} m and head {self.head:.2f} m above the floor"
+        )
         return (
-            f"hips {self.hips:.2f} m and head {self.head:.2f} m above the floor, trunk {self.trunk:.0f} degrees from "
-            f"upright, moving at {self.motion:.2f} m/s, network {self.learned:.0%}"
+            f"{where}, trunk {self.trunk:.0f} degrees from upright, moving at {self.motion:.2f} m/s, network says fall "
+            f"{self.learned:.0%}"
         )
 
 
@@ -131,7 +145,7 @@ class FallWatch:
         settings: thresholds.
     """
 
-    _SPEED_SECONDS = 0.35
+    _SPEED_SECONDS, _LATELY_SECONDS = 0.35, 6.0
 
     def __init__(self, layout: SkeletonLayout, ground: Ground, settings: FallSettings | None = None) -> None:
         self.settings, self.ground = settings or FallSettings(), ground
@@ -139,6 +153,7 @@ class FallWatch:
         self.evidence: Evidence | None = None
         self._parts, self._standing = BodyParts(layout), _Standing()
         self._past: deque[tuple[float, float, float]] = deque()  # time, hips, head
+        self._lately: deque[tuple[float, float, float]] = deque()  # the same, for longer
         self._joints: deque[tuple[float, np.ndarray, np.ndarray]] = deque()
         self._plunged = self._plunge_speed = -np.inf
         self._low_since: float | None = None
@@ -177,6 +192,13 @@ class FallWatch:
         self.evidence = self._measure(body, hips, head, time, learned, xyz, score)
         return self._judge(self.evidence, time)
 
+    def finish(self, time: float) -> list[FallEvent]:
+        """The source has ended: who was suspected to have fallen and lies there still gives the alarm."""
+        if self.state != "on_floor" or self._suspected is None or "fall" in self._alarmed:
+            return []
+        self._alarmed.add("fall")
+        return [self._event("fall", time)]
+
     def _measure(
         self, body, hips: float, head: float, time: float, learned: float, xyz: np.ndarray, score: np.ndarray
     ) -> Evidence:
@@ -184,6 +206,10 @@ class FallWatch:
         while self._past[0][0] < time - self._SPEED_SECONDS:
             self._past.popleft()
         down, head_down = (-_slope(self._past, column) for column in (1, 2))
+        self._lately.append((time, hips, head))
+        while self._lately[0][0] < time - self._LATELY_SECONDS:
+            self._lately.popleft()
+        _, highest, highest_head = np.max(np.array(self._lately), 0)
         self._joints.append((time, np.array(xyz, np.float64), np.array(score)))
         while self._joints[0][0] < time - 1.0:
             self._joints.popleft()
@@ -192,7 +218,8 @@ class FallWatch:
         standing = self._standing
         return Evidence(
             time, hips, head, hips / standing.of(standing.hips, HIPS), head / standing.of(standing.head, HEAD),
-            float(np.degrees(np.arccos(np.clip(lean, -1, 1)))), down, head_down, self._motion(), learned,
+            float(np.degrees(np.arccos(np.clip(lean, -1, 1)))), float(highest - hips), float(highest_head - head),
+            down, head_down, self._motion(), learned, self.ground.floor is None,
         )  # fmt: skip
 
     def _motion(self) -> float:
@@ -204,17 +231,22 @@ class FallWatch:
 
     def _judge(self, now: Evidence | None, time: float) -> list[FallEvent]:
         s = self.settings
-        if self.ground.floor is None:
-            self.state = "cannot_judge"
-            return []
+        known = self.ground.floor is not None
         if now is not None:
             if now.down > s.plunge or now.head_down > s.plunge_head or now.learned > s.learned:
                 if time - self._plunged > s.memory:
                     self._plunge_speed = -np.inf
                 self._plunged = time
                 self._plunge_speed = max(self._plunge_speed, now.down, now.head_down)
-            low = now.hips_share < s.low and (now.head_share < s.low_head or now.trunk > s.lying)
-            risen = now.hips_share > s.risen
+            if known:
+                low = now.hips_share < s.low and (now.head_share < s.low_head or now.trunk > s.lying)
+                risen = now.hips_share > s.risen
+            else:
+                low = now.drop > s.drop and now.head_drop > s.head_drop and now.trunk > s.lying
+                low = low or (
+                    self.state == "on_floor" and now.trunk > s.lying
+                )  # the past is forgotten meanwhile
+                risen = not low and now.trunk < 0.6 * s.lying
             self._low_since = (self._low_since if self._low_since is not None else time) if low else None
             self._risen_since = (
                 (self._risen_since if self._risen_since is not None else time) if risen else None
@@ -229,7 +261,8 @@ class FallWatch:
                 self._suspected = time
                 return [self._event("suspected_fall", time)]
             return []
-        self.state = "falling" if time - self._plunged < 0.5 and self._low_since is None else "upright"
+        falling = time - self._plunged < 0.5 and self._low_since is None
+        self.state = "falling" if falling else "upright" if known else "cannot_judge"
         return []
 
     def _on_floor(self, time: float) -> list[FallEvent]:

@@ -124,11 +124,13 @@ class Watch:
         )  # fmt: skip
 
     def finish(self) -> list[Event]:
-        """The source has ended: what was going on ends, too."""
-        if self.actions is None:
-            return []
-        tracks = list(self.people.people)
-        return [self._action(change) for track in tracks for change in self.actions.leave(track, self._last)]
+        """The source has ended: what was going on ends, too, and nobody waits for a verification any more."""
+        events = [self._fall(track, e) for track, one in self._falls.items() for e in one.finish(self._last)]
+        tracks = [] if self.actions is None else list(self.people.people)
+        for track in tracks:
+            assert self.actions is not None
+            events += [self._action(change) for change in self.actions.leave(track, self._last)]
+        return events
 
     def _watch_falls(self, here: list[LivePerson], time: float) -> list[Event]:
         settings = self.settings.falls

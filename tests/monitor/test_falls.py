@@ -9,6 +9,7 @@ from bodies import Way, scene
 from skelact.datasets.synthetic.body import LAYOUT
 from skelact.datasets.synthetic.everyday import falls, gestures, moves
 from skelact.datasets.synthetic.everyday.generate import FPS
+from skelact.datasets.synthetic.everyday.postures import lying
 from skelact.monitor.falls import FallEvent, FallSettings, FallWatch
 from skelact.monitor.ground import Ground
 
@@ -137,7 +138,25 @@ def test_a_network_that_sees_a_fall_counts_like_a_plunge() -> None:
     assert [e.kind for e in events] == ["suspected_fall", "fall"]
 
 
-def test_nothing_is_said_before_the_floor_is_known() -> None:
+def test_before_the_floor_is_known_a_drop_is_judged() -> None:
+    found = 0
+    for number in range(8):
+        xyz, begin, _, _ = scene(falls.fall_over, number)
+        events, one = watch(xyz[max(0, round(begin * FPS) - 8) :])
+        if [e.kind for e in events][:2] == ["suspected_fall", "fall"]:
+            found += 1
+            assert one.ground.floor is not None or "not known" in events[1].describe()
+    assert found >= 6
+    for way in (moves.sit_down, gestures.pick_up, gestures.wave, moves.stay(lying)):
+        for number in range(5):
+            xyz, begin, _, _ = scene(way, number, rest=0.5)
+            events, one = watch(xyz[round(begin * FPS) :])
+            assert [e.kind for e in events if e.kind != "suspected_fall"] == [], number
+
+
+def test_the_end_of_the_source_does_not_swallow_an_alarm() -> None:
     xyz, rest = fallen()
-    events, one = watch(xyz[rest - 20 :])
-    assert events == [] and one.state == "cannot_judge"
+    events, one = watch(xyz[: rest + 2], FallSettings(verify=9.0))
+    assert [e.kind for e in events] == ["suspected_fall"]
+    assert [e.kind for e in one.finish(99.0)] == ["fall"] and one.finish(99.0) == []
+    assert watch(xyz[:60])[1].finish(3.0) == []
