@@ -17,8 +17,8 @@ HELP = """Compare events that were predicted with what happened: mAP at temporal
   skelact evaluate-events home.db truth.csv
   skelact evaluate-events predicted.json truth.json --alarm fall --hours 8
 
-Files: a log of skelact monitor (.db), JSON as ActivityNet and OpenTAD have it, or a CSV with the columns path, label, start,
-end (and score), as OmniFall's. Videos are matched by their names without folders and endings."""
+Files: a log of skelact monitor (.db), JSON as ActivityNet and OpenTAD have it, or a CSV with the columns path, label,
+start, end (and score), as OmniFall's. Videos are matched by their names without folders and endings."""
 ALARM_KINDS = ("fall", "long_on_floor")
 
 
@@ -95,7 +95,7 @@ def by_name(files: dict[str, Any]) -> dict[str, Any]:
 
 def alarms(options: Options, truth: Any, found: Any, lengths: dict[str, float], ui: UI) -> dict[str, Any]:
     """Score the alarms, and say how they did."""
-    from skelact.evaluate.events import score_alarms
+    from skelact.evaluate.events import poisson_interval, score_alarms
 
     labels = sorted({event.label for events in truth.values() for event in events})
     if options.alarm not in labels:
@@ -107,13 +107,7 @@ def alarms(options: Options, truth: Any, found: Any, lengths: dict[str, float], 
         truth, moments, known, label=options.alarm, within=options.within, early=options.early
     )
     hours = options.hours if options.hours is not None else score.hours if lengths else 0.0
-    low, high = (
-        v * score.hours / hours if hours and score.hours else math.nan for v in score.false_per_hour_interval
-    )
-    if hours and not score.hours:
-        from skelact.evaluate.events import poisson_interval
-
-        low, high = (v / hours for v in poisson_interval(score.n_false))
+    low, high = (v / hours if hours else math.nan for v in poisson_interval(score.n_false))
     rate = score.n_false / hours if hours else math.nan
     ui.say(
         f"{score.n_found} of {score.n_events} found ({100 * score.sensitivity:.1f} %), median delay "
@@ -126,5 +120,6 @@ def alarms(options: Options, truth: Any, found: Any, lengths: dict[str, float], 
     return {
         "events": score.n_events, "found": score.n_found, "sensitivity": score.sensitivity, "delays": score.delays,
         "median_delay": score.median_delay, "false": score.n_false, "hours": hours, "false_per_hour": rate,
-        "interval": [low, high], "predictive_value": score.predictive_value, "false_by_activity": score.false_by_activity,
+        "interval": [low, high], "predictive_value": score.predictive_value,
+        "false_by_activity": score.false_by_activity,
     }  # fmt: skip
