@@ -19,7 +19,6 @@ HELP = """Compare events that were predicted with what happened: mAP at temporal
 
 Files: a log of skelact monitor (.db), JSON as ActivityNet and OpenTAD have it, or a CSV with the columns path, label,
 start, end (and score), as OmniFall's. Videos are matched by their names without folders and endings."""
-ALARM_KINDS = ("fall", "long_on_floor")
 
 
 @dataclass
@@ -81,7 +80,7 @@ def main(arguments: list[str], ui: UI) -> int:
         "per_class": wide.per_class,
     }
     if options.alarm:
-        result["alarms"] = alarms(options, truth, found, lengths, ui)
+        result["alarms"] = alarms(options, truth, lengths, ui)
     ui.result(result)
     return 0
 
@@ -93,15 +92,15 @@ def by_name(files: dict[str, Any]) -> dict[str, Any]:
     return {PurePosixPath(name).stem: value for name, value in files.items()}
 
 
-def alarms(options: Options, truth: Any, found: Any, lengths: dict[str, float], ui: UI) -> dict[str, Any]:
+def alarms(options: Options, truth: Any, lengths: dict[str, float], ui: UI) -> dict[str, Any]:
     """Score the alarms, and say how they did."""
     from skelact.evaluate.events import poisson_interval, score_alarms
+    from skelact.monitor.event_files import read_alarms
 
     labels = sorted({event.label for events in truth.values() for event in events})
     if options.alarm not in labels:
         raise ConfigError(choices(options.alarm, labels, "label"))
-    kinds = {options.alarm, *ALARM_KINDS}
-    moments = {v: [e.start for e in events if e.label in kinds] for v, events in found.items()}
+    moments = by_name(read_alarms(options.predicted, options.alarm))
     known = {**{v: 0.0 for v in (*truth, *moments)}, **lengths}
     score = score_alarms(
         truth, moments, known, label=options.alarm, within=options.within, early=options.early

@@ -10,30 +10,45 @@ from typing import Any
 from skelact.errors import DataError
 from skelact.evaluate.events import TimedEvent
 from skelact.io.tables import Table
-from skelact.monitor.log import read_log
+from skelact.monitor.log import ALARMS, read_log
 
 
 def read_events(path: str | PathLike[str]) -> tuple[dict[str, list[TimedEvent]], dict[str, float]]:
     """Events by video, and the lengths of videos where they are known.
 
     Args:
-        path: a log (``.db``); JSON with ``results`` or ``database`` by video; or a CSV with the columns ``path`` (or
+        path: a log (``.db``), of which actions are taken; JSON with ``results`` or ``database`` by video; or a CSV with the columns ``path`` (or
             ``video``), ``label``, ``start``, ``end`` and where known ``score``.
 
     Raises:
         DataError: if it is none of these; the place is named.
     """
     path = Path(path)
-    if path.suffix.lower() in (".db", ".sqlite"):
+    if _is_log(path):
         events: dict[str, list[TimedEvent]] = {}
-        for event in read_log(path):
-            events.setdefault(event.source, []).append(
-                TimedEvent(event.label, event.start, event.end, event.score)
-            )
+        for e in read_log(path, kinds=("action",)):
+            events.setdefault(e.source, []).append(TimedEvent(e.label, e.start, e.end, e.score))
         return events, {}
     if path.suffix.lower() == ".json":
         return _read_json(path)
     return _read_table(path), {}
+
+
+def read_alarms(path: str | PathLike[str], label: str) -> dict[str, list[float]]:
+    """Moments of alarm by video: a log's alarms, or the starts of another file's events of that label."""
+    moments: dict[str, list[float]] = {}
+    if _is_log(Path(path)):
+        for event in read_log(path, kinds=ALARMS):
+            if event.is_alarm:
+                moments.setdefault(event.source, []).append(event.start)
+        return moments
+    for video, events in read_events(path)[0].items():
+        moments[video] = [event.start for event in events if event.label == label]
+    return moments
+
+
+def _is_log(path: Path) -> bool:
+    return path.suffix.lower() in (".db", ".sqlite")
 
 
 def _read_json(path: Path) -> tuple[dict[str, list[TimedEvent]], dict[str, float]]:

@@ -18,6 +18,8 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
     """A log, and the truth as a table."""
     with EventLog(tmp_path / "log.db") as log:
         log.add(Event("a", "action", "walk", 0, 0.0, 8.0, score=0.9))
+        log.add(Event("a", "action", "fall", 0, 9.0, 11.0))  # what the network says is no alarm
+        log.add(Event("a", "suspected_fall", "suspected_fall", 0, 11.0, 11.0))
         log.add(Event("a", "fall", "fall", 0, 11.5, 11.5))
         log.add(Event("b", "fall", "fall", 0, 50.0, 50.0))
     truth = tmp_path / "truth.csv"
