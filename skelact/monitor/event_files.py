@@ -17,8 +17,8 @@ def read_events(path: str | PathLike[str]) -> tuple[dict[str, list[TimedEvent]],
     """Events by video, and the lengths of videos where they are known.
 
     Args:
-        path: a log (``.db``), of which actions are taken; JSON with ``results`` or ``database`` by video; or a CSV with the columns ``path`` (or
-            ``video``), ``label``, ``start``, ``end`` and where known ``score``.
+        path: a log (``.db``), of which actions are taken; JSON with ``results`` or ``database`` by video; or a CSV
+            with the columns ``path`` (or ``video``), ``label``, ``start``, ``end`` and where known ``score``.
 
     Raises:
         DataError: if it is none of these; the place is named.
