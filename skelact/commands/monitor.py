@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time as clock
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ HELP = """Watch a camera, a stream or a video: who is there, what they do, and w
   skelact monitor 0                                  the first camera, until it is stopped (Ctrl-C)
   skelact monitor rtsp://camera/stream --log home.db
   skelact monitor video.mp4 --overlay out.mp4
+  skelact monitor --config home.yaml                 several cameras, beds and sofas
 
 Actions are named by the network that ships with skelact. A fall is suspected when somebody is on the floor soon after a
 plunge, and is an alarm when they do not get up within --verify seconds. Nothing leaves this machine; no picture is kept
@@ -31,6 +31,7 @@ class Options:
 
     Args:
         source: a camera number, a stream address or a video file.
+        config: instead of a source, a file with several cameras and their zones (where lying is no fall).
         log: the file (SQLite) that events are written to; they are only shown if not given.
         checkpoint: of the network that names actions, everyday if not given.
         actions: name actions, too.
@@ -50,6 +51,7 @@ class Options:
     """
 
     source: Annotated[str, tyro.conf.Positional, named("SOURCE")] = ""
+    config: Annotated[str, named("HOME.yaml")] = ""
     log: Annotated[str, named("FILE.db")] = ""
     checkpoint: Annotated[str, named("CHECKPOINT")] = ""
     actions: bool = True
@@ -70,92 +72,117 @@ class Options:
 
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
-    from skelact.io.outputs import holding
+    from skelact.io.outputs import check_output, holding
     from skelact.io.video import VIDEO_SUFFIXES
     from skelact.pose.extract import check_options
 
     options = parse(Options, arguments, "monitor", HELP)
-    if not options.source:
-        raise ConfigError(
-            "name a source: skelact monitor 0, skelact monitor rtsp://..., skelact monitor video.mp4"
-        )
+    home = read_home(options)
     need_at_least(0, seconds=options.seconds)
-    for flag in ("fps", "verify", "long_on_floor"):
-        value = getattr(options, flag)
-        if value < 0:
-            raise ConfigError(f"--{flag.replace('_', '-')} must not be below 0, got {value}; 0 turns it off")
     check_options(
-        options.people, fov=options.fov, estimator=options.estimator, quality=options.quality,
-        min_score=options.min_score, coordinates="camera",
-    )  # fmt: skip
+        home.people,
+        estimator=home.estimator,
+        quality=home.quality,
+        min_score=options.min_score,
+        coordinates="camera",
+    )
+    sources = [camera.source for camera in home.cameras.values()]
+    if home.log:
+        check_output(home.log, [*sources, options.config])
+    if options.overlay and len(sources) > 1:
+        raise ConfigError(
+            f"--overlay draws one camera, and {options.config} has {len(sources)}; name a source instead"
+        )
     if options.overlay and Path(options.overlay).suffix.lower() not in VIDEO_SUFFIXES:
         raise ConfigError(f"--overlay {options.overlay} names no kind of video; use a name such as out.mp4")
     with ExitStack() as held:
         if options.overlay:
-            held.enter_context(holding(options.overlay, [options.source]))
-        ui.result(run(options, ui))
+            held.enter_context(holding(options.overlay, sources))
+        ui.result(run(home, options, ui))
     return 0
 
 
-def run(options: Options, ui: UI) -> dict[str, Any]:
-    """Watch until the source ends; returns what ``--json`` prints."""
+def read_home(options: Options) -> Any:
+    """What is watched: the cameras of a file, or the source that was named.
+
+    Raises:
+        ConfigError: if there is neither, or both.
+    """
     from skelact.io.addresses import short_name
-    from skelact.io.video import is_live
-    from skelact.monitor.actions import LiveActions
-    from skelact.monitor.falls import FallSettings
+    from skelact.monitor.home import CameraSettings, Home, load_home
+
+    if bool(options.source) == bool(options.config):
+        raise ConfigError(
+            "name a source or a configuration: skelact monitor 0, skelact monitor rtsp://..., skelact monitor "
+            "--config home.yaml"
+        )
+    if options.config:
+        home = load_home(options.config)
+        home.log = options.log or home.log
+        return home
+    camera = CameraSettings(
+        options.source,
+        options.fov,
+        options.tilt,
+        options.fps,
+        options.falls,
+        options.verify,
+        options.long_on_floor,
+    )
+    return Home(
+        {short_name(options.source): camera}, options.log, options.checkpoint, options.actions, options.estimator,
+        options.people, options.quality,
+    )  # fmt: skip
+
+
+def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
+    """Watch until the sources end; returns what ``--json`` prints."""
+    from skelact.layouts import get_layout
     from skelact.monitor.film import Film
+    from skelact.monitor.household import watch_home
     from skelact.monitor.log import Event, EventLog
-    from skelact.monitor.watch import Watch, WatchSettings, watch_source
     from skelact.pose.estimators import available_estimator, find_estimator
     from skelact.recognition import Recogniser
     from skelact.recognition.everyday import EVERYDAY
 
-    name = available_estimator(options.estimator)
+    kind = find_estimator(available_estimator(home.estimator))
     asked = {} if options.min_score is None else {"min_score": options.min_score}
-    actions = (
-        LiveActions(Recogniser(options.checkpoint or EVERYDAY, options.device)) if options.actions else None
-    )
-    thresholds = FallSettings(verify=options.verify, long_on_floor=options.long_on_floor)
-    settings = WatchSettings(options.fov, options.tilt, options.fps, thresholds if options.falls else None)
-    wall = clock.time() if is_live(options.source) else None
+    recogniser = Recogniser(home.checkpoint or EVERYDAY, options.device) if home.actions else None
+    layout = get_layout(kind.layouts["pose"])
     events: list[Event] = []
     counts = {"frames": 0, "dropped": 0, "looked": 0.0, "decided": 0.0, "seconds": 0.0}
+
+    def make() -> Any:
+        return kind.make(home.people, coordinates="world", quality=home.quality, **asked)
+
     with ExitStack() as open_:
-        log = open_.enter_context(EventLog(options.log)) if options.log else None
-        finder = find_estimator(name).make(
-            options.people, coordinates="world", quality=options.quality, **asked
-        )
-        open_.callback(finder.close)
-        source = short_name(options.source)
+        log = open_.enter_context(EventLog(home.log)) if home.log else None
         film = None
         try:
-            for moment in watch_source(
-                lambda size: Watch(source, finder, size, actions, settings, wall),
-                options.source,
-                options.seconds,
-            ):
+            for name, moment in watch_home(home, make, recogniser, options.seconds):
                 for event in moment.events:
                     event = event if log is None else log.add(event)
                     events.append(event)
-                    tell(event, ui)
-                counts["seconds"] = moment.time
+                    tell(event, name if len(home.cameras) > 1 else "", ui)
+                counts["seconds"] = max(counts["seconds"], moment.time)
                 if moment.image is None:
                     continue
-                counts["frames"] += 1
-                counts["dropped"] += moment.dropped
+                for key, value in (("frames", 1), ("dropped", moment.dropped)):
+                    counts[key] += value
                 counts["looked"] += moment.looked
                 counts["decided"] += moment.decided
                 if options.overlay:
                     film = film or open_.enter_context(Film(options.overlay))
-                    film.draw(moment, finder.layout)
+                    film.draw(moment, layout)
         except KeyboardInterrupt:
             ui.say("stopped")
-    return report(options, events, counts, ui)
+    return report(home, options, events, counts, ui)
 
 
-def tell(event: Any, ui: UI) -> None:
+def tell(event: Any, camera: str, ui: UI) -> None:
     """Say what happened."""
     who = "" if event.person is None else f"person {event.person}: "
+    who = f"{camera}, {who}" if camera else who
     text = f"{event.start:7.1f} s  {who}{event.text or event.kind}"
     if event.is_alarm:
         ui.warn(f"ALARM {text}")
@@ -165,11 +192,11 @@ def tell(event: Any, ui: UI) -> None:
         ui.say(text)
 
 
-def report(options: Options, events: list, counts: dict[str, Any], ui: UI) -> dict[str, Any]:
+def report(home: Any, options: Options, events: list, counts: dict[str, Any], ui: UI) -> dict[str, Any]:
     """The end: how much was watched, what was found."""
     n = max(1, counts["frames"])
     alarms = [event for event in events if event.is_alarm]
-    kept = f", written to {options.log}" if options.log else ""
+    kept = f", written to {home.log}" if home.log else ""
     ui.done(
         f"{counts['frames']} frames, {counts['seconds']:.1f} s, {len(events)} events, {len(alarms)} alarms{kept}; "
         f"{1000 * counts['looked'] / n:.0f} ms a frame to find people, {1000 * counts['decided'] / n:.1f} for the rest"
@@ -180,8 +207,8 @@ def report(options: Options, events: list, counts: dict[str, Any], ui: UI) -> di
         )
     if options.overlay:
         ui.done(f"overlay {options.overlay}")
-    if options.log:
-        ui.say(f"Next:\n  skelact events {options.log}")
+    if home.log:
+        ui.say(f"Next:\n  skelact events {home.log}")
     return {
         **counts,
         "events": [asdict(event) for event in events],

@@ -163,7 +163,12 @@ class FallWatch:
         self._last_seen = -np.inf
 
     def see(
-        self, xyz: np.ndarray | None, score: np.ndarray | None, time: float, learned: float = 0.0
+        self,
+        xyz: np.ndarray | None,
+        score: np.ndarray | None,
+        time: float,
+        learned: float = 0.0,
+        resting: bool = False,
     ) -> list[FallEvent]:
         """Take a frame.
 
@@ -171,6 +176,7 @@ class FallWatch:
             xyz, score: joints ``[V, 3]`` in camera coordinates and ``[V]``; None: the person was not found.
             time: seconds, increasing.
             learned: the network's probability of ``fall`` now.
+            resting: they are where one may lie (a bed), which is no floor.
 
         Returns:
             what happened, mostly nothing.
@@ -190,7 +196,7 @@ class FallWatch:
             self._standing.hips.append(hips)
             self._standing.head.append(head)
         self.evidence = self._measure(body, hips, head, time, learned, xyz, score)
-        return self._judge(self.evidence, time)
+        return self._judge(self.evidence, time, resting)
 
     def finish(self, time: float) -> list[FallEvent]:
         """The source has ended: who was suspected to have fallen and lies there still gives the alarm."""
@@ -229,7 +235,7 @@ class FallWatch:
             return 0.0
         return float(np.linalg.norm(b[both] - a[both], axis=1).mean() / (t1 - t0))
 
-    def _judge(self, now: Evidence | None, time: float) -> list[FallEvent]:
+    def _judge(self, now: Evidence | None, time: float, resting: bool = False) -> list[FallEvent]:
         s = self.settings
         known = self.ground.floor is not None
         if now is not None:
@@ -247,6 +253,7 @@ class FallWatch:
                     self.state == "on_floor" and now.trunk > s.lying
                 )  # the past is forgotten meanwhile
                 risen = not low and now.trunk < 0.6 * s.lying
+            low, risen = low and not resting, risen or resting
             self._low_since = (self._low_since if self._low_since is not None else time) if low else None
             self._risen_since = (
                 (self._risen_since if self._risen_since is not None else time) if risen else None

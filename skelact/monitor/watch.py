@@ -16,6 +16,7 @@ from skelact.monitor.ground import Ground
 from skelact.monitor.log import Event
 from skelact.monitor.people import LivePeople, LivePerson
 from skelact.monitor.sources import Notice, read_source
+from skelact.monitor.zones import Zone, Zones
 from skelact.pose.camera import ASSUMED_FOV
 from skelact.pose.estimator import PoseEstimator
 
@@ -31,12 +32,14 @@ class WatchSettings:
         tilt: degrees that the camera looks down, until the floor is known from who walks on it.
         fps: frames a second that are looked at; 0: all.
         falls: thresholds; None: falls are not watched for.
+        zones: places in the picture, by name.
     """
 
     fov: float | None = None
     tilt: float = 0.0
     fps: float = 0.0
     falls: FallSettings | None = field(default_factory=FallSettings)
+    zones: dict[str, Zone] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,7 @@ class Watch:
         self.estimator, self.actions = estimator, actions
         self.ground = Ground(estimator.layout, self.settings.tilt)
         self.people = LivePeople(estimator.layout, size, self.settings.fov or ASSUMED_FOV)
+        self.zones = Zones(self.settings.zones, estimator.layout)
         self._falls: dict[int, FallWatch] = {}
         self._rate, self._last = 30.0, -np.inf
 
@@ -109,7 +113,9 @@ class Watch:
             self._rate += 0.1 * (min(1 / (time - self._last), 120.0) - self._rate)
         self._last = time
         begin = clock.perf_counter()
-        found = self.estimator.estimate(image, time)
+        found = [
+            one for one in self.estimator.estimate(image, time) if not self.zones.ignores(one.xy, one.score)
+        ]
         looked = clock.perf_counter()
         events = self._leave(self.people.see(found, time), time)
         here = self.people.here(time)
@@ -145,7 +151,8 @@ class Watch:
             if person is None:
                 found = one.see(None, None, time)
             else:
-                found = one.see(person.past[-1][1], person.past[-1][2], time, learned)
+                resting = self.zones.rests(person)
+                found = one.see(person.past[-1][1], person.past[-1][2], time, learned, resting)
             events += [self._fall(track, event) for event in found]
         return events
 
@@ -153,6 +160,7 @@ class Watch:
         """Tracks are gone; who lies on the floor is watched on until the alarm is given."""
         events: list[Event] = []
         for track in tracks:
+            self.zones.leave(track)
             if self.actions is not None:
                 events += [self._action(change) for change in self.actions.leave(track, time)]
             if track in self._falls and self._falls[track].state != "on_floor":
@@ -181,6 +189,7 @@ def watch_source(
     source: str | int,
     seconds: float | None = None,
     timeout: float = 15.0,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Iterator[Moment]:
     """Watch a file from beginning to end, or a camera or stream until ``seconds`` are over, or it is stopped.
 
@@ -189,6 +198,7 @@ def watch_source(
         source: a path, a camera number or a stream address.
         seconds: stop after this time.
         timeout: seconds to wait for a live source before it counts as lost.
+        stopped: asked before every frame whether to stop.
 
     Raises:
         DataError: if it is not a video that can be read.
@@ -196,6 +206,8 @@ def watch_source(
     one: Watch | None = None
     last = 0.0
     for item in read_source(source, seconds, timeout):
+        if stopped():
+            break
         last = item.time
         if isinstance(item, Notice):
             logger.warning("%s: %s", source, item.text)

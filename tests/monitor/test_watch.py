@@ -176,7 +176,8 @@ def test_events_are_listed_drawn_and_exported(tmp_path: Path, capsys: pytest.Cap
 
 def test_wrong_words_of_monitor(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     for words, said in (
-        ([], "name a source"), (["v.mp4", "--fps", "-1"], "--fps"), (["v.mp4", "--fov", "200"], "field of view"),
+        ([], "name a source or a configuration"), (["v.mp4", "--fps", "-1"], "fps must not be below 0"),
+        (["v.mp4", "--fov", "200"], "field of view"),
         (["missing.mp4"], "missing.mp4"), (["v.mp4", "--overlay", "x.txt"], "overlay"),
     ):  # fmt: skip
         assert run(["monitor", *words]) != 0

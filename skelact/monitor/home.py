@@ -1,0 +1,107 @@
+"""A home: its cameras, their zones, and what is kept; read from YAML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import yaml
+
+from skelact.errors import ConfigError
+from skelact.monitor.falls import FallSettings
+from skelact.monitor.watch import WatchSettings
+from skelact.monitor.zones import Zone
+from skelact.plain_yaml import load_plain
+from skelact.pose.camera import check_fov
+from skelact.settings import from_plain
+
+
+@dataclass
+class CameraSettings:
+    """A camera of a home.
+
+    Args:
+        source: a camera number, a stream address or a video file.
+        fov: horizontal field of view in degrees; None: 60 is assumed.
+        tilt: degrees that it looks down, until that is known from who walks about.
+        fps: frames a second that are looked at; 0: all.
+        falls: watch for falls.
+        verify: seconds on the floor after a fall until the alarm.
+        long_on_floor: seconds on the floor without a fall that was seen until an alarm; 0: never.
+        zones: places in the picture, by name.
+
+    Raises:
+        ConfigError: for what cannot be.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    source: str = ""
+    fov: float | None = None
+    tilt: float = 0.0
+    fps: float = 0.0
+    falls: bool = True
+    verify: float = 1.0
+    long_on_floor: float = 30.0
+    zones: dict[str, Zone] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.source = str(self.source)
+        if not self.source:
+            raise ConfigError("a camera needs a source: a number, an address or a video file")
+        if self.fov is not None:
+            check_fov(self.fov)
+        for name in ("fps", "verify", "long_on_floor"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"{name} must not be below 0, got {getattr(self, name)}; 0 turns it off")
+
+    def watched(self) -> WatchSettings:
+        """How its frames are looked at."""
+        falls = FallSettings(verify=self.verify, long_on_floor=self.long_on_floor) if self.falls else None
+        return WatchSettings(self.fov, self.tilt, self.fps, falls, self.zones)
+
+
+@dataclass
+class Home:
+    """What ``skelact monitor --config`` reads.
+
+    Args:
+        cameras: by name.
+        log: the file (SQLite) that events are written to; empty: none.
+        checkpoint: of the network that names actions; empty: the one that ships with skelact.
+        actions: name actions, too.
+        estimator, people, quality: see ``skelact monitor --help``.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    cameras: dict[str, CameraSettings] = field(default_factory=dict)
+    log: str = ""
+    checkpoint: str = ""
+    actions: bool = True
+    estimator: Literal["auto", "mediapipe"] = "auto"
+    people: Literal["one", "many"] = "many"
+    quality: Literal["lite", "full", "heavy"] = "full"
+
+    def __post_init__(self) -> None:
+        if not self.cameras:
+            raise ConfigError("a home needs cameras: 'cameras:' with a name and a 'source:' for each")
+
+
+def load_home(path: str | Path) -> Home:
+    """Read a home from YAML.
+
+    Raises:
+        ConfigError: if the file cannot be read or holds anything that is not allowed.
+    """
+    try:
+        values = load_plain(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    for camera in (values or {}).get("cameras", {}).values() if isinstance(values, dict) else ():
+        if isinstance(camera, dict) and isinstance(camera.get("source"), int):
+            camera["source"] = str(camera["source"])
+    return from_plain(Home, values or {}, str(path))
