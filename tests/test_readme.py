@@ -57,3 +57,12 @@ def test_python_examples_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert blocks
     for block in blocks:
         exec(compile(block, "README.md", "exec"), {})
+
+
+def test_the_home_of_the_readme_is_one(tmp_path: Path) -> None:
+    from skelact.monitor.home import load_home
+
+    (block,) = [b for b in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL) if "cameras:" in b]
+    (tmp_path / "home.yaml").write_text(block)
+    home = load_home(tmp_path / "home.yaml")
+    assert set(home.cameras) == {"bedroom", "hall"} and home.alarms.mqtt is not None and home.alarms.webhooks

@@ -141,6 +141,7 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
     from skelact.monitor.film import Film
     from skelact.monitor.household import watch_home
     from skelact.monitor.log import Event, EventLog
+    from skelact.monitor.outbox import TOLD, Outbox
     from skelact.pose.estimators import available_estimator, find_estimator
     from skelact.recognition import Recogniser
     from skelact.recognition.everyday import EVERYDAY
@@ -157,12 +158,16 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
 
     with ExitStack() as open_:
         log = open_.enter_context(EventLog(home.log)) if home.log else None
+        channels = home.alarms.channels(home.cameras)
+        outbox = open_.enter_context(Outbox(log, channels)) if log is not None and channels else None
         film = None
         try:
             for name, moment in watch_home(home, make, recogniser, options.seconds):
                 for event in moment.events:
                     event = event if log is None else log.add(event)
                     events.append(event)
+                    if outbox is not None and event.kind in TOLD:
+                        outbox.tell()
                     tell(event, name if len(home.cameras) > 1 else "", ui)
                 counts["seconds"] = max(counts["seconds"], moment.time)
                 if moment.image is None:
@@ -176,6 +181,11 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
                     film.draw(moment, layout)
         except KeyboardInterrupt:
             ui.say("stopped")
+        if outbox is not None and not outbox.wait(10.0):
+            owed = ", ".join(
+                f"{name}: {s['owed']} ({s['error']})" for name, s in outbox.status().items() if s["owed"]
+            )
+            ui.warn(f"alarms that have not arrived yet stay in {home.log} and are sent next time: {owed}")
     return report(home, options, events, counts, ui)
 
 

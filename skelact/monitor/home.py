@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -10,7 +12,10 @@ import yaml
 
 from skelact.errors import ConfigError
 from skelact.monitor.falls import FallSettings
+from skelact.monitor.mqtt import Mqtt
+from skelact.monitor.outbox import Channel
 from skelact.monitor.watch import WatchSettings
+from skelact.monitor.webhook import Webhook
 from skelact.monitor.zones import Zone
 from skelact.plain_yaml import load_plain
 from skelact.pose.camera import check_fov
@@ -63,6 +68,73 @@ class CameraSettings:
 
 
 @dataclass
+class WebhookSettings:
+    """See `skelact.monitor.webhook.Webhook`; a secret ``env:NAME`` is taken from the environment."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    url: str = ""
+    secret: str = ""
+
+
+@dataclass
+class MqttSettings:
+    """See `skelact.monitor.mqtt.Mqtt`; a password ``env:NAME`` is taken from the environment."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    host: str = "localhost"
+    port: int = 1883
+    username: str = ""
+    password: str = ""
+    prefix: str = "skelact"
+    discovery: str = "homeassistant"
+
+
+@dataclass
+class AlarmSettings:
+    """Who is told of alarms.
+
+    Args:
+        webhooks: by name.
+        mqtt: the broker; None: none.
+    """
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    webhooks: dict[str, WebhookSettings] = field(default_factory=dict)
+    mqtt: MqttSettings | None = None
+
+    def channels(self, cameras: Iterable[str]) -> dict[str, Channel]:
+        """The channels, connected."""
+        found: dict[str, Channel] = {
+            name: Webhook(hook.url, secret_of(hook.secret)) for name, hook in self.webhooks.items()
+        }
+        if self.mqtt is not None:
+            m = self.mqtt
+            found["mqtt"] = Mqtt(
+                cameras, m.host, m.port, m.username, secret_of(m.password), m.prefix, m.discovery
+            )
+        return found
+
+
+def secret_of(text: str) -> str:
+    """A secret, or what the environment's variable of that name holds (``env:NAME``).
+
+    Raises:
+        ConfigError: if there is no such variable.
+    """
+    if not text.startswith("env:"):
+        return text
+    name = text.removeprefix("env:")
+    if name not in os.environ:
+        raise ConfigError(
+            f"the environment has no variable {name}, which the configuration names for a secret"
+        )
+    return os.environ[name]
+
+
+@dataclass
 class Home:
     """What ``skelact monitor --config`` reads.
 
@@ -72,6 +144,7 @@ class Home:
         checkpoint: of the network that names actions; empty: the one that ships with skelact.
         actions: name actions, too.
         estimator, people, quality: see ``skelact monitor --help``.
+        alarms: who is told; needs a log.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -83,10 +156,15 @@ class Home:
     estimator: Literal["auto", "mediapipe"] = "auto"
     people: Literal["one", "many"] = "many"
     quality: Literal["lite", "full", "heavy"] = "full"
+    alarms: AlarmSettings = field(default_factory=AlarmSettings)
 
     def __post_init__(self) -> None:
         if not self.cameras:
             raise ConfigError("a home needs cameras: 'cameras:' with a name and a 'source:' for each")
+        if (self.alarms.webhooks or self.alarms.mqtt) and not self.log:
+            raise ConfigError(
+                "alarms are kept in the log until they have arrived: name one with 'log: home.db'"
+            )
 
 
 def load_home(path: str | Path) -> Home:

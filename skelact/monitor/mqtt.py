@@ -1,0 +1,155 @@
+"""Alarms over MQTT 5, with Home Assistant's discovery: a latched binary sensor and an event for each camera."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from skelact import __version__
+from skelact.errors import DependencyError
+from skelact.monitor.log import ALARMS
+from skelact.monitor.outbox import as_json
+
+
+class Mqtt:
+    """Publishes messages at least once (QoS 1).
+
+    Topics under ``prefix``: ``available`` (``online``, by will ``offline``), ``events`` (each message), and for each
+    camera ``CAMERA/fall`` (``ON`` or ``OFF``, retained: it stays ON until the person has got up, or `acknowledge`),
+    ``CAMERA/fall/attributes`` (retained) and ``CAMERA/event``. Retained events are ignored by Home Assistant, so the
+    sensor is what is not lost while it is down.
+
+    Args:
+        cameras: names.
+        host, port: of the broker.
+        username, password: empty: none.
+        prefix: of all topics.
+        discovery: prefix of Home Assistant's discovery; empty: none.
+        timeout: seconds in which the broker must acknowledge.
+
+    Raises:
+        DependencyError: without paho-mqtt.
+    """
+
+    def __init__(
+        self,
+        cameras: Iterable[str],
+        host: str = "localhost",
+        port: int = 1883,
+        username: str = "",
+        password: str = "",
+        prefix: str = "skelact",
+        discovery: str = "homeassistant",
+        timeout: float = 10.0,
+    ) -> None:
+        try:
+            from paho.mqtt import client as paho
+            from paho.mqtt.enums import CallbackAPIVersion
+        except ImportError:
+            raise DependencyError("MQTT needs paho-mqtt: pip install 'skelact[mqtt]'") from None
+        self.cameras, self.prefix, self.discovery, self._timeout = list(cameras), prefix, discovery, timeout
+        self._connected = threading.Event()
+        self._client: Any = paho.Client(
+            CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5, client_id=f"skelact-{prefix}"
+        )
+        if username:
+            self._client.username_pw_set(username, password)
+        self._client.will_set(f"{prefix}/available", "offline", qos=1, retain=True)
+        self._client.reconnect_delay_set(1, 60)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = lambda *_: self._connected.clear()
+        self._client.on_message = self._on_message
+        self._client.connect_async(host, port)
+        self._client.loop_start()
+
+    def send(self, message: Mapping[str, Any], key: str) -> None:
+        """Publish a message; raises `ConnectionError` if the broker does not acknowledge it in time."""
+        camera, event = slug(str(message["camera"])), message["after"]
+        kind = str(event["kind"])
+        body = {**message, "key": key}
+        self._publish(f"{self.prefix}/events", as_json(body), retain=False)
+        attributes = {
+            "key": key,
+            "kind": kind,
+            "text": event["text"],
+            "person": event["person"],
+            "start": event["start"],
+        }
+        self._publish(f"{self.prefix}/{camera}/fall/attributes", as_json(attributes), retain=True)
+        self._publish(f"{self.prefix}/{camera}/fall", b"ON" if kind in ALARMS else b"OFF", retain=True)
+        event_body = as_json({"event_type": kind, **attributes})
+        self._publish(f"{self.prefix}/{camera}/event", event_body, retain=False)
+
+    def acknowledge(self, camera: str) -> None:
+        """Somebody has seen the alarm: the sensor goes off."""
+        self._publish(f"{self.prefix}/{slug(camera)}/fall", b"OFF", retain=True)
+
+    def close(self) -> None:
+        """Say good-bye and disconnect; harmless when called twice."""
+        if self._connected.is_set():
+            self._client.publish(f"{self.prefix}/available", "offline", qos=1, retain=True).wait_for_publish(
+                2
+            )
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def configuration(self) -> dict[str, Any]:
+        """Home Assistant's device discovery (2026): one message with all components."""
+        components: dict[str, Any] = {}
+        for name in self.cameras:
+            camera = slug(name)
+            topic = f"{self.prefix}/{camera}"
+            components[f"{camera}_fall"] = {
+                "platform": "binary_sensor", "unique_id": f"{self.prefix}_{camera}_fall", "name": f"{name} fall",
+                "device_class": "safety", "state_topic": f"{topic}/fall",
+                "json_attributes_topic": f"{topic}/fall/attributes",
+                "default_entity_id": f"binary_sensor.{slug(self.prefix)}_{camera}_fall",
+            }  # fmt: skip
+            components[f"{camera}_event"] = {
+                "platform": "event", "unique_id": f"{self.prefix}_{camera}_event", "name": f"{name} event",
+                "state_topic": f"{topic}/event", "event_types": [*ALARMS, "recovered"],
+            }  # fmt: skip
+        return {
+            "device": {"identifiers": [self.prefix], "name": "skelact", "sw_version": __version__},
+            "origin": {"name": "skelact", "sw_version": __version__},
+            "availability": [{"topic": f"{self.prefix}/available"}],
+            "components": components,
+        }  # fmt: skip
+
+    def _publish(self, topic: str, body: bytes, retain: bool) -> None:
+        if not self._connected.wait(self._timeout):
+            raise ConnectionError("the broker cannot be reached")
+        info = self._client.publish(topic, body, qos=1, retain=retain)
+        try:
+            info.wait_for_publish(self._timeout)
+        except (RuntimeError, ValueError) as error:  # disconnected meanwhile, or its queue is full
+            raise ConnectionError(str(error)) from None
+        if not info.is_published():
+            raise ConnectionError("the broker has not acknowledged")
+
+    def _on_connect(
+        self, client: Any, _userdata: Any, _flags: Any, reason: Any, _properties: Any = None
+    ) -> None:
+        if reason.is_failure:
+            return
+        client.publish(f"{self.prefix}/available", "online", qos=1, retain=True)
+        if self.discovery:
+            client.subscribe(f"{self.discovery}/status", qos=1)
+            self._discover(client)
+        self._connected.set()
+
+    def _on_message(self, client: Any, _userdata: Any, message: Any) -> None:
+        if message.payload == b"online":  # Home Assistant has started
+            self._discover(client)
+
+    def _discover(self, client: Any) -> None:
+        topic = f"{self.discovery}/device/{slug(self.prefix)}/config"
+        client.publish(topic, json.dumps(self.configuration()), qos=1, retain=True)
+
+
+def slug(name: str) -> str:
+    """A name as a part of a topic: small letters, digits and underscores."""
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") or "camera"
