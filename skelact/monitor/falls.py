@@ -160,7 +160,7 @@ class FallWatch:
         self._risen_since: float | None = None
         self._suspected: float | None = None
         self._alarmed: set[str] = set()
-        self._last_seen = -np.inf
+        self.last_seen, self.place = -np.inf, np.zeros(3)  # seconds, and where the hips were [m]
 
     def see(
         self,
@@ -185,10 +185,10 @@ class FallWatch:
         if xyz is None or score is None or body is None:
             if self.state == "on_floor":  # whoever lies there unseen is still told about
                 return self._judge(None, time)
-            if time - self._last_seen > self.settings.unseen:
+            if time - self.last_seen > self.settings.unseen:
                 self.state = "cannot_judge"
             return []
-        self._last_seen = time
+        self.last_seen, self.place = time, body.hips
         upright = self.ground.see(xyz, score, time)
         hips = self.ground.height(body.hips)
         head = self.ground.height(body.shoulders if body.head is None else body.head)

@@ -12,7 +12,7 @@ import numpy as np
 from skelact.errors import ConfigError
 from skelact.monitor.actions import ActionChange, LiveActions
 from skelact.monitor.falls import FallEvent, FallSettings, FallWatch
-from skelact.monitor.ground import Ground
+from skelact.monitor.ground import BodyParts, Ground
 from skelact.monitor.log import Event
 from skelact.monitor.people import LivePeople, LivePerson
 from skelact.monitor.sources import Notice, read_source
@@ -21,6 +21,8 @@ from skelact.pose.camera import ASSUMED_FOV
 from skelact.pose.estimator import PoseEstimator
 
 logger = logging.getLogger(__name__)
+_SAME_PLACE = 1.2  # metres within which somebody on the floor is taken up again under another name
+_FORGOTTEN = 600.0  # seconds after which somebody who was lost on the floor is forgotten
 
 
 @dataclass
@@ -145,7 +147,11 @@ class Watch:
         events: list[Event] = []
         seen = {person.track: person for person in here}
         for track in {*seen, *self._falls}:
-            one = self._falls.setdefault(track, FallWatch(self.people.layout, self.ground, settings))
+            if track not in self._falls:
+                self._falls[track] = self._lost_near(seen[track]) or FallWatch(
+                    self.people.layout, self.ground, settings
+                )
+            one = self._falls[track]
             learned = 0.0 if self.actions is None else self.actions.probability(track, "fall")
             person = seen.get(track)
             if person is None:
@@ -156,6 +162,16 @@ class Watch:
             events += [self._fall(track, event) for event in found]
         return events
 
+    def _lost_near(self, person: LivePerson) -> FallWatch | None:
+        """The watch over somebody who was lost on the floor where this person turns up under another name."""
+        joints, score = person.past[-1][1:]
+        body = BodyParts(self.people.layout).of(joints, score)
+        for track, one in list(self._falls.items()):
+            lost = track not in self.people.people and one.state == "on_floor"
+            if lost and body is not None and np.linalg.norm(body.hips - one.place) < _SAME_PLACE:
+                return self._falls.pop(track)
+        return None
+
     def _leave(self, tracks: list[int], time: float) -> list[Event]:
         """Tracks are gone; who lies on the floor is watched on until the alarm is given."""
         events: list[Event] = []
@@ -164,6 +180,9 @@ class Watch:
             if self.actions is not None:
                 events += [self._action(change) for change in self.actions.leave(track, time)]
             if track in self._falls and self._falls[track].state != "on_floor":
+                del self._falls[track]
+        for track, one in list(self._falls.items()):
+            if track not in self.people.people and time - one.last_seen > _FORGOTTEN:
                 del self._falls[track]
         return events
 

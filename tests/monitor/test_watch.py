@@ -268,3 +268,29 @@ def test_a_live_source_that_was_never_there_is_an_error(monkeypatch: pytest.Monk
     monkeypatch.setattr(sources, "open_video", fails)
     with pytest.raises(DataError, match="no camera 7"):
         next(iter(read_source(7)))
+
+
+def test_who_is_lost_on_the_floor_is_taken_up_again() -> None:
+    """A track that is lost on the floor goes on under the next name near it, and is forgotten after a while."""
+    watch = Watch("x", Told({}), (640, 480))
+    image = np.zeros((480, 640, 3), np.uint8)
+
+    def see(found: list[Detection], at: float) -> None:
+        watch.estimator.script = {round(at, 2): found}  # type: ignore[attr-defined]
+        watch.see(image, at)
+
+    for t in range(5):
+        see([standing(0.0, 0)], t / 10)
+    one = watch._falls[0]
+    one.state, one._risen_since = "on_floor", None
+    see([], 3.0)
+    assert list(watch.people.people) == [] and watch._falls[0] is one  # it is watched on
+    see([standing(2.5, 1)], 3.1)
+    assert watch._falls[1] is not one and watch._falls[0] is one  # somebody else, far away
+    see([standing(0.3, 2)], 3.2)
+    assert watch._falls[2] is one and 0 not in watch._falls
+    one.state, one._risen_since = "on_floor", None
+    see([], 400.0)
+    assert 2 in watch._falls
+    see([], 900.0)
+    assert watch._falls == {}
