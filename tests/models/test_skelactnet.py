@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from skelact.errors import ConfigError
-from skelact.models import SkelactNetSettings
+from skelact.models import SkelactNet, SkelactNetSettings
 from skelact.nn.fast import inference_form
 from skelact.nn.fast.table import fold
 from skelact.nn.norm import ChannelNorm
 from skelact.nn.spatial.heads import HeadGraphConv, aggregate_heads
+from skelact.nn.temporal.attention import CausalAttention
 from skelact.nn.temporal.split import SplitConv
 
 SMALL = {"channels": (8, 16, 16), "stride_blocks": (1,)}
@@ -107,3 +108,38 @@ def test_split_convolution_folds_with_its_norm() -> None:
 def test_bad_settings(changes: dict, hint: str) -> None:
     with pytest.raises(ConfigError, match=hint):
         SkelactNetSettings(**{**SMALL, **changes}).build("ntu25", 5, 3)
+
+
+def test_temporal_attention_sees_its_window_and_nothing_later() -> None:
+    """One block: the features of a frame depend on the last frames of the window, in every one of them, alone."""
+    torch.manual_seed(0)
+    net = SkelactNet(
+        "ntu25",
+        3,
+        channels=(8,),
+        stride_blocks=(),
+        topology="learned",
+        causal=True,
+        temporal="attention",
+        window=4,
+    ).eval()
+    assert any(isinstance(m, CausalAttention) and m.window == 4 for m in net.modules())
+    x = torch.randn(1, 12, 25, 3)
+    with torch.inference_mode():
+        before = net.forward_features(x)
+        for frame in range(12):
+            changed = x.clone()
+            changed[:, frame] += 1
+            moved = (net.forward_features(changed) - before).abs().amax((0, 1, 3)) > 1e-6
+            assert moved.nonzero()[:, 0].tolist() == list(range(frame, min(12, frame + 4))), frame
+
+
+def test_wrong_temporal_modules_are_refused() -> None:
+    with pytest.raises(ConfigError, match="causal"):
+        SkelactNet("ntu25", 3, temporal="attention")
+    with pytest.raises(ConfigError, match="attention"):
+        SkelactNet("ntu25", 3, causal=True, temporal="atention")
+    with pytest.raises(ConfigError, match="window"):
+        CausalAttention(8, window=0)
+    with pytest.raises(ConfigError, match="divide"):
+        CausalAttention(8, n_heads=3)
