@@ -12,6 +12,7 @@ import yaml
 
 from skelact.errors import ConfigError
 from skelact.monitor.falls import FallSettings
+from skelact.monitor.mail import Mail, Security
 from skelact.monitor.mqtt import Mqtt
 from skelact.monitor.outbox import Channel
 from skelact.monitor.watch import WatchSettings
@@ -92,24 +93,52 @@ class MqttSettings:
 
 
 @dataclass
+class MailSettings:
+    """See `skelact.monitor.mail.Mail`; a password ``env:NAME`` is taken from the environment."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    to: list[str] = field(default_factory=list)
+    sender: str = ""
+    host: str = "localhost"
+    port: int = 587
+    username: str = ""
+    password: str = ""
+    security: Security = "starttls"
+
+
+@dataclass
 class AlarmSettings:
     """Who is told of alarms.
 
     Args:
         webhooks: by name.
         mqtt: the broker; None: none.
+        mail: by e-mail; None: nobody.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     webhooks: dict[str, WebhookSettings] = field(default_factory=dict)
     mqtt: MqttSettings | None = None
+    mail: MailSettings | None = None
 
     def channels(self, cameras: Iterable[str]) -> dict[str, Channel]:
         """The channels, connected."""
         found: dict[str, Channel] = {
             name: Webhook(hook.url, secret_of(hook.secret)) for name, hook in self.webhooks.items()
         }
+        if self.mail is not None:
+            mail = self.mail
+            found["mail"] = Mail(
+                mail.to,
+                mail.sender,
+                mail.host,
+                mail.port,
+                mail.username,
+                secret_of(mail.password),
+                mail.security,
+            )
         if self.mqtt is not None:
             m = self.mqtt
             found["mqtt"] = Mqtt(
@@ -161,7 +190,7 @@ class Home:
     def __post_init__(self) -> None:
         if not self.cameras:
             raise ConfigError("a home needs cameras: 'cameras:' with a name and a 'source:' for each")
-        if (self.alarms.webhooks or self.alarms.mqtt) and not self.log:
+        if (self.alarms.webhooks or self.alarms.mqtt or self.alarms.mail) and not self.log:
             raise ConfigError(
                 "alarms are kept in the log until they have arrived: name one with 'log: home.db'"
             )
