@@ -183,8 +183,10 @@ class FallWatch:
         """
         body = None if xyz is None or score is None else self._parts.of(xyz, score)
         if xyz is None or score is None or body is None:
-            if self.state == "on_floor":  # whoever lies there unseen is still told about
-                return self._judge(None, time)
+            if self.state == "on_floor" or self._low_since is not None:
+                return self._judge(
+                    None, time
+                )  # whoever vanished on the floor, or on the way to it, is still told about
             if time - self.last_seen > self.settings.unseen:
                 self.state = "cannot_judge"
             return []

@@ -13,7 +13,7 @@ ANKLE_HEIGHT = 0.08  # metres of an ankle above the floor
 _UPRIGHT = np.cos(np.radians(20))  # trunk and legs are in one line
 _STRAIGHT = np.cos(np.radians(35))  # thigh and shin are
 _PRIOR = np.cos(np.radians(40))  # how far from the camera's own up a body may stand
-_ENOUGH = 15  # upright bodies from which on the floor is known
+_ENOUGH = 10  # upright bodies from which on the floor is known
 _KEPT = 600
 _PAUSE = 0.1  # seconds between two that count
 

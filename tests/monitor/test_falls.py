@@ -160,3 +160,16 @@ def test_the_end_of_the_source_does_not_swallow_an_alarm() -> None:
     assert [e.kind for e in events] == ["suspected_fall"]
     assert [e.kind for e in one.finish(99.0)] == ["fall"] and one.finish(99.0) == []
     assert watch(xyz[:60])[1].finish(3.0) == []
+
+
+def test_who_vanishes_while_falling_is_told_about() -> None:
+    """Estimators lose people who fall towards the camera."""
+    xyz, begin, end, _ = scene(falls.fall_over, 2)
+    one = FallWatch(LAYOUT, Ground(LAYOUT))
+    events: list[FallEvent] = []
+    for t in range(len(xyz)):
+        low = one._low_since is not None
+        seen = t < begin * FPS or not low
+        events += one.see(xyz[t], SEEN, t / FPS) if seen else one.see(None, None, t / FPS)
+    assert [e.kind for e in events] == ["suspected_fall", "fall"]
+    assert events[1].time - end < 3.0
