@@ -29,6 +29,8 @@ class FallSettings:
         low: hips below this share of their height in standing are on the floor,
         low_head: if the head is below this share of its own,
         lying: or the trunk is further than this from upright [degrees] with hips that low.
+        flat: who is further than this from upright [degrees], with the head below ``flat_head`` and the hips below
+            ``flat_hips`` of their heights, is on the floor too: estimators see the hips of who lies too high.
         drop, head_drop: while the floor is not known: metres that hips and head are lower than they were in the last
             seconds, of somebody who is on the floor if the trunk is not upright either.
         plunge: speed of the hips downwards [m/s] that a fall has,
@@ -46,6 +48,9 @@ class FallSettings:
     low: float = 0.45
     low_head: float = 0.45
     lying: float = 50.0
+    flat: float = 65.0
+    flat_head: float = 0.42
+    flat_hips: float = 0.72
     drop: float = 0.35
     head_drop: float = 0.8
     plunge: float = 0.9
@@ -248,7 +253,9 @@ class FallWatch:
                 self._plunge_speed = max(self._plunge_speed, now.down, now.head_down)
             if known:
                 low = now.hips_share < s.low and (now.head_share < s.low_head or now.trunk > s.lying)
-                risen = now.hips_share > s.risen
+                flat = now.hips_share < s.flat_hips and now.head_share < s.flat_head and now.trunk > s.flat
+                low = low or flat
+                risen = now.hips_share > s.risen and not flat
             else:
                 low = now.drop > s.drop and now.head_drop > s.head_drop and now.trunk > s.lying
                 low = low or (

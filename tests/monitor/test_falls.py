@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from bodies import Way, scene
 
-from skelact.datasets.synthetic.body import LAYOUT
+from skelact.datasets.synthetic.body import LAYOUT, J
 from skelact.datasets.synthetic.everyday import falls, gestures, moves
 from skelact.datasets.synthetic.everyday.generate import FPS
 from skelact.datasets.synthetic.everyday.postures import lying
@@ -173,3 +173,14 @@ def test_who_vanishes_while_falling_is_told_about() -> None:
         events += one.see(xyz[t], SEEN, t / FPS) if seen else one.see(None, None, t / FPS)
     assert [e.kind for e in events] == ["suspected_fall", "fall"]
     assert events[1].time - end < 3.0
+
+
+def test_who_lies_flat_with_hips_seen_too_high_is_on_the_floor() -> None:
+    xyz, _, end, camera = scene(falls.fall_over, 5)
+    rest = round(end * FPS) + 8
+    up = camera.rotation() @ [0.0, 1.0, 0.0]
+    standing = xyz[10, J["mid_hip"]] @ up - camera.view(np.zeros(3)) @ up
+    lifted = xyz.copy()
+    lifted[rest - 12 :] += 0.4 * standing * up
+    assert [e.kind for e in watch(lifted)[0]][:2] == ["suspected_fall", "fall"]
+    assert watch(lifted, FallSettings(flat=180.0))[0] == []
