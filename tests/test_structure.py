@@ -86,7 +86,7 @@ def test_every_command_has_a_module() -> None:
 
 
 def test_requirements_are_what_is_imported() -> None:
-    called = {"PyYAML": "yaml"}
+    called = {"PyYAML": "yaml", "paho-mqtt": "paho"}
     project = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 
     def modules(requirements: list[str]) -> set[str]:
