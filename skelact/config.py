@@ -11,8 +11,7 @@ from skelact.datasets.parts import DataSettings
 from skelact.datasets.pipeline import Pipeline
 from skelact.errors import ConfigError
 from skelact.models import ModelSettings, STGCNSettings, use_model
-from skelact.plain_yaml import load_plain
-from skelact.settings import from_plain, to_plain
+from skelact.settings import from_plain, read_values, to_plain
 from skelact.training.settings import TrainSettings
 
 
@@ -51,12 +50,7 @@ def load_config(path: str | Path) -> Experiment:
     Raises:
         ConfigError: if the file cannot be read or holds anything that is not allowed.
     """
-    try:
-        values = load_plain(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    values = read_values(path)
     model = values.get("model") if isinstance(values, dict) else None
     if isinstance(model, dict) and ":" in str(model.get("name")):
         use_model(str(model["name"]))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
+import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from skelact.errors import ConfigError
+from skelact.plain_yaml import load_plain
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,20 @@ class Chosen:
     """
 
     find: Callable[[Mapping], type]
+
+
+def read_values(path: str | Path) -> Any:
+    """The plain values of a YAML file, bounded as `load_plain` has it.
+
+    Raises:
+        ConfigError: if it cannot be read or is no YAML.
+    """
+    try:
+        return load_plain(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
 
 
 def to_plain(settings: Any) -> dict:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-import yaml
-
 from skelact.errors import ConfigError
 from skelact.monitor.falls import FallSettings
 from skelact.monitor.mail import Mail, Security
@@ -18,9 +16,8 @@ from skelact.monitor.outbox import Channel
 from skelact.monitor.watch import WatchSettings
 from skelact.monitor.webhook import Webhook
 from skelact.monitor.zones import Zone
-from skelact.plain_yaml import load_plain
 from skelact.pose.camera import check_fov
-from skelact.settings import from_plain
+from skelact.settings import from_plain, read_values
 
 
 @dataclass
@@ -202,12 +199,7 @@ def load_home(path: str | Path) -> Home:
     Raises:
         ConfigError: if the file cannot be read or holds anything that is not allowed.
     """
-    try:
-        values = load_plain(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"cannot read {path}: {error}") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    values = read_values(path)
     for camera in (values or {}).get("cameras", {}).values() if isinstance(values, dict) else ():
         if isinstance(camera, dict) and isinstance(camera.get("source"), int):
             camera["source"] = str(camera["source"])
