@@ -3,7 +3,7 @@
 - mAP at temporal IoU: ActivityNet's matching (Caba Heilbron et al., CVPR 2015; `temporal_map`).
 - Segmental F1@k and edit score: Lea et al., CVPR 2017, as MS-TCN evaluates them (`segmental_f1`, `edit_score`): hits
   are pooled over all videos, edit scores are averaged over videos, a background class is left out.
-- Per-frame mAP and calibrated AP (De Geest et al., ECCV 2016; `frame_average_precision`).
+- Calibrated AP over frames (De Geest et al., ECCV 2016; `calibrated_average_precision`).
 - Alarms: sensitivity, delay, false alarms an hour with a Poisson interval, predictive value (`score_alarms`).
 """
 
@@ -225,23 +225,24 @@ def _check_frames(truth: Sequence[Sequence[str]], found: Sequence[Sequence[str]]
             raise DataError(f"video {n} has {len(a)} labelled frames and {len(b)} predicted ones")
 
 
-def frame_average_precision(score: np.ndarray, positive: np.ndarray, calibrated: bool = False) -> float:
-    """Average precision over frames; calibrated, as if there were as many positive frames as negative ones.
+def calibrated_average_precision(score: np.ndarray, positive: np.ndarray) -> float:
+    """Average precision over frames as if there were as many positive frames as negative ones.
+
+    Without calibration it is `skelact.evaluate.metrics.average_precision`.
 
     Args:
         score: ``[T]`` of one class.
         positive: ``[T]`` booleans.
-        calibrated: precision is ``w·TP / (w·TP + FP)``, w the negative frames per positive one.
 
     Returns:
-        the mean of the precision at every positive frame, by falling score (equal scores enter together); NaN without
-        positive frames.
+        the mean at every positive frame of the precision ``w·TP / (w·TP + FP)``, w the negative frames per positive
+        one, by falling score (equal scores enter together); NaN without positive frames.
     """
     score, positive = np.asarray(score, float), np.asarray(positive, bool)
     n_positive = int(positive.sum())
     if n_positive == 0:
         return float("nan")
-    weight = (len(positive) - n_positive) / n_positive if calibrated else 1.0
+    weight = (len(positive) - n_positive) / n_positive
     order = np.argsort(-score, kind="stable")
     hits, seen = np.cumsum(positive[order]), np.arange(1, len(order) + 1)
     ends = np.append(np.flatnonzero(np.diff(score[order]) != 0), len(order) - 1)

@@ -12,6 +12,7 @@ from itertools import chain
 import numpy as np
 
 from skelact.errors import DataError
+from skelact.io.addresses import public_name, without_secrets
 from skelact.io.video import is_live, open_video
 
 logger = logging.getLogger(__name__)
@@ -107,7 +108,7 @@ def _read_live(
             try:
                 reader = _Reader(source, timeout)
             except DataError as error:
-                logger.info("%s is still not there: %s", source, error)
+                logger.info("%s is still not there: %s", public_name(source), without_secrets(str(error)))
                 reader = None
     finally:
         if reader is not None:

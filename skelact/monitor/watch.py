@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from skelact.errors import ConfigError
+from skelact.io.addresses import public_name, without_secrets
 from skelact.monitor.actions import ActionChange, LiveActions
 from skelact.monitor.falls import FallEvent, FallSettings, FallWatch
 from skelact.monitor.ground import BodyParts, Ground
@@ -193,11 +194,19 @@ class Watch:
         )  # fmt: skip
 
     def _fall(self, track: int, event: FallEvent) -> Event:
-        score = min(1.0, 0.5 + 0.25 * event.plunge) if event.kind != "recovered" else 1.0
+        where = self.zones.inside(track)
+        text = event.describe() + (f", in {', '.join(where)}" if where else "")
         return Event(
-            self.source, event.kind, event.kind, track, event.time, event.time, self._wall(event.time), score,
-            event.describe(),
-        )  # fmt: skip
+            self.source,
+            event.kind,
+            event.kind,
+            track,
+            event.time,
+            event.time,
+            self._wall(event.time),
+            1.0,
+            text,
+        )
 
     def _wall(self, time: float) -> float | None:
         return None if self.wall is None else self.wall + time
@@ -229,10 +238,11 @@ def watch_source(
             break
         last = item.time
         if isinstance(item, Notice):
-            logger.warning("%s: %s", source, item.text)
-            name, wall = (str(source), None) if one is None else (one.source, one.wall)
+            text = without_secrets(item.text)
+            logger.warning("%s: %s", public_name(source), text)
+            name, wall = (public_name(source), None) if one is None else (one.source, one.wall)
             at = None if wall is None else wall + item.time
-            event = Event(name, item.kind, item.kind, None, item.time, item.time, at, 1.0, item.text)
+            event = Event(name, item.kind, item.kind, None, item.time, item.time, at, 1.0, text)
             yield Moment(item.time, [], {}, {}, [event], 0.0, 0.0)
             continue
         one = one or make((item.image.shape[1], item.image.shape[0]))

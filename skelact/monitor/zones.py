@@ -22,7 +22,7 @@ class Zone:
     Args:
         polygon: corners as shares of the picture's width and height, at least three.
         kind: ``bed`` or ``sofa``: who lies there has not fallen; ``ignore``: nobody there counts; ``floor`` or
-            ``door``: only named.
+            ``door``: named in the words of a fall's event.
         inertia: frames in a row that somebody must be inside, or outside, until it counts.
 
     Raises:
@@ -95,6 +95,10 @@ class Zones:
             if self._inside[key]:
                 found.append(name)
         return found
+
+    def inside(self, track: int) -> list[str]:
+        """The zones that somebody is in, as far as was seen."""
+        return [name for (who, name), there in self._inside.items() if who == track and there]
 
     def rests(self, person: LivePerson) -> bool:
         """Take a frame of a person; returns whether they are where one may lie."""

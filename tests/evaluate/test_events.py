@@ -11,8 +11,8 @@ from skelact.errors import DataError
 from skelact.evaluate.events import (
     ACTIVITYNET,
     TimedEvent,
+    calibrated_average_precision,
     edit_score,
-    frame_average_precision,
     poisson_interval,
     score_alarms,
     segmental_f1,
@@ -96,16 +96,15 @@ def test_edit_score_by_hand() -> None:
     assert edit_score(["zazb"], ["zaab"], {"z"}) == 1.0
 
 
-def test_frame_average_precision_by_hand() -> None:
+def test_calibrated_average_precision_by_hand() -> None:
     score, positive = np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.array([1, 0, 1, 0, 0], bool)
-    assert frame_average_precision(score, positive) == pytest.approx((1 + 2 / 3) / 2)
     weight = 3 / 2
-    expected = (1 + 2 * weight / (2 * weight + 1)) / 2
-    assert frame_average_precision(score, positive, calibrated=True) == pytest.approx(expected)
-    # equal scores enter together; chance is the share of positives, calibrated a half
-    assert frame_average_precision(np.ones(10), np.arange(10) < 2) == pytest.approx(0.2)
-    assert frame_average_precision(np.ones(10), np.arange(10) < 2, calibrated=True) == pytest.approx(0.5)
-    assert math.isnan(frame_average_precision(score, np.zeros(5, bool)))
+    assert calibrated_average_precision(score, positive) == pytest.approx(
+        (1 + 2 * weight / (2 * weight + 1)) / 2
+    )
+    # equal scores enter together: chance is a half, however rare the class is
+    assert calibrated_average_precision(np.ones(10), np.arange(10) < 2) == pytest.approx(0.5)
+    assert math.isnan(calibrated_average_precision(score, np.zeros(5, bool)))
 
 
 def test_alarms_by_hand() -> None:

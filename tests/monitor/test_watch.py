@@ -15,10 +15,12 @@ from skelact.cli import run
 from skelact.errors import ConfigError, DataError
 from skelact.layouts import get_layout
 from skelact.monitor.actions import LiveActions
+from skelact.monitor.falls import FallEvent
 from skelact.monitor.log import Event, EventLog, as_activitynet, as_csv, as_omnifall, read_log
 from skelact.monitor.people import LivePeople
 from skelact.monitor.sources import Notice, Picture, read_source
 from skelact.monitor.watch import Watch, WatchSettings
+from skelact.monitor.zones import Zone
 from skelact.pose.estimator import Detection
 from skelact.recognition import Recogniser
 
@@ -294,3 +296,29 @@ def test_who_is_lost_on_the_floor_is_taken_up_again() -> None:
     assert 2 in watch._falls
     see([], 900.0)
     assert watch._falls == {}
+
+
+def test_passwords_of_cameras_reach_no_event_and_no_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from skelact.monitor import watch as room
+
+    address = "rtsp://ann:s3cret@camera/x"
+    lost = Notice(1.0, "source_lost", f"{address}: nothing came")
+    monkeypatch.setattr(room, "read_source", lambda *_: iter([lost]))
+    (moment,) = room.watch_source(lambda size: Watch("x", Told(), size), address)
+    assert moment.events[0].kind == "source_lost" and "camera/x" in moment.events[0].source
+    assert "s3cret" not in repr(moment.events) + caplog.text
+
+
+def test_a_falls_event_names_its_zone() -> None:
+    everywhere = Zone([(0, 0), (1, 0), (1, 1), (0, 1)], "floor")
+    watch = Watch("x", Told(), (640, 480), settings=WatchSettings(zones={"kitchen": everywhere}))
+    for t in range(12):
+        watch.see(np.zeros((480, 640, 3), np.uint8), t / 10)
+    evidence = watch._falls[0].evidence
+    assert evidence is not None
+    event = watch._fall(0, FallEvent("fall", 1.0, evidence, 1.2))
+    assert event.text.endswith(", in kitchen") and not watch._fall(
+        5, FallEvent("fall", 1.0, evidence, 1.2)
+    ).text.endswith("kitchen")
