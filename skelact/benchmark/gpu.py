@@ -54,14 +54,14 @@ def jobs(dataset: str = "") -> list[Job]:
     Args:
         dataset: of NTU's size, for the epoch; empty: made for it.
     """
-    networks = [Job("network", name, 1.25, {"name": name}) for name in YARDSTICKS]
-    compiled = [Job("compiled", f"{name}, compiled", 3.0, {"name": name}) for name in ("stgcn", "ctrgcn")]
+    networks = [Job("network", name, 2.0, {"name": name}) for name in YARDSTICKS]
+    compiled = [Job("compiled", f"{name}, compiled", 2.0, {"name": name}) for name in ("stgcn", "ctrgcn")]
     return [
-        Job("tests", "tests", 4.0),
-        Job("propagate", "propagate", 1.5),
-        Job("graph convolution", "graph convolution", 1.5),
+        Job("tests", "tests", 12.0),
         *networks,
-        Job("epoch", "epoch at NTU's scale", 5.0, {"path": dataset}),
+        Job("propagate", "propagate", 2.0),
+        Job("graph convolution", "graph convolution", 1.0),
+        Job("epoch", "epoch at NTU's scale", 4.0, {"path": dataset}),
         *compiled,
     ]
 

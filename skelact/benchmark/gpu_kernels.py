@@ -66,7 +66,7 @@ def measure_products(
         moved = x.element_size() * v * n * ((1 + k) + (2 + k) * backward)
         runs, errors = _that_run(product_runs(x, graph, backward))
         yield from ({"what": f"{what}, {name}", "error": error} for name, error in errors.items())
-        for name, times in time_in_turn(runs, seconds / len(cases), device=device).items():
+        for name, times in time_in_turn(runs, seconds / len(cases), device=device, launching=False).items():
             rate = moved / median(times)
             yield {
                 "what": f"{what}, {name}",
@@ -152,7 +152,7 @@ def measure_spatial(
             continue
         with torch.no_grad():
             apart, fused = (way(*inputs) for way in ways.values())
-        times = time_in_turn(runs, seconds / len(cases), device=device)
+        times = time_in_turn(runs, seconds / len(cases), device=device, launching=False)
         yield {
             "what": what,
             "apart ms": 1e3 * median(times["apart"]),

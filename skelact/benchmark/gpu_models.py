@@ -28,7 +28,7 @@ from skelact.nn.fast import for_training, inference_form
 from skelact.nn.fast.cuda_graph import Replay
 
 KINDS = ("float32", "tf32", "bfloat16")
-N_CLIPS, N_FRAMES = 64, 64
+N_CLIPS, N_FRAMES = 32, 64
 Row = dict[str, Any]
 
 
@@ -60,14 +60,16 @@ def measure_network(
         rows with ``what``; ``usual`` and ``ours``, people a second; ``ratio``; for a forward pass ``graph``, people
         a second of the inference form as a CUDA graph (or ``no graph``, why), and ``difference``, the largest of
         logits from the usual form's in float32, relative to the largest; on a GPU ``usual MB`` and ``ours MB``,
-        peak memory above that before.
+        peak memory above that before; for a training step ``graph``,
+        people a second of our step as a CUDA graph, and ``graph ratio``, against the usual form.
 
     Raises:
         ConfigError: for a network that has no yardstick.
     """
     check_names([name])
-    ours = make_network(name).to(device)
-    usual = YARDSTICKS[name](ours).eval().to(device)
+    ours = make_network(name)
+    usual = YARDSTICKS[name](ours).eval().to(device)  # made on the CPU, where the graph's constants are
+    ours = ours.to(device)
     for kind in KINDS:
         with arithmetic(kind):
             yield _forward(name, kind, ours, usual, device, seconds / 2 / len(KINDS), n_clips, n_frames)
@@ -128,13 +130,28 @@ def _training(
     x, owner, label = training_batch(device, n_clips, n_frames)
     padded, low = to_usual(x, n_clips, N_PEOPLE), kind == "bfloat16"
     mine, theirs = for_training(copy.deepcopy(ours).train()), copy.deepcopy(usual).train()
-    steps = {
+    steps: dict[str, Callable[[], object]] = {
         "usual": training_step(theirs, label, padded, low=low),
         "ours": training_step(mine, label, x, owner, None, n_clips, low=low),
     }
     memory = {f"{side} MB": _megabytes(step, device) for side, step in steps.items()}
+    row: Row = {"what": f"{name} training step, {kind}"}
+    try:
+        steps["graph"] = _captured(steps["ours"])
+    except Exception as error:  # the network waits for the device, or there is none
+        row["no graph"] = words_of(error)
     times = time_in_turn(steps, seconds, device=device)
-    return {"what": f"{name} training step, {kind}"} | _rates(times, len(x)) | _known(memory)
+    if "graph" in times:
+        row["graph ratio"] = ratio(times, "usual", "graph")
+    return row | _rates(times, len(x)) | _known(memory)
+
+
+def _captured(step: Callable[[], object]) -> Callable[[], object]:
+    """A step as one CUDA graph, as `skelact.training.passes` replays it."""
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        step()
+    return graph.replay
 
 
 def measure_compiled(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import sys
 import tempfile
 import time
@@ -19,7 +21,7 @@ MARK = "skelact-row "  # before every row, so that other words on standard outpu
 
 
 def run_tests(device: torch.device, seconds: float, folder: str = "") -> Iterator[Row]:
-    """The tests that need a GPU (``tests/gpu``).
+    """The tests that need a GPU (``tests/gpu``), in several processes where pytest-xdist is installed.
 
     Args:
         device: they take the first GPU, whatever this is.
@@ -44,7 +46,9 @@ def run_tests(device: torch.device, seconds: float, folder: str = "") -> Iterato
     count = _Count()
     begin = time.perf_counter()
     # -s: what is written to standard output goes through, rows and other words alike
-    pytest.main([str(place), "-m", "gpu", "-q", "-s", "-p", "no:cacheprovider"], plugins=[count])
+    many = min(12, (os.cpu_count() or 1) - 2) if importlib.util.find_spec("xdist") else 0
+    parallel = ["-n", str(many)] if many > 2 else []
+    pytest.main([str(place), "-m", "gpu", "-q", "-s", "-p", "no:cacheprovider", *parallel], plugins=[count])
     seconds = time.perf_counter() - begin
     yield from ({"what": f"test {name}", "error": words} for name, words in count.failures.items())
     yield {"what": "tests", **count.outcomes, "seconds": seconds}

@@ -47,8 +47,9 @@ def measure_models(
     check_names(names)
     rows = []
     for name in names or YARDSTICKS:
-        ours = make_network(name).to(device)
-        usual = YARDSTICKS[name](ours).eval().to(device)
+        ours = make_network(name)
+        usual = YARDSTICKS[name](ours).eval().to(device)  # made on the CPU, where the graph's constants are
+        ours = ours.to(device)
         rows += _measure_forward(name, ours, usual, seconds, device)
         rows += _measure_training(name, ours, usual, seconds, device)
         if device == "cpu":

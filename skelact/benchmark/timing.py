@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping
 
 import torch
 
+from skelact.nn.measure import device_seconds
+
 ROUND = 2e-3  # seconds that a round lasts at least on a GPU, so that launching is a small part of it
 MOST_REPEATS = 200
+MOST_QUEUED = 20  # runs that are launched ahead
 
 
 def time_in_turn(
@@ -17,6 +20,7 @@ def time_in_turn(
     seconds: float = 6.0,
     rounds: int | None = None,
     device: torch.device | str = "cpu",
+    launching: bool = True,
 ) -> dict[str, list[float]]:
     """Time each candidate, one after the other, round by round.
 
@@ -26,6 +30,7 @@ def time_in_turn(
         rounds: instead of ``seconds``.
         device: where the candidates compute. On a GPU a round is as many runs as last 2 ms, between two events
             of the device.
+        launching: with False the time that a GPU waits for launches is left out, as within a CUDA graph.
 
     Returns:
         seconds of a run in every round by name.
@@ -37,7 +42,10 @@ def time_in_turn(
     done = 0
     while done < (rounds or 3) or (rounds is None and time.perf_counter() - begin < seconds):
         for name, run in candidates.items():
-            times[name].append(time_once(run, device, repeats[name]))
+            if launching or device.type != "cuda":
+                times[name].append(time_once(run, device, repeats[name]))
+            else:
+                times[name].append(device_seconds(run, device, min(repeats[name], MOST_QUEUED)))
         done += 1
     return times
 

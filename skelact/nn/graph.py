@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+
+
+class EdgeLists(NamedTuple):
+    """The edges by target and by source, int32, for kernels that follow them.
+
+    Args:
+        row_begin: ``[K*V + 1]``; row r has the edges ``row_begin[r]`` to ``row_begin[r + 1]``, in the graph's order.
+        col: ``[E]``, their sources.
+        col_begin: ``[V + 1]``, likewise into ``row`` and ``edge``, which are sorted by source.
+        row: ``[E]``, targets.
+        edge: ``[E]``, numbers in the graph's order.
+    """
+
+    row_begin: Tensor
+    col: Tensor
+    col_begin: Tensor
+    row: Tensor
+    edge: Tensor
 
 
 class SkeletonGraph(nn.Module):
@@ -40,6 +59,7 @@ class SkeletonGraph(nn.Module):
         self.register_buffer("value", exact.to(torch.get_default_dtype()), persistent=False)
         self.register_buffer("place", (k * self.n_joints + source) * self.n_joints + target, persistent=False)
         self._indices: dict[torch.device, tuple] = {}
+        self._lists: dict[torch.device, EdgeLists] = {}
 
     def _apply(self, fn, recurse: bool = True):
         before = self.value.dtype
@@ -66,6 +86,19 @@ class SkeletonGraph(nn.Module):
             )
             self._indices[device] = (forward, backward, order)
         return self._indices[device]
+
+    def edge_lists(self) -> EdgeLists:
+        """The edges on the graph's device; made on first use."""
+        device = self.row.device
+        if device not in self._lists:
+            order = (self.col * (self.n_partitions * self.n_joints) + self.row).argsort()
+            rows = torch.arange(self.n_partitions * self.n_joints + 1, device=device)
+            cols = torch.arange(self.n_joints + 1, device=device)
+            row_begin = torch.searchsorted(self.row, rows)
+            col_begin = torch.searchsorted(self.col[order].contiguous(), cols)
+            lists = (row_begin, self.col, col_begin, self.row[order], order)
+            self._lists[device] = EdgeLists(*(one.int() for one in lists))
+        return self._lists[device]
 
     def dense(self, weight: Tensor) -> Tensor:
         """Edge weights ``[E]`` as a matrix ``[K*V, V]``."""

@@ -27,8 +27,8 @@ def propagate(x: Tensor, graph: SkeletonGraph, weight: Tensor | None = None, bac
         graph: the topology.
         weight: ``[E]`` edge weights in the graph's order; None: the graph's own values.
         backend: one of `BACKENDS`: ``sparse`` is torch-geometric's sparse product, ``dense`` one matrix
-            product, ``fused`` a Triton kernel on CUDA; ``auto`` measures those that are available, once per
-            device, type and shape, and keeps the fastest for the process.
+            product, ``fused`` Triton kernels on CUDA that follow the edges; ``auto`` measures those
+            that are available, once per device, type and shape, and keeps the fastest for the process.
 
     Returns:
         ``[K, V, ...]``.
@@ -69,12 +69,12 @@ def choose_backend(x: Tensor, weight: Tensor, graph: SkeletonGraph) -> str:
 
 
 def is_available(name: str, x: Tensor, graph: SkeletonGraph) -> bool:
-    """Whether a backend runs on ``x``: everywhere but ``fused``."""
+    """Whether a backend runs on ``x``: all but ``fused`` do everywhere."""
     if name != "fused":
         return True
     from skelact.nn.fast import triton_graph
 
-    return triton_graph.is_available(x, graph.n_partitions * graph.n_joints)
+    return triton_graph.can_follow(x, graph)
 
 
 def dense_product(x: Tensor, weight: Tensor, graph: SkeletonGraph) -> Tensor:
@@ -88,10 +88,10 @@ def sparse_product(x: Tensor, weight: Tensor, graph: SkeletonGraph) -> Tensor:
 
 
 def fused_product(x: Tensor, weight: Tensor, graph: SkeletonGraph) -> Tensor:
-    """The Triton kernel's product with ``x [V, N]``."""
+    """The product with ``x [V, N]`` by Triton kernels."""
     from skelact.nn.fast.triton_graph import graph_product
 
-    return graph_product(x, graph.dense(weight))
+    return graph_product(x, weight, graph)
 
 
 BACKENDS: dict[str, Product] = {"dense": dense_product, "sparse": sparse_product, "fused": fused_product}

@@ -22,13 +22,14 @@ from skelact.nn.fast import for_training
 from skelact.nn.measure import chosen_backends, restore_backends
 from skelact.nn.norm import synchronise
 from skelact.recognition.checkpoint import Card, save_checkpoint
-from skelact.recognition.engine import call_model, predict_logits
+from skelact.recognition.engine import predict_logits
 from skelact.training.fabric import make_fabric
 from skelact.training.history import HistoryWriter
 from skelact.training.interrupt import interrupts_held
-from skelact.training.losses import LOSSES, class_weights, training_loss
+from skelact.training.losses import LOSSES, class_weights
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.order import epoch_order
+from skelact.training.passes import Passes, may_capture
 from skelact.training.resume import differences, load_resume, save_resume
 from skelact.training.settings import TrainSettings
 from skelact.training.transfer import freeze_stages, frozen_stages
@@ -73,9 +74,16 @@ class _Run:
             self.model.module.module if hasattr(self.model.module, "module") else self.model.module
         )
         self.average = WeightAverage(self.plain, settings.ema) if settings.ema else None
+        self.class_weight: Tensor | None = None
+        graphs = settings.cuda_graphs and may_capture(fabric.device, settings.precision, fabric.world_size)
+        self.passes = Passes(fabric, self.model, self.plain, self.criterion, graphs)
         self.result = FitResult()
         self.best_score = -math.inf
         self.step = 0
+
+    def criterion(self, logits: Tensor, label: Tensor) -> Tensor:
+        """The loss that the settings name."""
+        return LOSSES[self.settings.loss](logits, label, self.class_weight, self.settings)
 
     @property
     def weights(self) -> dict[str, Tensor]:
@@ -195,15 +203,14 @@ def fit(
         if on_continue:
             on_continue(done)
     n_classes = len(card.label_names)
-    weight = None
     if settings.class_balance in ("loss", "effective"):
         beta = settings.balance_beta if settings.class_balance == "effective" else None
-        weight = class_weights(labels, n_classes, beta).to(device)
+        run.class_weight = class_weights(labels, n_classes, beta).to(device)
     with HistoryWriter(folder, fabric.is_global_zero) as history, interrupts_held() as check:
         history.write(run.result.history)  # a kill may have come between the state and this
         for epoch in range(done, settings.epochs):
             begin = time.perf_counter()
-            record = _train_epoch(run, data, train, labels, pipeline, epoch, weight, ahead, on_step, check)
+            record = _train_epoch(run, data, train, labels, pipeline, epoch, ahead, on_step, check)
             if (
                 val is not None
                 and len(val)
@@ -255,7 +262,6 @@ def _train_epoch(
     labels: Tensor,
     pipeline: Pipeline,
     epoch: int,
-    weight: Tensor | None,
     ahead: int,
     on_step: Callable[[int, int, int, float], None] | None,
     check: Callable[[], None],
@@ -281,25 +287,19 @@ def _train_epoch(
     )
     sums, n_clips, shown = torch.zeros(2, device=fabric.device), 0, 0.0
     every = 1 if fabric.device.type == "cpu" else SYNC_EVERY
-
-    def criterion(logits: Tensor, label: Tensor) -> Tensor:
-        return LOSSES[settings.loss](logits, label, weight, settings)
-
+    run.passes.start_epoch()
     for step, batch in enumerate(batches):
         rate = learning_rate(settings, epoch + step / n_steps)
         for group in run.optimiser.param_groups:
             group["lr"] = rate * group.get("scale", 1.0)
-        logits = call_model(run.model, batch)
-        loss = training_loss(run.plain, logits, batch.label, criterion)
+        loss, logits = run.passes(batch)
         looks = step % every == 0 or step + 1 == n_steps  # reading a number waits for the device
-        shown = float(loss.detach()) if looks else shown
+        shown = float(loss) if looks else shown
         if not math.isfinite(shown):
             raise SkelactError(
                 f"the loss became {shown} in epoch {epoch + 1}, step {step + 1}; lower train.lr "
                 f"(now {settings.lr}) or set train.clip_norm. The state after epoch {epoch} is kept."
             )
-        run.optimiser.zero_grad(set_to_none=True)
-        fabric.backward(loss)
         if settings.clip_norm:
             fabric.clip_gradients(
                 run.model, run.optimiser, max_norm=settings.clip_norm, error_if_nonfinite=False
@@ -308,8 +308,8 @@ def _train_epoch(
         run.step += 1
         if run.average:
             run.average.update(run.plain)
-        right = (logits.detach().argmax(1) == batch.label).sum()
-        sums += torch.stack([loss.detach() * batch.n_clips, right])
+        right = (logits.argmax(1) == batch.label).sum()
+        sums += torch.stack([loss * batch.n_clips, right])
         n_clips += batch.n_clips
         if on_step and fabric.is_global_zero:
             on_step(epoch + 1, step + 1, n_steps, shown)

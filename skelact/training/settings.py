@@ -40,6 +40,8 @@ class TrainSettings:
             less about which epoch is best than the schedule does.
         seed: of weights, order, augmentation and dropout.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``; under torchrun every process takes one of its own.
+        cuda_graphs: on a GPU, replay the passes of batches whose shape comes again as CUDA graphs: the same work with
+            one launch. For a network of one's own that keeps count in Python attributes, say false.
         sync_norm: in a training of several processes, take batch statistics over all of them.
         init_from: checkpoint to start from; layout, classes and input channels may differ.
         init_streams: checkpoints of networks that were trained alone, by the stream of the fusion network that begins
@@ -74,6 +76,7 @@ class TrainSettings:
     keep: Literal["best", "last"] = "best"
     seed: int = 0
     device: str = "auto"
+    cuda_graphs: bool = True
     sync_norm: bool = False
     init_from: str = ""
     init_streams: dict[str, str] = field(default_factory=dict)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from skelact.layouts import partition
+from skelact.nn.fast.triton_channels import channel_product
+from skelact.nn.fast.triton_graph import is_available as is_triton_available
 from skelact.nn.fast.triton_spatial import can_fuse, spatial_product
 from skelact.nn.graph import SkeletonGraph
 from skelact.nn.measure import chosen_backends
@@ -65,6 +67,27 @@ def test_graph_convolution(device: torch.device, n: int, c: int, d: int, dtype: 
     ours = spatial_product(*leaves)
     results = (ours.detach(), *torch.autograd.grad(ours, leaves, push.to(device)))
     assert max(differences(results, expected)) < 2 * ERRORS[dtype]
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+@pytest.mark.parametrize(
+    ("k", "d", "p", "v", "t"), [(3, 64, 5, 25, 64), (1, 20, 3, 17, 13), (8, 16, 2, 8, 40)]
+)
+def test_aggregation_by_channel(
+    device: torch.device, dtype: torch.dtype, k: int, d: int, p: int, v: int, t: int
+) -> None:
+    torch.manual_seed(0)
+    tensors = [torch.randn(k, d, p, v, v).to(dtype), torch.randn(v, p, t, k * d).to(dtype)]
+    push = torch.randn(v, p, t, d).to(dtype)
+    if not is_triton_available(tensors[0].to(device)):
+        pytest.skip("the kernels need a GPU; tests/nn/fast runs them under Triton's interpreter")
+    exact = [value.double().requires_grad_() for value in tensors]
+    out = torch.einsum("kdpwu,uptkd->wptd", exact[0], exact[1].view(v, p, t, k, d))
+    expected = (out.detach(), *torch.autograd.grad(out, exact, push.double()))
+    leaves = [value.to(device).requires_grad_() for value in tensors]
+    ours = channel_product(*leaves)
+    results = (ours.detach(), *torch.autograd.grad(ours, leaves, push.to(device)))
+    assert max(differences(results, expected)) < ERRORS[dtype]
 
 
 def test_auto_measures_large_products(device: torch.device) -> None:

@@ -6,6 +6,7 @@ import copy
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import fields
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,9 +14,13 @@ from small_models import build, clip_batch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from skelact.benchmark.gpu_models import measure_network
+from skelact.datasets.batch import SkeletonBatch
+from skelact.layouts import get_layout
 from skelact.models import MODELS
 from skelact.nn.fast import for_training, inference_form
 from skelact.nn.fast.cuda_graph import AFTER
+from skelact.training.passes import Passes
 
 UNWAITING = [name for name in MODELS if name != "interactionnet"]  # which reads its pairs of people back
 
@@ -86,6 +91,37 @@ def test_a_training_step(device: torch.device, name: str, dtype: torch.dtype, er
             assert difference(buffer, value) < error, what
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_captured_steps_train_as_others_do(device: torch.device, name: str) -> None:
+    """Five steps, of which the last three may be a CUDA graph, against five that are not."""
+    fabric = SimpleNamespace(backward=lambda loss: loss.backward())
+    batches = [
+        SkeletonBatch(x.to(device), score.to(device), owner.to(device), torch.tensor([1, 0, 4], device=device),
+                      get_layout("ntu25"))
+        for x, owner, score in (clip_batch(25, seed) for seed in range(5))
+    ]  # fmt: skip
+    outcomes = []
+    for graphs in (False, True):
+        model = for_training(without_dropout(name).train().double()).to(device)
+        optimiser = torch.optim.SGD(model.parameters(), 1e-2, momentum=0.9)
+        passes = Passes(fabric, model, model, functional.cross_entropy, graphs and device.type == "cuda")
+        losses = []
+        for batch in batches:
+            batch = batch.replace(x=batch.x.double(), score=batch.score.double())
+            losses.append(passes(batch)[0])
+            optimiser.step()
+        if passes.graphs and name in UNWAITING:
+            assert [captured is not None for captured in passes._captured.values()] == [True]
+        outcomes.append((torch.stack(losses).cpu(), {k: v.cpu() for k, v in model.state_dict().items()}))
+    (losses, state), (ours, mine) = outcomes
+    assert difference(ours, losses) < 1e-6
+    for what, value in state.items():
+        if value.is_floating_point():
+            assert difference(mine[what], value) < 1e-5, what
+        else:
+            assert torch.equal(mine[what], value), what
+
+
 @pytest.mark.parametrize("low", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("name", UNWAITING)
 def test_no_step_waits_for_the_device(
@@ -120,3 +156,12 @@ def test_no_inference_waits_for_the_device(
         with no_waiting():
             logits = form(*batch, 3)
     assert bool(torch.isfinite(logits).all())
+
+
+@pytest.mark.parametrize("name", ["stgcn", "ctrgcn", "msg3d"])
+def test_a_network_and_its_yardstick_are_measured(device: torch.device, name: str) -> None:
+    rows = list(measure_network(name, device, 0.0, n_clips=2, n_frames=16))
+    assert len(rows) == 6 and all(row["ours"] > 0 and row["usual"] > 0 for row in rows)
+    assert rows[0]["difference"] < 1e-3
+    if device.type == "cuda":
+        assert all("graph" in row for row in rows), [row.get("no graph") for row in rows]

@@ -1,6 +1,6 @@
 """Training forms of graph convolutions with a topology per channel (topology refinement).
 
-A few people are processed at a time, within the cache, with channel-major features ``[C, P*V*T]``: a matrix
+A few people are processed at a time, within a processor's cache, with channel-major features ``[C, P*V*T]``: a matrix
 ``[V, T]`` per channel and person. Intermediate results are recomputed in the backward pass.
 """
 
@@ -14,9 +14,12 @@ from torch import Tensor
 from skelact.nn.fast.gate import TrainingForm, applies
 from skelact.nn.fast.norm_map import NormMap, add_moments
 from skelact.nn.fast.people import people_at_a_time
-from skelact.nn.spatial.channelwise import ChannelwiseGraphConv
+from skelact.nn.fast.triton_channels import can_aggregate, channel_product
+from skelact.nn.measure import arithmetic, can_measure, choose, device_name
+from skelact.nn.spatial.channelwise import ChannelwiseGraphConv, aggregate_by_channel
 from skelact.nn.spatial.dynamic import DynamicGraphConv
 
+DEVICES = ("cuda",)  # where aggregation by channel has a kernel
 WORKING_MAPS = 4  # intermediate maps of the largest width in use at a time
 
 
@@ -25,6 +28,9 @@ class ChannelwiseGraphConvStep(TrainingForm, ChannelwiseGraphConv):
 
     def step(self, x: Tensor) -> Tensor:
         return ChannelAggregate.apply(x, *self.relations(x), *self.by_partition())
+
+    def aggregate(self, topology: Tensor, values: Tensor) -> Tensor:
+        return aggregate_on_device(topology, values)
 
 
 class DynamicGraphConvStep(TrainingForm, DynamicGraphConv):
@@ -37,10 +43,32 @@ class DynamicGraphConvStep(TrainingForm, DynamicGraphConv):
         values = (pre.weight, pre.bias, norm.weight, norm.bias, post.weight, post.bias)
         return GroupAggregate.apply(norm, x, self.topology(x), *values)
 
+    def aggregate(self, topology: Tensor, values: Tensor) -> Tensor:
+        return aggregate_on_device(topology, values)
+
     def refine(self, source: Tensor, target: Tensor, shared: Tensor, alpha: Tensor) -> Tensor:
         if not (self.training and torch.is_grad_enabled() and applies(source)):
             return super().refine(source, target, shared, alpha)
         return RefineTopology.apply(source.contiguous(), target.contiguous(), shared, alpha)
+
+
+def aggregate_on_device(topology: Tensor, values: Tensor) -> Tensor:
+    """`aggregate_by_channel`, on a GPU by Triton kernels where they are measured faster."""
+    if values.device.type not in DEVICES or not can_measure(values):
+        return aggregate_by_channel(topology, values)
+    if torch.is_autocast_enabled(values.device.type):
+        dtype = torch.get_autocast_dtype(values.device.type)
+        topology, values = topology.to(dtype), values.to(dtype)
+    if not can_aggregate(values, topology):
+        return aggregate_by_channel(topology, values)
+    inputs = (topology, values)
+    trains = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
+    columns = 1 << (values.shape[1] * values.shape[2] - 1).bit_length()
+    sizes = (*topology.shape[:2], len(values), columns)
+    key = ("aggregation by channel", device_name(values.device), arithmetic(values), *sizes, trains)
+    ways = {"apart": aggregate_by_channel, "fused": channel_product}
+    name = choose(key, ways, tuple(tensor.detach() for tensor in inputs), trains, "apart")
+    return ways[name](*inputs)
 
 
 class RefineTopology(torch.autograd.Function):

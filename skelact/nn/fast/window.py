@@ -56,11 +56,10 @@ class WindowGraphConvForm(Form):
             places = by_place(conv.conv.adjacency(), conv.conv.graph.n_partitions, conv.windows.size)
             mix_bias = conv.conv.bias * inner_scale + inner_shift
             self.keep(dtype, places=places, mix_weight=conv.conv.weight * inner_scale, mix_bias=mix_bias)
-        else:
-            self.inner = DenseGraphConvForm.of_scales(conv.conv, conv.norm, dtype)
+        self.inner = DenseGraphConvForm.of_scales(conv.conv, conv.norm, dtype)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.mixes_first:
+        if self.mixes_first and x.device.type == "cpu":  # person by person; a GPU would wait for launches
             features = mix_windows(x, self.places, self.mix_weight, self.mix_bias, self.windows)
         else:
             features = self.inner(self.windows.unfold(x))

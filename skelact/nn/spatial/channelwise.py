@@ -72,14 +72,16 @@ class ChannelwiseGraphConv(nn.Module):
         return weight, self.value.bias.view(d, k).T.reshape(-1)
 
     def forward(self, x: Tensor) -> Tensor:
-        v, p, t, _ = x.shape
+        v, p, _, _ = x.shape
         k, d, _ = self.relation.shape
         relation, differences = self.relations(x)
         weight, bias = self.by_partition()
         topology = (relation @ differences).view(k, d, p, v, v)
-        values = functional.linear(x, weight, bias).view(v, p, t, k, d).permute(3, 4, 1, 0, 2)
-        out = (topology @ values.to(topology.dtype)).sum(0)  # [D, P, V, T]
-        return out.permute(2, 1, 3, 0).contiguous()
+        return self.aggregate(topology, functional.linear(x, weight, bias))
+
+    def aggregate(self, topology: Tensor, values: Tensor) -> Tensor:
+        """See `aggregate_by_channel`."""
+        return aggregate_by_channel(topology, values)
 
 
 class FrameChannelwiseGraphConv(ChannelwiseGraphConv):
@@ -87,6 +89,23 @@ class FrameChannelwiseGraphConv(ChannelwiseGraphConv):
 
     def forward(self, x: Tensor) -> Tensor:
         return by_frame(super().forward, x)
+
+
+def aggregate_by_channel(topology: Tensor, values: Tensor) -> Tensor:
+    """``out_c = Σ_k R_kc · values_kc`` by topologies ``[K, D, P, V, V]``, index order [target, source].
+
+    Args:
+        topology: of every partition, channel and person.
+        values: ``[V, P, T, K*D]``, partition by partition.
+
+    Returns:
+        ``[V, P, T, D]``.
+    """
+    v, p, t, _ = values.shape
+    k, d = topology.shape[:2]
+    parts = topology @ values.view(v, p, t, k, d).permute(3, 4, 1, 0, 2).to(topology.dtype)
+    out = parts[0] if k == 1 else parts.sum(0)  # [D, P, V, T]
+    return out.permute(2, 1, 3, 0).contiguous()
 
 
 def pairwise_differences(first: Tensor, second: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from skelact.errors import ConfigError
 from skelact.nn.norm import ChannelNorm
-from skelact.nn.spatial.channelwise import pairwise_differences
+from skelact.nn.spatial.channelwise import aggregate_by_channel, pairwise_differences
 
 
 class DynamicGraphConv(nn.Module):
@@ -80,5 +80,9 @@ class DynamicGraphConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         topology = self.topology(x)
-        features = self.pre_norm(self.pre(x)).relu().permute(3, 1, 0, 2)  # [K*C', P, V, T]
-        return self.post((topology @ features.to(topology.dtype)).permute(2, 1, 3, 0))
+        features = self.pre_norm(self.pre(x)).relu()  # [V, P, T, K*C']
+        return self.post(self.aggregate(topology.unsqueeze(0), features))
+
+    def aggregate(self, topology: Tensor, values: Tensor) -> Tensor:
+        """See `aggregate_by_channel`: all groups are one partition here."""
+        return aggregate_by_channel(topology, values)

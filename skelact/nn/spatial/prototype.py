@@ -85,6 +85,6 @@ class ClassContrast(nn.Module):
         mean = total / count.clamp_min(1)
         keep = torch.where(count > 0, self.momentum, 1.0).to(features.dtype)
         memory = self.memory.to(features.dtype) * keep + mean * (1 - keep)
-        self.memory = memory.detach().to(self.memory.dtype)
+        self.memory.copy_(memory.detach())  # in its place: a CUDA graph of the step reads it there
         scores = functional.normalize(features, dim=1) @ functional.normalize(memory, dim=1).T
         return functional.cross_entropy(scores / self.temperature, label)
