@@ -153,7 +153,7 @@ def _train(
         "seconds": result.seconds,
         "clips/s": len(mixed) / result.seconds,
         "waiting %": 100 * result.waited / result.seconds,
-        "peak MB": _peak_megabytes(),
+        "peak MB": peak_megabytes(),
     }
     if on_gpu:
         row["device MB"] = torch.cuda.max_memory_allocated() / 1e6
@@ -186,7 +186,7 @@ def _forget_peak() -> None:
         return
 
 
-def _peak_megabytes() -> float:
+def peak_megabytes() -> float:
     """Peak resident memory of this process."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()

@@ -31,6 +31,8 @@ PARTS = {
     "extract": "MediaPipe extraction (needs --video FILE)",
     "people": "who is found in videos by every estimator, frame by frame (needs --videos FOLDER)",
     "monitor": "networks frame by frame against a window that slides",
+    "chain": "live watching as a whole, at a camera's pace (needs --video FILE)",
+    "falls": "alarms on recorded skeletons: falls found, false alarms by activity (needs --sets FILE.h5 ...)",
     "ntu-scale": "training on a set of NTU-60's size (--ntu-scale)",
     "gpu": "everything that needs a GPU, in under eight minutes; by itself",
 }
@@ -47,6 +49,9 @@ HELP = """Measure speed on this machine. Figures are ratios of runs in turn; giv
   skelact benchmark extract --video clip.mp4
   skelact benchmark people --videos my_videos --out people
   skelact benchmark monitor
+  skelact benchmark chain --video person.mp4 --cameras 4 --fps 10 --names movenet
+  skelact benchmark falls --sets urfd.h5 --falls fall
+  skelact benchmark falls --sets nw_ucla.h5 utd_mhad.h5
   skelact benchmark --ntu-scale --seconds 60 --model ctrgcn --set ntu_like.h5
   skelact benchmark gpu --device cuda:0 --out gpu_benchmark
 
@@ -74,7 +79,11 @@ class Options:
         out: folder for the tables as Markdown and JSON: benchmark.md and benchmark.json, or gpu.md and gpu.json of gpu,
             which takes gpu_benchmark if not given; the others are then only printed.
         minutes: for gpu, in all.
-        names: for video, the networks; all if not given (skelact models lists them). For people, the estimators.
+        names: for video, the networks; all if not given (skelact models lists them). For people and chain, the estimators.
+        cameras: for chain, that give the video at once,
+        fps: frames a second of each.
+        sets: for falls, files of recordings; those of one subject and camera are one stream.
+        falls: names of the clips that are falls; alarms in all others are false.
         size: for video, pixels along a side instead of the papers' sizes.
         networks: those named after "models".
     """
@@ -94,6 +103,10 @@ class Options:
     out: Annotated[str, named("FOLDER")] = ""
     minutes: float = 7.5
     names: tuple[str, ...] = ()
+    cameras: int = 1
+    fps: float = 30.0
+    sets: Annotated[tuple[str, ...], named("FILE.h5 ...")] = ()
+    falls: Annotated[tuple[str, ...], named("NAME ...")] = ()
     size: Annotated[int | None, named("PIXELS")] = None
     networks: tyro.conf.Suppress[tuple[str, ...]] = ()
 
@@ -124,8 +137,10 @@ def main(arguments: list[str], ui: UI) -> int:
         "winograd": False,
         "people": False,
         "monitor": False,
+        "falls": False,
+        "chain": False,
     }  # by name only: they take minutes
-    if options.names and options.parts == ("people",):
+    if options.names and options.parts in (("people",), ("chain",)):
         from skelact.benchmark.people import CONTESTANTS
 
         for name in options.names:
@@ -267,6 +282,14 @@ def measure(part: str, options: Options, ui: UI, keep: Keep) -> list[dict[str, A
         from skelact.benchmark.monitor import measure_continual
 
         return _one_by_one(measure_continual(seconds), ui, keep)
+    if part == "falls":
+        from skelact.benchmark.falls import measure_falls
+
+        if not options.sets:
+            raise ConfigError(
+                "benchmark falls needs recorded skeletons: --sets FILE.h5 ... (skelact convert)"
+            )
+        return _one_by_one(measure_falls(list(options.sets), options.falls), ui, keep)
     if part == "winograd":
         from skelact.benchmark.winograd import measure_winograd
 
@@ -284,7 +307,15 @@ def measure(part: str, options: Options, ui: UI, keep: Keep) -> list[dict[str, A
             raise ConfigError("benchmark convert needs real files: --files FOLDER of .skeleton files")
         return data.measure_conversion(Path(options.files))
     if not options.video:
-        raise ConfigError("benchmark extract needs a video with one person: --video FILE")
+        raise ConfigError(f"benchmark {part} needs a video with one person: --video FILE")
+    if part == "chain":
+        from skelact.benchmark.chain import measure_chain
+
+        rows = (
+            measure_chain(options.video, options.cameras, options.fps, options.seconds or 20.0, name)
+            for name in options.names or ("auto",)
+        )
+        return _one_by_one(rows, ui, keep)
     from skelact.benchmark.extraction import measure_extraction
 
     return [{"what": "extraction", **measure_extraction(options.video)}]

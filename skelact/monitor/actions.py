@@ -3,11 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
-from skelact.monitor.people import LivePeople, LivePerson
+from skelact.layouts import SkeletonLayout
+from skelact.monitor.people import LivePerson
 from skelact.recognition import Recogniser, fit_input
+
+
+class Crowd(Protocol):
+    """Who is seen: `LivePeople`, or somebody out of a recording."""
+
+    layout: SkeletonLayout
+
+    def here(self, time: float) -> list[LivePerson]:
+        """Who is seen in the frame of that time."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -71,7 +83,7 @@ class LiveActions:
         self.window = recogniser.card.clip_seconds
         self._now: dict[int, _Now] = {}
 
-    def ask(self, people: LivePeople, time: float, fps: float) -> list[ActionChange]:
+    def ask(self, people: Crowd, time: float, fps: float) -> list[ActionChange]:
         """Ask about everybody whose turn it is; returns the actions that have ended."""
         changes = []
         for person in people.here(time):
@@ -103,7 +115,7 @@ class LiveActions:
         now = self._now.pop(track, None)
         return [] if now is None else self._end(track, now, time)
 
-    def _answer(self, person: LivePerson, people: LivePeople, fps: float) -> np.ndarray | None:
+    def _answer(self, person: LivePerson, people: Crowd, fps: float) -> np.ndarray | None:
         recording = person.recording(people.layout, self.window, fps)
         if recording is None or not (recording.score > 0).any():
             return None

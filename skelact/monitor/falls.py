@@ -51,13 +51,13 @@ class FallSettings:
     flat: float = 65.0
     flat_head: float = 0.42
     flat_hips: float = 0.72
-    drop: float = 0.35
-    head_drop: float = 0.8
+    drop: float = 0.3
+    head_drop: float = 0.6
     plunge: float = 0.9
     plunge_head: float = 1.5
     learned: float = 0.5
     memory: float = 2.5
-    settle: float = 0.4
+    settle: float = 0.25
     verify: float = 1.0
     long_on_floor: float = 30.0
     risen: float = 0.65
@@ -207,7 +207,8 @@ class FallWatch:
 
     def finish(self, time: float) -> list[FallEvent]:
         """The source has ended: who was suspected to have fallen and lies there still gives the alarm."""
-        if self.state != "on_floor" or self._suspected is None or "fall" in self._alarmed:
+        lies = self.state == "on_floor" and self._low_since is not None
+        if not lies or self._suspected is None or "fall" in self._alarmed:
             return []
         self._alarmed.add("fall")
         return [self._event("fall", time)]

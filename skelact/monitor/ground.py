@@ -91,7 +91,7 @@ class BodyParts:
         "shoulders": (("left_shoulder", "right_shoulder"), ("mid_shoulder",), ("neck",)),
         "head": (("head",), ("nose",), ("left_ear", "right_ear"), ("left_eye", "right_eye")),
         "knees": (("left_knee", "right_knee"),),
-        "ankles": (("left_ankle", "right_ankle"),),
+        "ankles": (("left_ankle", "right_ankle"), ("left_foot", "right_foot")),
     }  # fmt: skip
 
     def __init__(self, layout: SkeletonLayout) -> None:

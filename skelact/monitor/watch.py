@@ -77,14 +77,14 @@ class Watch:
 
     Args:
         source: its name, in events.
-        estimator: who looks for people; its joints must be metres about each person's hips.
+        estimator: who looks for people; its joints are metres about each person's hips, or in the picture.
         size: width and height of the pictures in pixels.
         actions: what everybody does; None: not asked.
         settings: see `WatchSettings`.
         wall: seconds since 1970 at time 0 of a live source; None: a file.
 
     Raises:
-        ConfigError: if the estimator has no depth.
+        ConfigError: if the estimator gives neither.
     """
 
     def __init__(
@@ -96,14 +96,16 @@ class Watch:
         settings: WatchSettings | None = None,
         wall: float | None = None,
     ) -> None:
-        if estimator.unit != "m":
+        if estimator.unit not in ("m", "image"):
             raise ConfigError(
-                "falls and places need joints in metres; use an estimator that has them (auto or mediapipe)"
+                f"falls and places need joints in metres or in the picture, and the estimator gives '{estimator.unit}'"
             )
         self.settings, self.source, self.wall = settings or WatchSettings(), source, wall
         self.estimator, self.actions = estimator, actions
         self.ground = Ground(estimator.layout, self.settings.tilt)
-        self.people = LivePeople(estimator.layout, size, self.settings.fov or ASSUMED_FOV)
+        self.people = LivePeople(
+            estimator.layout, size, self.settings.fov or ASSUMED_FOV, flat=estimator.unit == "image"
+        )
         self.zones = Zones(self.settings.zones, estimator.layout)
         self._falls: dict[int, FallWatch] = {}
         self._rate, self._last = 30.0, -np.inf

@@ -77,11 +77,13 @@ def test_people_are_placed_where_they_stand() -> None:
     assert recording is not None and recording.n_frames == 2 and recording.origin == "camera"
 
 
-def test_an_estimator_without_depth_is_refused() -> None:
-    flat = Told()
-    flat.unit = "image"
-    with pytest.raises(ConfigError, match="metres"):
-        Watch("x", flat, (640, 480))
+def test_an_estimator_of_another_unit_is_refused() -> None:
+    other = Told()
+    other.unit = "px"
+    with pytest.raises(ConfigError, match="metres or in the picture"):
+        Watch("x", other, (640, 480))
+    other.unit = "image"
+    assert Watch("x", other, (640, 480)).people.flat
 
 
 def test_frames_are_left_out_and_the_rate_is_kept() -> None:
