@@ -151,6 +151,11 @@ class FallWatch:
     """
 
     _SPEED_SECONDS, _LATELY_SECONDS = 0.35, 6.0
+    _FORGOTTEN = 2.0  # seconds between two frames from which on they say nothing about speed
+    _SLOW_SECONDS, _SLOW_SHARE = (
+        0.4,
+        0.6,
+    )  # frames further apart miss the peak of the speed, which counts for less
 
     def __init__(self, layout: SkeletonLayout, ground: Ground, settings: FallSettings | None = None) -> None:
         self.settings, self.ground = settings or FallSettings(), ground
@@ -217,7 +222,9 @@ class FallWatch:
         self, body, hips: float, head: float, time: float, learned: float, xyz: np.ndarray, score: np.ndarray
     ) -> Evidence:
         self._past.append((time, hips, head))
-        while self._past[0][0] < time - self._SPEED_SECONDS:
+        while len(self._past) > 2 and self._past[0][0] < time - self._SPEED_SECONDS:
+            self._past.popleft()
+        if time - self._past[0][0] > self._FORGOTTEN:
             self._past.popleft()
         down, head_down = (-_slope(self._past, column) for column in (1, 2))
         self._lately.append((time, hips, head))
@@ -236,6 +243,11 @@ class FallWatch:
             down, head_down, self._motion(), learned, self.ground.floor is None,
         )  # fmt: skip
 
+    @property
+    def _apart(self) -> float:
+        """Seconds between the last two frames."""
+        return self._past[-1][0] - self._past[-2][0] if len(self._past) > 1 else 0.0
+
     def _motion(self) -> float:
         (t0, a, sa), (t1, b, sb) = self._joints[0], self._joints[-1]
         both = (sa > 0) & (sb > 0)
@@ -247,7 +259,9 @@ class FallWatch:
         s = self.settings
         known = self.ground.floor is not None
         if now is not None:
-            if now.down > s.plunge or now.head_down > s.plunge_head or now.learned > s.learned:
+            share = self._SLOW_SHARE if self._apart > self._SLOW_SECONDS else 1.0
+            plunges = now.down > share * s.plunge or now.head_down > share * s.plunge_head
+            if plunges or now.learned > s.learned:
                 if time - self._plunged > s.memory:
                     self._plunge_speed = -np.inf
                 self._plunged = time
@@ -305,7 +319,7 @@ class FallWatch:
 
 def _slope(past: deque[tuple[float, float, float]], column: int) -> float:
     """Metres a second by a straight line through the last moments."""
-    if len(past) < 3:
+    if len(past) < 2 or past[-1][0] - past[0][0] < 0.06:
         return 0.0
     values = np.array(past)
     t = values[:, 0] - values[:, 0].mean()

@@ -108,10 +108,14 @@ class Watch:
         )
         self.zones = Zones(self.settings.zones, estimator.layout)
         self._falls: dict[int, FallWatch] = {}
-        self._rate, self._last = 30.0, -np.inf
+        self._rate, self._last, self._shift = 30.0, -np.inf, 0.0
 
     def see(self, image: np.ndarray, time: float) -> Moment | None:
-        """Look at a frame ``[H, W, 3]`` uint8 RGB, taken at ``time`` seconds; None if it is left out (``fps``)."""
+        """Look at a frame ``[H, W, 3]`` uint8 RGB, taken at ``time`` seconds; None if it is left out (``fps``).
+
+        Where the clock stands still or goes backwards, time goes on from the frame before.
+        """
+        time = self._going_on(time)
         if self.settings.fps and time - self._last < 1 / self.settings.fps - 1e-3:
             return None
         if np.isfinite(self._last) and time > self._last:
@@ -133,6 +137,15 @@ class Watch:
             {track: one.state for track, one in self._falls.items()}, events, looked - begin,
             clock.perf_counter() - looked,
         )  # fmt: skip
+
+    def _going_on(self, time: float) -> float:
+        if time + self._shift <= self._last:
+            if not self._shift:
+                logger.warning(
+                    "%s: the clock went backwards at %.1f s; times go on from there", self.source, time
+                )
+            self._shift = self._last + 1 / self._rate - time
+        return time + self._shift
 
     def finish(self) -> list[Event]:
         """The source has ended: what was going on ends, too, and nobody waits for a verification any more."""
