@@ -32,6 +32,7 @@ PARTS = {
     "people": "who is found in videos by every estimator, frame by frame (needs --videos FOLDER)",
     "monitor": "networks frame by frame against a window that slides",
     "chain": "live watching as a whole, at a camera's pace (needs --video FILE)",
+    "soak": "whether live watching grows, on a video in a loop (needs --video FILE; --minutes)",
     "falls": "alarms on recorded skeletons: falls found, false alarms by activity (needs --sets FILE.h5 ...)",
     "ntu-scale": "training on a set of NTU-60's size (--ntu-scale)",
     "gpu": "everything that needs a GPU, in under eight minutes; by itself",
@@ -78,8 +79,8 @@ class Options:
         device: auto, cpu, cuda or cuda:1, for that training and for gpu; for models, a GPU if it is named.
         out: folder for the tables as Markdown and JSON: benchmark.md and benchmark.json, or gpu.md and gpu.json of gpu,
             which takes gpu_benchmark if not given; the others are then only printed.
-        minutes: for gpu, in all.
-        names: for video, the networks; all if not given (skelact models lists them). For people and chain, the estimators.
+        minutes: for gpu and soak, in all.
+        names: for video, the networks; all if not given (skelact models lists them). For people, chain and soak, the estimators.
         cameras: for chain, that give the video at once,
         fps: frames a second of each.
         sets: for falls, files of recordings; those of one subject and camera are one stream.
@@ -139,8 +140,9 @@ def main(arguments: list[str], ui: UI) -> int:
         "monitor": False,
         "falls": False,
         "chain": False,
+        "soak": False,
     }  # by name only: they take minutes
-    if options.names and options.parts in (("people",), ("chain",)):
+    if options.names and options.parts in (("people",), ("chain",), ("soak",)):
         from skelact.benchmark.people import CONTESTANTS
 
         for name in options.names:
@@ -316,6 +318,11 @@ def measure(part: str, options: Options, ui: UI, keep: Keep) -> list[dict[str, A
             for name in options.names or ("auto",)
         )
         return _one_by_one(rows, ui, keep)
+    if part == "soak":
+        from skelact.benchmark.soak import measure_soak
+
+        name = options.names[0] if options.names else "auto"
+        return _one_by_one(measure_soak(options.video, options.minutes, name), ui, keep)
     from skelact.benchmark.extraction import measure_extraction
 
     return [{"what": "extraction", **measure_extraction(options.video)}]

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from skelact.benchmark import chain
+from skelact.benchmark import chain, soak
 from skelact.cli import run
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.datasets.synthetic import make_set
@@ -74,3 +74,16 @@ def test_falls_of_a_set_by_the_command(tmp_path: Path, capsys: pytest.CaptureFix
     (row,) = json.loads(capsys.readouterr().out)["falls"]
     assert code == 0 and row["clips"] == 4 and row["falls"] == 2 and row["false"] == 0
     assert run(["benchmark", "falls"]) == 2 and "--sets" in capsys.readouterr().err
+
+
+def test_a_soak_tells_memory_and_what_happened(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Slow, "seconds", 0.002)
+    monkeypatch.setattr(soak, "available_estimator", lambda name: name)
+    monkeypatch.setattr(soak, "find_estimator", lambda _: SimpleNamespace(make=lambda *_, **__: Slow()))
+    monkeypatch.setattr(soak, "SETTLED", 0.01)
+    monkeypatch.setattr(Slow, "estimate", lambda self, image, at: time.sleep(self.seconds) or [])
+    rows = list(soak.measure_soak(video, minutes=0.04))
+    assert len(rows) == soak.ROWS and rows[-1]["rounds"] > 3 and rows[-1]["frames"] > 40
+    assert "growth %" not in rows[0] and abs(rows[-1]["growth %"]) < 20 and rows[-1]["MB"] > 50
+    with pytest.raises(ConfigError, match="minutes"):
+        next(soak.measure_soak(video, minutes=0))
