@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+import re
+import sys
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,12 +19,14 @@ from skelact.commands.options import named, need_at_least, parse
 from skelact.commands.ui import UI, percent
 from skelact.errors import ConfigError
 
+MOST_REPORTED = 5000  # events in what --json prints, the last ones
 HELP = """Watch a camera, a stream or a video: who is there, what they do, and whether somebody falls.
 
   skelact monitor 0                                  the first camera, until it is stopped (Ctrl-C)
   skelact monitor rtsp://camera/stream --log home.db
   skelact monitor video.mp4 --overlay out.mp4
   skelact monitor --config home.yaml                 several cameras, beds and sofas
+  skelact monitor 0 --log home.db --page             and on a page at http://127.0.0.1:8765
 
 Actions are named by the network that ships with skelact. A fall is suspected when somebody is on the floor soon after a
 plunge, and is an alarm when they do not get up within --verify seconds. Nothing leaves this machine; no picture is kept
@@ -36,7 +44,8 @@ class Options:
         checkpoint: of the network that names actions, everyday if not given.
         actions: name actions, too.
         falls: watch for falls.
-        estimator: who looks for people: auto or mediapipe (joints in metres are needed).
+        estimator: who looks for people: auto, mediapipe, or movenet, which is faster but has no depth: metres then come
+            from the sizes of bodies.
         people: look for everybody (many), or the most prominent person (one).
         quality: lite, full or heavy: which networks look for people and read them, from fast to exact.
         min_score: leave out people found less surely than this (0 to 1); the estimator's own limit if not given.
@@ -46,6 +55,13 @@ class Options:
         verify: seconds on the floor after a fall until the alarm.
         long_on_floor: seconds on the floor without a fall that was seen until an alarm; 0: never.
         overlay: write what is seen as a video, with skeletons, actions and alarms drawn on it.
+        page: show it all on a page for browsers at this place; 127.0.0.1:8765 if --page stands alone. Any place that
+            other machines reach needs a token.
+        page_token: what the page asks for, 16 characters at least, or env:NAME; the environment's SKELACT_PAGE_TOKEN
+            does the same and is seen by nobody.
+        page_pictures: show the cameras' pictures on the page; else no picture leaves memory.
+        page_certificate: of the page (PEM), for TLS.
+        page_key: of that certificate (PEM).
         seconds: stop after this time.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1, for the network that names actions.
     """
@@ -56,7 +72,7 @@ class Options:
     checkpoint: Annotated[str, named("CHECKPOINT")] = ""
     actions: bool = True
     falls: bool = True
-    estimator: Literal["auto", "mediapipe"] = "auto"
+    estimator: Literal["auto", "mediapipe", "movenet"] = "auto"
     people: Literal["one", "many"] = "many"
     quality: Literal["lite", "full", "heavy"] = "full"
     min_score: Annotated[float | None, named("0..1")] = None
@@ -66,6 +82,11 @@ class Options:
     verify: Annotated[float, named("SECONDS")] = 1.0
     long_on_floor: Annotated[float, named("SECONDS")] = 30.0
     overlay: Annotated[str, named("FILE.mp4")] = ""
+    page: Annotated[str, named("HOST:PORT")] = ""
+    page_token: Annotated[str, named("TOKEN|env:NAME")] = ""
+    page_pictures: bool = False
+    page_certificate: Annotated[str, named("FILE.pem")] = ""
+    page_key: Annotated[str, named("FILE.pem")] = ""
     seconds: Annotated[float | None, named("SECONDS")] = None
     device: str = "auto"
 
@@ -76,15 +97,16 @@ def main(arguments: list[str], ui: UI) -> int:
     from skelact.io.video import VIDEO_SUFFIXES
     from skelact.pose.extract import check_options
 
-    options = parse(Options, arguments, "monitor", HELP)
+    options = parse(Options, with_place(arguments), "monitor", HELP)
     home = read_home(options)
+    home.page = read_page(home.page, options)
     need_at_least(0, seconds=options.seconds)
     check_options(
         home.people,
         estimator=home.estimator,
         quality=home.quality,
         min_score=options.min_score,
-        coordinates="camera",
+        coordinates="image" if home.estimator == "movenet" else "camera",
     )
     sources = [camera.source for camera in home.cameras.values()]
     if home.log:
@@ -96,10 +118,53 @@ def main(arguments: list[str], ui: UI) -> int:
     if options.overlay and Path(options.overlay).suffix.lower() not in VIDEO_SUFFIXES:
         raise ConfigError(f"--overlay {options.overlay} names no kind of video; use a name such as out.mp4")
     with ExitStack() as held:
-        if options.overlay:
-            held.enter_context(holding(options.overlay, sources))
+        for path in (options.overlay, home.log):  # a second monitor would tell of every alarm twice
+            if path:
+                held.enter_context(holding(path, sources))
         ui.result(run(home, options, ui))
     return 0
+
+
+def with_place(arguments: list[str]) -> list[str]:
+    """The arguments, with the usual place after a ``--page`` that stands alone."""
+    from skelact.monitor.page.settings import HOST, PORT
+
+    whole, place = [], re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)?:\d+|\d+(\.\d+){3}|localhost")
+    for word, after in pairwise([*arguments, ""]):
+        whole.append(word)
+        if word == "--page" and not place.fullmatch(after):
+            whole.append(f"{HOST}:{PORT}")
+    return whole
+
+
+def read_page(settings: Any, options: Options) -> Any:
+    """The page's settings, those of the configuration and the options on top of them; None: there is no page.
+
+    Raises:
+        ConfigError: for options of a page where there is none, or what `PageSettings` refuses.
+    """
+    from skelact.monitor.page.settings import PageSettings, read_address
+    from skelact.monitor.page.tokens import hash_token
+
+    given = {
+        name: value
+        for name in ("token", "pictures", "certificate", "key")
+        if (value := getattr(options, f"page_{name}"))
+    }
+    if options.page:
+        settings = read_address(options.page, settings)
+    if settings is None:
+        if given:
+            raise ConfigError(f"--page-{next(iter(given))} is of a page; add --page")
+        return None
+    token = given.get("token", "")
+    if token and not token.startswith("env:"):
+        given["token"] = hash_token(token)
+        sys.argv[:] = [
+            word.replace(token, "***") for word in sys.argv
+        ]  # the lock of the log says how it was started
+    made: PageSettings = replace(settings, **given)
+    return made.resolved()
 
 
 def read_home(options: Options) -> Any:
@@ -138,37 +203,60 @@ def read_home(options: Options) -> Any:
 def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
     """Watch until the sources end; returns what ``--json`` prints."""
     from skelact.layouts import get_layout
+    from skelact.monitor.attention import Attention
     from skelact.monitor.film import Film
     from skelact.monitor.household import watch_home
     from skelact.monitor.log import Event, EventLog
     from skelact.monitor.outbox import TOLD, Outbox
     from skelact.pose.estimators import available_estimator, find_estimator
     from skelact.recognition import Recogniser
-    from skelact.recognition.everyday import EVERYDAY
+    from skelact.recognition.everyday import everyday_for
 
     kind = find_estimator(available_estimator(home.estimator))
+    flat = home.estimator == "movenet"  # joints in the picture alone
     asked = {} if options.min_score is None else {"min_score": options.min_score}
-    recogniser = Recogniser(home.checkpoint or EVERYDAY, options.device) if home.actions else None
+    recogniser = (
+        Recogniser(home.checkpoint or everyday_for(2 if flat else 3), options.device)
+        if home.actions
+        else None
+    )
     layout = get_layout(kind.layouts["pose"])
-    events: list[Event] = []
-    counts = {"frames": 0, "dropped": 0, "looked": 0.0, "decided": 0.0, "seconds": 0.0}
+    events: deque[Event] = deque(maxlen=MOST_REPORTED)  # a camera may run for months
+    counts = {
+        "alarms": 0,
+        "events": 0,
+        "frames": 0,
+        "dropped": 0,
+        "looked": 0.0,
+        "decided": 0.0,
+        "seconds": 0.0,
+    }
 
     def make() -> Any:
-        return kind.make(home.people, coordinates="world", quality=home.quality, **asked)
+        return kind.make(home.people, coordinates="image" if flat else "world", quality=home.quality, **asked)
 
     with ExitStack() as open_:
         log = open_.enter_context(EventLog(home.log)) if home.log else None
-        channels = home.alarms.channels(home.cameras)
+        attention = Attention(log)
+        channels = home.alarms.channels(home.cameras, attention.acknowledge_camera)
         outbox = open_.enter_context(Outbox(log, channels)) if log is not None and channels else None
+        live = None
+        if home.page is not None:
+            live = open_.enter_context(serve(home, options, layout, attention, outbox, ui))
         film = None
         try:
             for name, moment in watch_home(home, make, recogniser, options.seconds):
-                for event in moment.events:
-                    event = event if log is None else log.add(event)
+                attention.check()
+                found = [attention.take(event) for event in moment.events]
+                for event in found:
                     events.append(event)
+                    counts["events"] += 1
+                    counts["alarms"] += event.is_alarm
                     if outbox is not None and event.kind in TOLD:
                         outbox.tell()
                     tell(event, name if len(home.cameras) > 1 else "", ui)
+                if live is not None:
+                    live.feed(name, moment, found)
                 counts["seconds"] = max(counts["seconds"], moment.time)
                 if moment.image is None:
                     continue
@@ -189,6 +277,20 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
     return report(home, options, events, counts, ui)
 
 
+@contextmanager
+def serve(home: Any, options: Options, layout: Any, attention: Any, outbox: Any, ui: UI) -> Iterator[Any]:
+    """The page while it is served; yields what the loop feeds."""
+    from skelact.monitor.page.keep_zones import keep_zones
+    from skelact.monitor.page.live import Live
+    from skelact.monitor.page.server import PageServer
+
+    keep = partial(keep_zones, options.config) if options.config else None
+    live = Live(home.cameras, layout, attention, outbox, home.page.pictures, keep)
+    with PageServer(live, home.page) as server:
+        ui.say(f"page {server.address}" + (" (asks for the token)" if home.page.token else ""))
+        yield live
+
+
 def tell(event: Any, camera: str, ui: UI) -> None:
     """Say what happened."""
     who = "" if event.person is None else f"person {event.person}: "
@@ -202,13 +304,15 @@ def tell(event: Any, camera: str, ui: UI) -> None:
         ui.say(text)
 
 
-def report(home: Any, options: Options, events: list, counts: dict[str, Any], ui: UI) -> dict[str, Any]:
+def report(
+    home: Any, options: Options, events: Iterable[Any], counts: dict[str, Any], ui: UI
+) -> dict[str, Any]:
     """The end: how much was watched, what was found."""
     n = max(1, counts["frames"])
-    alarms = [event for event in events if event.is_alarm]
     kept = f", written to {home.log}" if home.log else ""
     ui.done(
-        f"{counts['frames']} frames, {counts['seconds']:.1f} s, {len(events)} events, {len(alarms)} alarms{kept}; "
+        f"{counts['frames']} frames, {counts['seconds']:.1f} s, {counts['events']} events, "
+        f"{counts['alarms']} alarms{kept}; "
         f"{1000 * counts['looked'] / n:.0f} ms a frame to find people, {1000 * counts['decided'] / n:.1f} for the rest"
     )
     if counts["dropped"]:
@@ -222,6 +326,5 @@ def report(home: Any, options: Options, events: list, counts: dict[str, Any], ui
     return {
         **counts,
         "events": [asdict(event) for event in events],
-        "alarms": len(alarms),
         "log": options.log,
     }

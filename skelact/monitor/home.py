@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from skelact.monitor.falls import FallSettings
 from skelact.monitor.mail import Mail, Security
 from skelact.monitor.mqtt import Mqtt
 from skelact.monitor.outbox import Channel
+from skelact.monitor.page.settings import PageSettings
 from skelact.monitor.watch import WatchSettings
 from skelact.monitor.webhook import Webhook
 from skelact.monitor.zones import Zone
@@ -120,8 +121,10 @@ class AlarmSettings:
     mqtt: MqttSettings | None = None
     mail: MailSettings | None = None
 
-    def channels(self, cameras: Iterable[str]) -> dict[str, Channel]:
-        """The channels, connected."""
+    def channels(
+        self, cameras: Iterable[str], acknowledge: Callable[[str], None] | None = None
+    ) -> dict[str, Channel]:
+        """The channels, connected; those that can be answered call ``acknowledge`` with a camera."""
         found: dict[str, Channel] = {
             name: Webhook(hook.url, secret_of(hook.secret)) for name, hook in self.webhooks.items()
         }
@@ -139,7 +142,14 @@ class AlarmSettings:
         if self.mqtt is not None:
             m = self.mqtt
             found["mqtt"] = Mqtt(
-                cameras, m.host, m.port, m.username, secret_of(m.password), m.prefix, m.discovery
+                cameras,
+                m.host,
+                m.port,
+                m.username,
+                secret_of(m.password),
+                m.prefix,
+                m.discovery,
+                acknowledge=acknowledge,
             )
         return found
 
@@ -171,6 +181,7 @@ class Home:
         actions: name actions, too.
         estimator, people, quality: see ``skelact monitor --help``.
         alarms: who is told; needs a log.
+        page: where a page shows it all; None: nowhere.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -179,10 +190,11 @@ class Home:
     log: str = ""
     checkpoint: str = ""
     actions: bool = True
-    estimator: Literal["auto", "mediapipe"] = "auto"
+    estimator: Literal["auto", "mediapipe", "movenet"] = "auto"
     people: Literal["one", "many"] = "many"
     quality: Literal["lite", "full", "heavy"] = "full"
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
+    page: PageSettings | None = None
 
     def __post_init__(self) -> None:
         if not self.cameras:
@@ -203,4 +215,6 @@ def load_home(path: str | Path) -> Home:
     for camera in (values or {}).get("cameras", {}).values() if isinstance(values, dict) else ():
         if isinstance(camera, dict) and isinstance(camera.get("source"), int):
             camera["source"] = str(camera["source"])
+    if isinstance(values, dict) and values.get("page", False) in (None, True):  # 'page:' alone: as it comes
+        values["page"] = {}
     return from_plain(Home, values or {}, str(path))

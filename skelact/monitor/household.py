@@ -14,6 +14,7 @@ from skelact.monitor.actions import LiveActions
 from skelact.monitor.home import CameraSettings, Home
 from skelact.monitor.log import Event
 from skelact.monitor.watch import Moment, Watch, watch_source
+from skelact.monitor.zones import Zones
 from skelact.pose.estimator import PoseEstimator
 from skelact.recognition import Recogniser
 
@@ -98,8 +99,16 @@ def _watch(
 ) -> Iterator[Moment]:
     wall = clock.time() if is_live(camera.source) else None
     actions = None if recogniser is None else LiveActions(recogniser)
+    watches: list[Watch] = []
     with closing(make()) as finder:
-        yield from watch_source(
-            lambda size: Watch(name, finder, size, actions, camera.watched(), wall), camera.source, seconds,
-            stopped=stopped,
-        )  # fmt: skip
+
+        def begin(size: tuple[int, int]) -> Watch:
+            watches.append(Watch(name, finder, size, actions, camera.watched(), wall))
+            return watches[-1]
+
+        zones = camera.zones
+        for moment in watch_source(begin, camera.source, seconds, stopped=stopped):
+            yield moment
+            if camera.zones is not zones and watches:  # somebody has drawn others meanwhile
+                zones = camera.zones
+                watches[-1].zones = Zones(zones, finder.layout)

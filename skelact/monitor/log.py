@@ -6,7 +6,8 @@ import csv
 import io
 import json
 import sqlite3
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from os import PathLike
@@ -16,13 +17,19 @@ from typing import Any
 from skelact.errors import DataError
 
 ALARMS = ("fall", "long_on_floor")
-_VERSION = 1
+_VERSION = 2  # 2: marks and suspensions; files of version 1 get these tables when they are opened
 _TABLE = """
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, kind TEXT NOT NULL, label TEXT NOT NULL, person INTEGER,
     start REAL NOT NULL, end REAL NOT NULL, wall REAL, score REAL NOT NULL, text TEXT NOT NULL
 );
 CREATE INDEX IF NOT EXISTS events_by_start ON events (source, start);
+CREATE TABLE IF NOT EXISTS marks (
+    event INTEGER PRIMARY KEY REFERENCES events (id), acknowledged REAL, silenced REAL
+);
+CREATE TABLE IF NOT EXISTS suspensions (
+    camera TEXT NOT NULL, person INTEGER NOT NULL, until REAL NOT NULL, PRIMARY KEY (camera, person)
+);
 """
 COLUMNS = ("id", "source", "kind", "label", "person", "start", "end", "wall", "score", "text")
 
@@ -33,8 +40,8 @@ class Event:
 
     Args:
         source: name of the video or camera.
-        kind: ``action``, ``suspected_fall``, ``fall``, ``long_on_floor``, ``recovered``, ``source_lost`` or
-            ``source_back``.
+        kind: ``action``, ``suspected_fall``, ``fall``, ``long_on_floor``, ``recovered``, ``acknowledged``,
+            ``source_lost`` or ``source_back``.
         label: of an action; else the kind.
         person: track; None: nobody.
         start, end: seconds of the source's own clock.
@@ -74,28 +81,111 @@ class EventLog:
     def __init__(self, path: str | PathLike[str]) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()  # one connection for the loop and the page
         try:
             self._db = sqlite3.connect(self.path, timeout=10, check_same_thread=False)
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             tables = {
                 name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             }
-            if version not in (0, _VERSION) or (tables and "events" not in tables):
+            if version not in range(_VERSION + 1) or (tables and "events" not in tables):
                 raise DataError(f"{self.path} is a database, but no log of events (version {version})")
-            self._db.executescript(f"PRAGMA journal_mode = WAL; {_TABLE} PRAGMA user_version = {_VERSION};")
+            if version != _VERSION:
+                self._db.executescript(
+                    f"PRAGMA journal_mode = WAL; {_TABLE} PRAGMA user_version = {_VERSION};"
+                )
         except sqlite3.Error as error:
             raise DataError(f"{self.path} is not a log of events that can be opened: {error}") from None
 
-    def add(self, event: Event) -> Event:
-        """Write an event; it is on the disk when this returns. Returns it with its number."""
+    def add(self, event: Event, silenced: float | None = None) -> Event:
+        """Write an event; it is on the disk when this returns. Returns it with its number.
+
+        Args:
+            event: what happened.
+            silenced: seconds since 1970, if nobody is to be told of it; None: it is told.
+        """
         values = asdict(event)
         names = [name for name in COLUMNS if name != "id"]
-        with self._db:
+        with self._lock, self._db:
             row = self._db.execute(
                 f"INSERT INTO events ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})",
                 [values[name] for name in names],
             )
+            if silenced is not None:
+                self._db.execute(
+                    "INSERT INTO marks (event, silenced) VALUES (?, ?)", (row.lastrowid, silenced)
+                )
         return Event(**{**values, "id": row.lastrowid})
+
+    def mark(self, events: Iterable[int], **values: float | None) -> None:
+        """Keep when events were ``acknowledged``, or ``silenced``; None takes that back."""
+        with self._lock, self._db:
+            for number in events:
+                for name, value in values.items():
+                    assert name in ("acknowledged", "silenced")
+                    self._db.execute(
+                        f"INSERT INTO marks (event, {name}) VALUES (?, ?) "
+                        f"ON CONFLICT (event) DO UPDATE SET {name} = excluded.{name}",
+                        (number, value),
+                    )
+
+    def marks(self, least: int = 0) -> dict[int, tuple[float | None, float | None]]:
+        """When events from a number on were acknowledged and silenced, where they were."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT event, acknowledged, silenced FROM marks WHERE event >= ?", (least,)
+            ).fetchall()
+        return {event: (acknowledged, silenced) for event, acknowledged, silenced in rows}
+
+    def suspend(self, camera: str, person: int, until: float) -> None:
+        """Keep until when alarms are suspended (seconds since 1970; 0: no more); person -1: everybody's."""
+        with self._lock, self._db:
+            self._db.execute("INSERT OR REPLACE INTO suspensions VALUES (?, ?, ?)", (camera, person, until))
+            self._db.execute("DELETE FROM suspensions WHERE until <= 0")
+
+    def suspensions(self) -> list[tuple[str, int, float]]:
+        """Camera, person and until when, as `suspend` keeps them."""
+        with self._lock:
+            return self._db.execute("SELECT camera, person, until FROM suspensions").fetchall()
+
+    def newest(
+        self,
+        limit: int,
+        kinds: tuple[str, ...] = (),
+        source: str = "",
+        since: float | None = None,
+        until: float | None = None,
+        after: int = 0,
+        before: int | None = None,
+    ) -> list[Event]:
+        """The newest events first.
+
+        Args:
+            limit: how many at most.
+            kinds: only these; all if empty. A label counts, too.
+            source: only of this one.
+            since, until: only those that begin in between; seconds since 1970, or of the source for files.
+            after, before: only those with a number above, below.
+        """
+        where: list[str] = ["id > ?"]
+        values: list[Any] = [after]
+        if kinds:
+            marks = ", ".join("?" * len(kinds))
+            where.append(f"(kind IN ({marks}) OR label IN ({marks}))")
+            values += [*kinds, *kinds]
+        for condition, value in (
+            ("source = ?", source or None), ("coalesce(wall, start) >= ?", since),
+            ("coalesce(wall, start) < ?", until), ("id < ?", before),
+        ):  # fmt: skip
+            if value is not None:
+                where.append(condition)
+                values.append(value)
+        query = (
+            f"SELECT {', '.join(COLUMNS)} FROM events WHERE {' AND '.join(where)} ORDER BY id DESC LIMIT ?"
+        )
+        with closing(sqlite3.connect(self.path, timeout=10)) as db:  # whoever writes is not held up
+            rows = db.execute(query, [*values, limit]).fetchall()
+        return [Event(**dict(zip(COLUMNS, row, strict=True))) for row in rows]
 
     def read(
         self,

@@ -10,6 +10,7 @@ from email.utils import formatdate
 from typing import Any, Literal
 
 from skelact.errors import ConfigError
+from skelact.monitor.log import ALARMS
 
 Security = Literal["starttls", "tls", "none"]
 
@@ -28,6 +29,8 @@ class Mail:
     Raises:
         ConfigError: without addresses.
     """
+
+    kinds = (*ALARMS, "recovered")  # who has acknowledged an alarm is no mail to everybody
 
     def __init__(
         self,

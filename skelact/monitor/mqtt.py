@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from skelact import __version__
@@ -18,9 +18,9 @@ class Mqtt:
     """Publishes messages at least once (QoS 1).
 
     Topics under ``prefix``: ``available`` (``online``, by will ``offline``), ``events`` (each message), and for each
-    camera ``CAMERA/fall`` (``ON`` or ``OFF``, retained: it stays ON until the person has got up, or `acknowledge`),
-    ``CAMERA/fall/attributes`` (retained) and ``CAMERA/event``. Retained events are ignored by Home Assistant, so the
-    sensor is what is not lost while it is down.
+    camera ``CAMERA/fall`` (``ON`` or ``OFF``, retained: it stays ON until everybody has got up, or their alarms were
+    acknowledged), ``CAMERA/fall/attributes`` (retained) and ``CAMERA/event``. Retained events are ignored by Home
+    Assistant, so the sensor is what is not lost while it is down.
 
     Args:
         cameras: names.
@@ -29,6 +29,8 @@ class Mqtt:
         prefix: of all topics.
         discovery: prefix of Home Assistant's discovery; empty: none.
         timeout: seconds in which the broker must acknowledge.
+        acknowledge: called with a camera when somebody presses its button in Home Assistant, or publishes anything to
+            ``CAMERA/acknowledge``; None: there is no button.
 
     Raises:
         DependencyError: without paho-mqtt.
@@ -44,6 +46,7 @@ class Mqtt:
         prefix: str = "skelact",
         discovery: str = "homeassistant",
         timeout: float = 10.0,
+        acknowledge: Callable[[str], None] | None = None,
     ) -> None:
         try:
             from paho.mqtt import client as paho
@@ -51,7 +54,9 @@ class Mqtt:
         except ImportError:
             raise DependencyError("MQTT needs paho-mqtt: pip install 'skelact[mqtt]'") from None
         self.cameras, self.prefix, self.discovery, self._timeout = list(cameras), prefix, discovery, timeout
+        self._acknowledge = acknowledge
         self._connected = threading.Event()
+        self._fallen: dict[str, frozenset[Any]] = {}  # by camera: people whose alarm is open
         self._client: Any = paho.Client(
             CallbackAPIVersion.VERSION2, protocol=paho.MQTTv5, client_id=f"skelact-{prefix}"
         )
@@ -79,13 +84,19 @@ class Mqtt:
             "start": event["start"],
         }
         self._publish(f"{self.prefix}/{camera}/fall/attributes", as_json(attributes), retain=True)
-        self._publish(f"{self.prefix}/{camera}/fall", b"ON" if kind in ALARMS else b"OFF", retain=True)
+        fallen = self._fallen_after(camera, kind, event["person"])
+        self._publish(f"{self.prefix}/{camera}/fall", b"ON" if fallen else b"OFF", retain=True)
         event_body = as_json({"event_type": kind, **attributes})
         self._publish(f"{self.prefix}/{camera}/event", event_body, retain=False)
+        self._fallen[camera] = fallen  # only now: a message that fails is sent again
 
-    def acknowledge(self, camera: str) -> None:
-        """Somebody has seen the alarm: the sensor goes off."""
-        self._publish(f"{self.prefix}/{slug(camera)}/fall", b"OFF", retain=True)
+    def _fallen_after(self, camera: str, kind: str, person: Any) -> frozenset[Any]:
+        before = self._fallen.get(camera, frozenset())
+        if kind in ALARMS:
+            return before | {person}
+        if person not in before and len(before) == 1:  # they were lost and found under another name
+            return frozenset()
+        return before - {person}
 
     def close(self) -> None:
         """Say good-bye and disconnect; harmless when called twice."""
@@ -110,8 +121,13 @@ class Mqtt:
             }  # fmt: skip
             components[f"{camera}_event"] = {
                 "platform": "event", "unique_id": f"{self.prefix}_{camera}_event", "name": f"{name} event",
-                "state_topic": f"{topic}/event", "event_types": [*ALARMS, "recovered"],
+                "state_topic": f"{topic}/event", "event_types": [*ALARMS, "recovered", "acknowledged"],
             }  # fmt: skip
+            if self._acknowledge is not None:
+                components[f"{camera}_acknowledge"] = {
+                    "platform": "button", "unique_id": f"{self.prefix}_{camera}_acknowledge",
+                    "name": f"{name} acknowledge", "command_topic": f"{topic}/acknowledge",
+                }  # fmt: skip
         return {
             "device": {"identifiers": [self.prefix], "name": "skelact", "sw_version": __version__},
             "origin": {"name": "skelact", "sw_version": __version__},
@@ -139,10 +155,16 @@ class Mqtt:
         if self.discovery:
             client.subscribe(f"{self.discovery}/status", qos=1)
             self._discover(client)
+        if self._acknowledge is not None:
+            client.subscribe(f"{self.prefix}/+/acknowledge", qos=1)
         self._connected.set()
 
     def _on_message(self, client: Any, _userdata: Any, message: Any) -> None:
-        if message.payload == b"online":  # Home Assistant has started
+        if message.topic.endswith("/acknowledge"):
+            topics = {f"{self.prefix}/{slug(name)}/acknowledge": name for name in self.cameras}
+            if self._acknowledge is not None and not message.retain and message.topic in topics:
+                self._acknowledge(topics[message.topic])
+        elif message.payload == b"online":  # Home Assistant has started
             self._discover(client)
 
     def _discover(self, client: Any) -> None:

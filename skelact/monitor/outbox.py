@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from skelact.monitor.log import ALARMS, COLUMNS, Event, EventLog
 
 logger = logging.getLogger(__name__)
-TOLD = (*ALARMS, "recovered")  # kinds of events that are delivered
+TOLD = (*ALARMS, "recovered", "acknowledged")  # kinds of events that are delivered
 _TABLE = """
 CREATE TABLE IF NOT EXISTS deliveries (
     event INTEGER NOT NULL REFERENCES events (id), channel TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
@@ -27,7 +27,7 @@ _IDLE = 5.0  # seconds after which the outbox is looked through without being as
 
 
 class Channel(Protocol):
-    """A way to tell somebody."""
+    """A way to tell somebody; one with ``kinds`` is told of these kinds of events only."""
 
     def send(self, message: Mapping[str, Any], key: str) -> None:
         """Deliver a message and return when it has arrived; raise whatever went wrong.
@@ -81,15 +81,17 @@ class Outbox:
             wake.set()
 
     def owed(self, channel: str) -> list[Event]:
-        """Events that a channel has not delivered yet, oldest first."""
-        marks, columns = ", ".join("?" * len(TOLD)), ", ".join(f"e.{name}" for name in COLUMNS)
+        """Events that a channel has not delivered yet, oldest first; not those that were silenced."""
+        kinds = getattr(self.channels.get(channel), "kinds", TOLD)
+        marks, columns = ", ".join("?" * len(kinds)), ", ".join(f"e.{name}" for name in COLUMNS)
         query = (
             f"SELECT {columns} FROM events e LEFT JOIN deliveries d ON d.event = e.id AND d.channel = ? "
             f"WHERE e.kind IN ({marks}) AND d.delivered IS NULL "
-            "AND e.id > (SELECT min(event) FROM deliveries WHERE channel = ?) ORDER BY e.id"
+            "AND e.id > (SELECT min(event) FROM deliveries WHERE channel = ?) "
+            "AND NOT EXISTS (SELECT 1 FROM marks m WHERE m.event = e.id AND m.silenced IS NOT NULL) ORDER BY e.id"
         )
         with self._open() as db:
-            rows = db.execute(query, (channel, *TOLD, channel)).fetchall()
+            rows = db.execute(query, (channel, *kinds, channel)).fetchall()
         return [Event(**dict(zip(COLUMNS, row, strict=True))) for row in rows]
 
     def status(self) -> dict[str, dict[str, Any]]:
@@ -185,13 +187,15 @@ class Outbox:
 
 
 def message_of(event: Event) -> dict[str, Any]:
-    """What is told of an event: an envelope as Frigate has it, ``new`` for alarms and ``end`` for recoveries."""
-    about = asdict(event)
+    """What is told of an event: an envelope as Frigate has it.
+
+    ``new`` for alarms, ``update`` when somebody has acknowledged one, ``end`` for recoveries.
+    """
     return {
-        "type": "end" if event.kind == "recovered" else "new",
+        "type": {"recovered": "end", "acknowledged": "update"}.get(event.kind, "new"),
         "camera": event.source,
         "severity": "alert" if event.is_alarm else "detection",
-        "after": about,
+        "after": asdict(event),
     }
 
 

@@ -1,0 +1,1 @@
+"""The page of live use: people, alarms, zones and health in a browser, with an API beside it."""
