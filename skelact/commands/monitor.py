@@ -206,7 +206,7 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
     from skelact.monitor.attention import Attention
     from skelact.monitor.film import Film
     from skelact.monitor.household import watch_home
-    from skelact.monitor.log import Event, EventLog
+    from skelact.monitor.log import Event, EventLog, Retention
     from skelact.monitor.outbox import TOLD, Outbox
     from skelact.pose.estimators import available_estimator, find_estimator
     from skelact.recognition import Recogniser
@@ -237,9 +237,13 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
 
     with ExitStack() as open_:
         log = open_.enter_context(EventLog(home.log)) if home.log else None
-        attention = Attention(log)
+        attention, retention = Attention(log), Retention(log, home.keep_days)
         channels = home.alarms.channels(home.cameras, attention.acknowledge_camera)
-        outbox = open_.enter_context(Outbox(log, channels)) if log is not None and channels else None
+        outbox = (
+            open_.enter_context(Outbox(log, channels, quiet=home.alarms.quiet()))
+            if log is not None and channels
+            else None
+        )
         live = None
         if home.page is not None:
             live = open_.enter_context(serve(home, options, layout, attention, outbox, ui))
@@ -247,6 +251,7 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
         try:
             for name, moment in watch_home(home, make, recogniser, options.seconds):
                 attention.check()
+                retention.check()
                 found = [attention.take(event) for event in moment.events]
                 for event in found:
                     events.append(event)

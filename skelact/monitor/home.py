@@ -10,10 +10,12 @@ from typing import Literal
 
 from skelact.errors import ConfigError
 from skelact.monitor.falls import FallSettings
+from skelact.monitor.hours import QuietHours
 from skelact.monitor.mail import Mail, Security
 from skelact.monitor.mqtt import Mqtt
 from skelact.monitor.outbox import Channel
 from skelact.monitor.page.settings import PageSettings
+from skelact.monitor.sound import Sound
 from skelact.monitor.watch import WatchSettings
 from skelact.monitor.webhook import Webhook
 from skelact.monitor.zones import Zone
@@ -68,12 +70,13 @@ class CameraSettings:
 
 @dataclass
 class WebhookSettings:
-    """See `skelact.monitor.webhook.Webhook`; a secret ``env:NAME`` is taken from the environment."""
+    """See `skelact.monitor.webhook.Webhook`; a secret ``env:NAME`` is taken from the environment; ``quiet`` hours."""
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     url: str = ""
     secret: str = ""
+    quiet: QuietHours | None = None
 
 
 @dataclass
@@ -92,7 +95,7 @@ class MqttSettings:
 
 @dataclass
 class MailSettings:
-    """See `skelact.monitor.mail.Mail`; a password ``env:NAME`` is taken from the environment."""
+    """See `skelact.monitor.mail.Mail`; a password ``env:NAME`` is taken from the environment; ``quiet`` hours."""
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
@@ -103,6 +106,17 @@ class MailSettings:
     username: str = ""
     password: str = ""
     security: Security = "starttls"
+    quiet: QuietHours | None = None
+
+
+@dataclass
+class SoundSettings:
+    """See `skelact.monitor.sound.Sound`; ``quiet`` hours."""
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
+
+    command: list[str] = field(default_factory=list)
+    quiet: QuietHours | None = None
 
 
 @dataclass
@@ -113,6 +127,7 @@ class AlarmSettings:
         webhooks: by name.
         mqtt: the broker; None: none.
         mail: by e-mail; None: nobody.
+        sound: where the monitor runs; None: none.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -120,6 +135,15 @@ class AlarmSettings:
     webhooks: dict[str, WebhookSettings] = field(default_factory=dict)
     mqtt: MqttSettings | None = None
     mail: MailSettings | None = None
+    sound: SoundSettings | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.webhooks or self.mqtt or self.mail or self.sound)
+
+    def quiet(self) -> dict[str, QuietHours]:
+        """The quiet hours of the channels that have some, by name."""
+        named = {**self.webhooks, "mail": self.mail, "sound": self.sound}
+        return {name: one.quiet for name, one in named.items() if one is not None and one.quiet is not None}
 
     def channels(
         self, cameras: Iterable[str], acknowledge: Callable[[str], None] | None = None
@@ -128,6 +152,8 @@ class AlarmSettings:
         found: dict[str, Channel] = {
             name: Webhook(hook.url, secret_of(hook.secret)) for name, hook in self.webhooks.items()
         }
+        if self.sound is not None:
+            found["sound"] = Sound(self.sound.command)
         if self.mail is not None:
             mail = self.mail
             found["mail"] = Mail(
@@ -181,6 +207,7 @@ class Home:
         actions: name actions, too.
         estimator, people, quality: see ``skelact monitor --help``.
         alarms: who is told; needs a log.
+        keep_days: days after which what happened is deleted from the log, if whoever should be told was; 0: never.
         page: where a page shows it all; None: nowhere.
     """
 
@@ -194,12 +221,15 @@ class Home:
     people: Literal["one", "many"] = "many"
     quality: Literal["lite", "full", "heavy"] = "full"
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
+    keep_days: float = 0.0
     page: PageSettings | None = None
 
     def __post_init__(self) -> None:
         if not self.cameras:
             raise ConfigError("a home needs cameras: 'cameras:' with a name and a 'source:' for each")
-        if (self.alarms.webhooks or self.alarms.mqtt or self.alarms.mail) and not self.log:
+        if not 0 <= self.keep_days < 36_500:
+            raise ConfigError(f"keep_days must lie between 0 (for ever) and 36,500, got {self.keep_days}")
+        if self.alarms and not self.log:
             raise ConfigError(
                 "alarms are kept in the log until they have arrived: name one with 'log: home.db'"
             )

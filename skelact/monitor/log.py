@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+import time as clock
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from os import PathLike
@@ -16,6 +18,7 @@ from typing import Any
 
 from skelact.errors import DataError
 
+logger = logging.getLogger(__name__)
 ALARMS = ("fall", "long_on_floor")
 _VERSION = 2  # 2: marks and suspensions; files of version 1 get these tables when they are opened
 _TABLE = """
@@ -30,6 +33,18 @@ CREATE TABLE IF NOT EXISTS marks (
 CREATE TABLE IF NOT EXISTS suspensions (
     camera TEXT NOT NULL, person INTEGER NOT NULL, until REAL NOT NULL, PRIMARY KEY (camera, person)
 );
+"""
+# Whether a channel has not been told of an alarm yet.
+_OWED = """
+kind IN ('fall', 'long_on_floor')
+AND NOT EXISTS (SELECT 1 FROM marks m WHERE m.event = events.id AND m.silenced IS NOT NULL)
+AND EXISTS (
+    SELECT 1 FROM (SELECT channel, min(event) AS first FROM deliveries GROUP BY channel) c
+    WHERE events.id > c.first AND NOT EXISTS (
+        SELECT 1 FROM deliveries d
+        WHERE d.event = events.id AND d.channel = c.channel AND d.delivered IS NOT NULL
+    )
+)
 """
 COLUMNS = ("id", "source", "kind", "label", "person", "start", "end", "wall", "score", "text")
 
@@ -216,6 +231,26 @@ class EventLog:
         for row in self._db.execute(query, values):
             yield Event(**dict(zip(COLUMNS, row, strict=True)))
 
+    def forget(self, before: float) -> int:
+        """Delete what began before a time (seconds since 1970), but not alarms that a channel is still owed.
+
+        Returns:
+            how many events were deleted. Events of files, which have no such time, stay.
+        """
+        with self._lock, self._db:
+            tables = {
+                name for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            }
+            owed = _OWED if "deliveries" in tables else "0"
+            found = self._db.execute(f"DELETE FROM events WHERE wall < ? AND NOT ({owed})", (before,))
+            self._db.execute("DELETE FROM marks WHERE event NOT IN (SELECT id FROM events)")
+            if "deliveries" in tables:  # the first of a channel says since when it is told
+                self._db.execute(
+                    "DELETE FROM deliveries WHERE event NOT IN (SELECT id FROM events) "
+                    "AND event > (SELECT min(d.event) FROM deliveries d WHERE d.channel = deliveries.channel)"
+                )
+            return found.rowcount
+
     def close(self) -> None:
         """Close the file; harmless when called twice."""
         self._db.close()
@@ -225,6 +260,31 @@ class EventLog:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class Retention:
+    """Deletes old events, once an hour.
+
+    Args:
+        log: of events; None: there is none.
+        days: that they are kept; 0: for ever.
+        now: seconds since 1970.
+    """
+
+    def __init__(self, log: EventLog | None, days: float, now: Callable[[], float] = clock.time) -> None:
+        self.log, self.days, self._now = log, days, now
+        self._due = -float("inf")
+
+    def check(self) -> None:
+        """Delete, if an hour has passed since the last time."""
+        now = self._now()
+        if self.log is None or not self.days or self._due - 3600 <= now < self._due:
+            return
+        self._due = now + 3600
+        try:
+            self.log.forget(now - 86_400 * self.days)
+        except sqlite3.Error as error:  # a full disk, a lock: the next hour
+            logger.warning("old events cannot be deleted now: %s", error)
 
 
 def as_csv(events: list[Event]) -> str:

@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 from typing import Any, Protocol
 
+from skelact.monitor.hours import QuietHours
 from skelact.monitor.log import ALARMS, COLUMNS, Event, EventLog
 
 logger = logging.getLogger(__name__)
@@ -53,10 +54,18 @@ class Outbox:
         log: where alarms are written.
         channels: by name.
         first_pause: seconds after the first attempt that failed; doubled with each further one, up to five minutes.
+        quiet: hours in which channels are told later, by name.
     """
 
-    def __init__(self, log: EventLog, channels: Mapping[str, Channel], first_pause: float = 2.0) -> None:
+    def __init__(
+        self,
+        log: EventLog,
+        channels: Mapping[str, Channel],
+        first_pause: float = 2.0,
+        quiet: Mapping[str, QuietHours] | None = None,
+    ) -> None:
         self.log, self.channels, self.first_pause = log, dict(channels), first_pause
+        self.quiet = dict(quiet or {})
         with self._open() as db:
             db.executescript(_TABLE)
             known = {name for (name,) in db.execute("SELECT DISTINCT channel FROM deliveries")}
@@ -108,14 +117,14 @@ class Outbox:
         return found
 
     def wait(self, seconds: float) -> bool:
-        """Wait until nothing is owed; returns whether that is so."""
+        """Wait until nothing is owed that may be told now; returns whether that is so."""
         until = clock.monotonic() + seconds
         self.tell()
         while clock.monotonic() < until:
-            if not any(self.owed(name) for name in self.channels):
+            if not any(self._due(name) for name in self.channels):
                 return True
             clock.sleep(0.05)
-        return not any(self.owed(name) for name in self.channels)
+        return not any(self._due(name) for name in self.channels)
 
     def close(self) -> None:
         """Stop delivering; what is owed stays in the file."""
@@ -144,7 +153,7 @@ class Outbox:
             wake.clear()
             pause = _IDLE
             try:
-                for event in self.owed(name):
+                for event in self._due(name):
                     pause = self._deliver(name, channel, event)
                     if pause > 0 or self._stop.is_set():
                         break  # in order: the next waits for this one
@@ -153,6 +162,13 @@ class Outbox:
             except sqlite3.Error as error:  # a full disk, a lock: later
                 logger.warning("outbox %s: %s", name, error)
             wake.wait(pause)
+
+    def _due(self, name: str) -> list[Event]:
+        """What is owed now: in quiet hours only what may be told in them."""
+        owed, hours = self.owed(name), self.quiet.get(name)
+        if hours is None or not hours.wait(clock.time()):
+            return owed
+        return [event for event in owed if hours.falls and event.is_alarm]
 
     def _deliver(self, name: str, channel: Channel, event: Event) -> float:
         """Try to deliver; returns the seconds to wait, 0 if it has arrived."""

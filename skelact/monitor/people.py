@@ -43,7 +43,7 @@ class LivePerson:
         return self.past[-1][1] if self.past else None
 
     def recording(self, layout: SkeletonLayout, seconds: float, fps: float) -> Skeleton | None:
-        """The last seconds as a recording, in pixels if the estimator has no depth; None if there are not two frames."""
+        """The last seconds as a recording, in pixels without depth; None if there are not two frames."""
         rows = [row for row in self.past if row[0] > self.past[-1][0] - seconds] if self.past else []
         if len(rows) < 2:
             return None

@@ -26,7 +26,8 @@ def standing(distance: float, height: float = 0.0) -> np.ndarray:
         "right_ear": (-0.07, 0.73),
         "left_shoulder": (0.18, 0.5), "right_shoulder": (-0.18, 0.5),
         "left_elbow": (0.2, 0.21), "right_elbow": (-0.2, 0.21), "left_wrist": (0.2, -0.04), "right_wrist": (-0.2, -0.04),
-        "left_hip": (0.13, 0), "right_hip": (-0.13, 0), "left_knee": (0.13, -0.42), "right_knee": (-0.13, -0.42),
+        "left_hip": (0.13, 0), "right_hip": (-0.13, 0), "left_knee": (0.13, -0.42),
+        "right_knee": (-0.13, -0.42),
         "left_ankle": (0.13, -0.83), "right_ankle": (-0.13, -0.83),
     }  # fmt: skip
     return np.array([(*where[name], 0) for name in COCO.joints]) + [0.3, height, distance]

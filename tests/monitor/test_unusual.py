@@ -135,6 +135,16 @@ def test_normal_days_are_quiet(normal: NormalMotion) -> None:
         assert len(run(watch, make_day(1, 30, minutes=1.5))) <= 1
 
 
+def test_what_goes_on_is_told_of_once_and_again_after_a_quiet_time(normal: NormalMotion) -> None:
+    day = make_day(1, 9, minutes=0.5)
+    watch = UnusualWatch("hall", NTU, normal, settings=UnusualSettings(quiet=3.0))
+    told = []
+    for t in range(600):
+        watch._threshold = np.inf if 200 <= t < 300 else -np.inf
+        told += watch.see({1: (day.xyz[0, t], day.score[0, t])}, t / 20)
+    assert len(told) == 2 and told[1].end == pytest.approx(15.5, abs=0.6)
+
+
 def test_people_who_come_and_go_or_hide_are_survived(normal: NormalMotion) -> None:
     watch = UnusualWatch("hall", NTU, normal)
     xyz, score = np.zeros((25, 3)), np.zeros(25)
