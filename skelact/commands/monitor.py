@@ -54,6 +54,8 @@ class Options:
         fps: frames a second that are looked at; all if 0.
         verify: seconds on the floor after a fall until the alarm.
         long_on_floor: seconds on the floor without a fall that was seen until an alarm; 0: never.
+        normal: of skelact learn-normal; motion unlike what it was learned from is told of.
+        rest: of skelact learn-normal --rest; rests longer than usual at that hour are told of (live sources).
         overlay: write what is seen as a video, with skeletons, actions and alarms drawn on it.
         page: show it all on a page for browsers at this place; 127.0.0.1:8765 if --page stands alone. Any place that
             other machines reach needs a token.
@@ -81,6 +83,8 @@ class Options:
     fps: float = 0.0
     verify: Annotated[float, named("SECONDS")] = 1.0
     long_on_floor: Annotated[float, named("SECONDS")] = 30.0
+    normal: Annotated[str, named("FILE.safetensors")] = ""
+    rest: Annotated[str, named("FILE.json")] = ""
     overlay: Annotated[str, named("FILE.mp4")] = ""
     page: Annotated[str, named("HOST:PORT")] = ""
     page_token: Annotated[str, named("TOKEN|env:NAME")] = ""
@@ -184,6 +188,7 @@ def read_home(options: Options) -> Any:
     if options.config:
         home = load_home(options.config)
         home.log = options.log or home.log
+        home.normal, home.rest = options.normal or home.normal, options.rest or home.rest
         return home
     camera = CameraSettings(
         options.source,
@@ -196,7 +201,7 @@ def read_home(options: Options) -> Any:
     )
     return Home(
         {short_name(options.source): camera}, options.log, options.checkpoint, options.actions, options.estimator,
-        options.people, options.quality,
+        options.people, options.quality, options.normal, options.rest,
     )  # fmt: skip
 
 

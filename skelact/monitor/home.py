@@ -206,6 +206,9 @@ class Home:
         checkpoint: of the network that names actions; empty: the one that ships with skelact.
         actions: name actions, too.
         estimator, people, quality: see ``skelact monitor --help``.
+        normal: file of ``skelact learn-normal --out``, against which motion is unusual; empty: it is not judged.
+        rest: file of ``--rest``, against which rests are unusually long; empty: they are not judged.
+        unusual_per_hour: windows of normal motion that may count as unusual, an hour of somebody's being seen.
         alarms: who is told; needs a log.
         keep_days: days after which what happened is deleted from the log, if whoever should be told was; 0: never.
         page: where a page shows it all; None: nowhere.
@@ -220,6 +223,9 @@ class Home:
     estimator: Literal["auto", "mediapipe", "movenet"] = "auto"
     people: Literal["one", "many"] = "many"
     quality: Literal["lite", "full", "heavy"] = "full"
+    normal: str = ""
+    rest: str = ""
+    unusual_per_hour: float = 1.0
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     keep_days: float = 0.0
     page: PageSettings | None = None
@@ -227,6 +233,8 @@ class Home:
     def __post_init__(self) -> None:
         if not self.cameras:
             raise ConfigError("a home needs cameras: 'cameras:' with a name and a 'source:' for each")
+        if not self.unusual_per_hour > 0:
+            raise ConfigError(f"unusual_per_hour must be above 0, got {self.unusual_per_hour}")
         if not 0 <= self.keep_days < 36_500:
             raise ConfigError(f"keep_days must lie between 0 (for ever) and 36,500, got {self.keep_days}")
         if self.alarms and not self.log:

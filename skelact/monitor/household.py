@@ -10,14 +10,19 @@ from contextlib import closing
 
 from skelact.errors import SkelactError
 from skelact.io.video import is_live
+from skelact.layouts import SkeletonLayout
 from skelact.monitor.actions import LiveActions
 from skelact.monitor.home import CameraSettings, Home
 from skelact.monitor.log import Event
+from skelact.monitor.unusual import UnusualSettings, UnusualWatch
+from skelact.monitor.usual_rest import UsualRest
 from skelact.monitor.watch import Moment, Watch, watch_source
 from skelact.monitor.zones import Zones
 from skelact.pose.estimator import PoseEstimator
 from skelact.recognition import Recogniser
+from skelact.recognition.normal_motion import NormalMotion
 
+MakeUnusual = Callable[[str, SkeletonLayout, float | None], UnusualWatch | None]
 _WAITING = 64  # moments that may wait to be taken
 
 
@@ -42,9 +47,10 @@ def watch_home(
     Raises:
         SkelactError: if the only camera, or every one, cannot be opened.
     """
+    usual = unusual_maker(home)
     if len(home.cameras) == 1:
         ((name, camera),) = home.cameras.items()
-        for moment in _watch(name, camera, make, recogniser, seconds, lambda: False):
+        for moment in _watch(name, camera, make, recogniser, usual, seconds, lambda: False):
             yield name, moment
         return
     found: queue.Queue[tuple[str, Moment | Exception | None]] = queue.Queue(_WAITING)
@@ -52,7 +58,7 @@ def watch_home(
 
     def run(name: str, camera: CameraSettings) -> None:
         try:
-            for moment in _watch(name, camera, make, recogniser, seconds, stop.is_set):
+            for moment in _watch(name, camera, make, recogniser, usual, seconds, stop.is_set):
                 found.put((name, moment))
             found.put((name, None))
         except Exception as error:  # told to whoever takes the moments
@@ -89,11 +95,30 @@ def watch_home(
                 continue
 
 
+def unusual_maker(home: Home) -> MakeUnusual:
+    """Makes, for every camera, what looks for the unusual; the models are read once.
+
+    Raises:
+        SkelactError: if a model is not there, or damaged.
+    """
+    motion = NormalMotion.load(home.normal) if home.normal else None
+    rest = UsualRest.load(home.rest) if home.rest else None
+    settings = UnusualSettings(per_hour=home.unusual_per_hour)
+
+    def make(name: str, layout: SkeletonLayout, wall: float | None) -> UnusualWatch | None:
+        if motion is None and rest is None:
+            return None
+        return UnusualWatch(name, layout, motion, rest, wall, settings)
+
+    return make
+
+
 def _watch(
     name: str,
     camera: CameraSettings,
     make: Callable[[], PoseEstimator],
     recogniser: Recogniser | None,
+    usual: MakeUnusual,
     seconds: float | None,
     stopped: Callable[[], bool],
 ) -> Iterator[Moment]:
@@ -103,7 +128,9 @@ def _watch(
     with closing(make()) as finder:
 
         def begin(size: tuple[int, int]) -> Watch:
-            watches.append(Watch(name, finder, size, actions, camera.watched(), wall))
+            watches.append(
+                Watch(name, finder, size, actions, camera.watched(), wall, usual(name, finder.layout, wall))
+            )
             return watches[-1]
 
         zones = camera.zones

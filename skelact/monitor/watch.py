@@ -17,6 +17,7 @@ from skelact.monitor.ground import BodyParts, Ground
 from skelact.monitor.log import Event
 from skelact.monitor.people import LivePeople, LivePerson
 from skelact.monitor.sources import Notice, read_source
+from skelact.monitor.unusual import UnusualWatch
 from skelact.monitor.zones import Zone, Zones
 from skelact.pose.camera import ASSUMED_FOV
 from skelact.pose.estimator import PoseEstimator
@@ -82,6 +83,7 @@ class Watch:
         actions: what everybody does; None: not asked.
         settings: see `WatchSettings`.
         wall: seconds since 1970 at time 0 of a live source; None: a file.
+        unusual: looks for unusual motion and rests; None: nobody does.
 
     Raises:
         ConfigError: if the estimator gives neither.
@@ -95,13 +97,14 @@ class Watch:
         actions: LiveActions | None = None,
         settings: WatchSettings | None = None,
         wall: float | None = None,
+        unusual: UnusualWatch | None = None,
     ) -> None:
         if estimator.unit not in ("m", "image"):
             raise ConfigError(
                 f"falls and places need joints in metres or in the picture, and the estimator gives '{estimator.unit}'"
             )
         self.settings, self.source, self.wall = settings or WatchSettings(), source, wall
-        self.estimator, self.actions = estimator, actions
+        self.estimator, self.actions, self.unusual = estimator, actions, unusual
         self.ground = Ground(estimator.layout, self.settings.tilt)
         self.people = LivePeople(
             estimator.layout, size, self.settings.fov or ASSUMED_FOV, flat=estimator.unit == "image"
@@ -131,9 +134,14 @@ class Watch:
         if self.actions is not None:
             events += [self._action(change) for change in self.actions.ask(self.people, time, self._rate)]
         events += self._watch_falls(here, time)
-        actions = {} if self.actions is None else {p.track: self.actions.current(p.track) for p in here}
+        found_actions = {} if self.actions is None else {p.track: self.actions.current(p.track) for p in here}
+        actions = {track: a for track, a in found_actions.items() if a is not None}
+        if self.unusual is not None:
+            joints = {p.track: p.past[-1][1:] for p in here}
+            doing = {track: label for track, (label, _) in actions.items()}
+            events += self.unusual.see(joints, time, self.ground.up, doing)
         return Moment(
-            time, here, {track: a for track, a in actions.items() if a is not None},
+            time, here, actions,
             {track: one.state for track, one in self._falls.items()}, events, looked - begin,
             clock.perf_counter() - looked,
         )  # fmt: skip
@@ -193,6 +201,8 @@ class Watch:
         events: list[Event] = []
         for track in tracks:
             self.zones.leave(track)
+            if self.unusual is not None:
+                self.unusual.leave(track)
             if self.actions is not None:
                 events += [self._action(change) for change in self.actions.leave(track, time)]
             if track in self._falls and self._falls[track].state != "on_floor":

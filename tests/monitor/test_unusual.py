@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from skelact.datasets.synthetic.everyday.days import make_day
-from skelact.errors import DataError
+from skelact.errors import DataError, SkelactError
 from skelact.layouts import get_layout
 from skelact.models.classical.body_motion import body_motion
 from skelact.monitor.log import Event
@@ -182,3 +182,36 @@ def test_inactivity_by_joints_and_by_actions() -> None:
     watch = UnusualWatch("hall", NTU, None, usual, wall=at(20, 14), zone=BERLIN)
     (event,) = [e for k in range(60) for e in watch.see({}, 60.0 * k)]
     assert "nobody was seen" in event.text
+
+
+def test_a_home_looks_for_the_unusual(tmp_path: Path, normal: NormalMotion) -> None:
+    """The models of a configuration reach the watch, whose events are of these kinds."""
+    from skelact.monitor.home import CameraSettings, Home
+    from skelact.monitor.household import unusual_maker
+    from skelact.monitor.watch import Watch
+
+    file = tmp_path / "normal.safetensors"
+    normal.save(file)
+    assert unusual_maker(Home({"hall": CameraSettings("0")}))("hall", NTU, None) is None
+    home = Home({"hall": CameraSettings("0")}, normal=str(file), unusual_per_hour=7.0)
+    made = unusual_maker(home)("hall", NTU, None)
+    assert made is not None and made.settings.per_hour == 7.0 and made.motion is not None
+
+    class Told:
+        layout, unit, follows = NTU, "m", True
+
+        def estimate(self, image: np.ndarray, time: float) -> list:
+            return []
+
+        def close(self) -> None: ...
+
+    asked = []
+    made.see = lambda *values: asked.append(values) or []  # type: ignore[method-assign]
+    made.leave = lambda track: asked.append(track)  # type: ignore[method-assign]
+    watch = Watch("hall", Told(), (64, 48), unusual=made)
+    assert watch.see(np.zeros((48, 64, 3), np.uint8), 1.0) is not None
+    assert asked[0][:2] == ({}, 1.0)
+    watch._leave([5], 2.0)
+    assert asked[-1] == 5
+    with pytest.raises(SkelactError, match="nowhere"):
+        unusual_maker(Home({"hall": CameraSettings("0")}, normal=str(tmp_path / "nowhere.safetensors")))

@@ -17,7 +17,7 @@ def select_dictionary(basis: np.ndarray, sparsity: float, rounds: int = 500) -> 
     Args:
         basis: B, ``[D, N]``, a column for each normal event.
         sparsity: lambda; larger: fewer columns.
-        rounds: of the minimisation.
+        rounds: of the minimisation, at most; it ends before when nothing changes any more.
 
     Returns:
         indices of the columns of B, the strongest first.
@@ -34,8 +34,11 @@ def select_dictionary(basis: np.ndarray, sparsity: float, rounds: int = 500) -> 
         length = np.linalg.norm(moved, axis=1, keepdims=True)
         new = moved * np.maximum(0.0, 1 - step * sparsity / np.maximum(length, 1e-12))
         next_pace = (1 + np.sqrt(1 + 4 * pace**2)) / 2
+        change, largest = np.abs(new - x).max(), np.abs(new).max()
         ahead = new + (pace - 1) / next_pace * (new - x)
         x, pace = new, next_pace
+        if change <= 1e-5 * largest:
+            break
     strength = np.linalg.norm(x, axis=1)
     chosen = np.flatnonzero(strength > 1e-6 * max(strength.max(), 1e-12))
     if not len(chosen) or strength.max() == 0:
@@ -44,17 +47,31 @@ def select_dictionary(basis: np.ndarray, sparsity: float, rounds: int = 500) -> 
 
 
 def reconstruct(y: np.ndarray, atoms: np.ndarray, weight: np.ndarray, rounds: int = 500) -> np.ndarray:
-    """``argmin_x 1/2 |y - atoms·x|² + sum_i weight_i |x_i|``, ``[A]``, by accelerated proximal gradients (FISTA)."""
+    """``argmin_x 1/2 |y - atoms·x|² + sum_i weight_i |x_i|`` by accelerated proximal gradients (FISTA).
+
+    Args:
+        y: ``[D]``, or ``[D, N]``: a column for each event.
+        atoms: ``[D, A]``.
+        weight: ``[A]``.
+        rounds: at most; it ends before when nothing changes by more than a millionth of the largest number.
+
+    Returns:
+        ``[A]``, or ``[A, N]``.
+    """
     gram, aim = atoms.T @ atoms, atoms.T @ y
     step = 1 / max(np.linalg.eigvalsh(gram)[-1], 1e-12)
-    x = ahead = np.zeros(atoms.shape[1])
+    cost = weight if aim.ndim == 1 else weight[:, None]
+    x = ahead = np.zeros_like(aim)
     pace = 1.0
     for _ in range(rounds):
         moved = ahead - step * (gram @ ahead - aim)
-        new = np.sign(moved) * np.maximum(0.0, np.abs(moved) - step * weight)
+        new = np.sign(moved) * np.maximum(0.0, np.abs(moved) - step * cost)
+        change, largest = np.abs(new - x).max(initial=0.0), np.abs(new).max(initial=0.0)
         next_pace = (1 + np.sqrt(1 + 4 * pace**2)) / 2
         ahead = new + (pace - 1) / next_pace * (new - x)
         x, pace = new, next_pace
+        if change <= 1e-6 * largest:
+            break
     return x
 
 
@@ -83,14 +100,12 @@ class SparseReconstruction:
         basis = np.asarray(normal, np.float64).T
         atoms = basis[:, select_dictionary(basis, sparsity)]
         even = np.full(atoms.shape[1], penalty)
-        use = np.mean([np.abs(reconstruct(y, atoms, even)) for y in basis.T], 0)
+        use = np.abs(reconstruct(basis, atoms, even)).mean(1)
         weight = 1 / np.sqrt(use + 1e-2 * max(use.max(), 1e-12))
         return cls(atoms, penalty * weight / weight.mean())
 
     def cost(self, events: np.ndarray) -> np.ndarray:
         """``S = 1/2 |y - atoms·x|² + sum weight·|x|`` of events ``[N, D]``, ``[N]``: large for abnormal ones."""
-        costs = []
-        for y in np.asarray(events, np.float64):
-            x = reconstruct(y, self.atoms, self.weight)
-            costs.append(((y - self.atoms @ x) ** 2).sum() / 2 + (self.weight * np.abs(x)).sum())
-        return np.array(costs)
+        y = np.asarray(events, np.float64).T
+        x = reconstruct(y, self.atoms, self.weight)
+        return ((y - self.atoms @ x) ** 2).sum(0) / 2 + self.weight @ np.abs(x)
