@@ -80,7 +80,8 @@ class Options:
         out: folder for the tables as Markdown and JSON: benchmark.md and benchmark.json, or gpu.md and gpu.json of gpu,
             which takes gpu_benchmark if not given; the others are then only printed.
         minutes: for gpu and soak, in all.
-        names: for video, the networks; all if not given (skelact models lists them). For people, chain and soak, the estimators.
+        names: for video, the networks; all if not given (skelact models lists them). For people, chain and soak, the
+            estimators.
         cameras: for chain, that give the video at once,
         fps: frames a second of each.
         sets: for falls, files of recordings; those of one subject and camera are one stream.
