@@ -26,8 +26,12 @@ COMMANDS = {
     "fuse": "several trained networks (streams, seeds) as one checkpoint",
     "predict": "name the actions in a video or skeleton file",
     "detect": "who does what in a video, where, and from when to when",
+    "segment": "label every frame of untrimmed recordings: train, evaluate, moments, detect",
     "monitor": "watch a camera, a stream or a video: people, actions, falls",
     "events": "list, filter, draw and export what monitor has seen",
+    "lifelog": "what everybody did on a day: times, totals, trends, a picture",
+    "learn-activities": "activities as hidden Markov models, for a life log",
+    "learn-normal": "what motion and what rests are normal, from days without labels",
     "evaluate-events": "events and alarms against what happened",
     "import-weights": "a published implementation's weights as a checkpoint",
     "models": "the networks, with their numbers of weights",
@@ -63,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run a command line; returns its exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        listed = "\n".join(f"  {name:<14} {text}" for name, text in COMMANDS.items())
+        listed = "\n".join(f"  {name:<16} {text}" for name, text in COMMANDS.items())
         sys.stdout.write(USAGE.format(commands=listed))
         return 0
     if arguments[0] in ("-V", "--version"):

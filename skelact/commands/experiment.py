@@ -141,6 +141,11 @@ def open_data(experiment: Any) -> Any:
         )
     data = SkeletonSet.open(path)
     if not data.label_names or bool((data.labels < 0).all()):
+        if data.frame_codes is not None:
+            raise DataError(
+                f"{path} has a label for every frame and none for whole recordings; networks for these are trained "
+                f"with: skelact segment train --data {path}"
+            )
         raise DataError(
             f"{path} has no labels to learn: put videos in one folder per action, or give the CSV a column 'label', "
             "then convert again"

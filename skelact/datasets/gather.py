@@ -130,6 +130,7 @@ def gather(
     generator: torch.Generator | None = None,
     view: tuple[int, int] = (0, 1),
     positions: Tensor | None = None,
+    by_time: bool = True,
 ) -> SkeletonBatch:
     """Make a batch of clips: choose points in time, look up each person's rows, interpolate.
 
@@ -146,6 +147,7 @@ def gather(
         generator: for the random choice; on the set's device.
         view: see `sample_positions`.
         positions: fractional frame numbers ``[N, T]``, instead of ``sampling``.
+        by_time: frame numbers are those at a constant rate, and the clips' timestamps say which frames these are.
 
     Returns:
         A `SkeletonBatch` on the set's device.
@@ -156,7 +158,7 @@ def gather(
         positions = sample_positions(
             sampling, data.n_frames[clips], data.fps[clips], training, generator, view
         )
-    if data.timeline is not None:
+    if by_time and data.timeline is not None:
         positions = _by_time(data, clips, positions)
 
     counts, first_track = (column[host] for column in data.people_of)

@@ -9,6 +9,7 @@ from skelact.datasets.splits import Clip, split_ntu
 from skelact.errors import DataError, choices
 from skelact.io.falls import UP_FALL_NAMES
 from skelact.io.mp_signs import sign_name
+from skelact.io.msrc12 import MSRC12_NAMES
 from skelact.io.ntu_names import NTU60_NAMES, NTU120_NAMES
 from skelact.io.sbu import SBU_NAMES
 from skelact.io.ucla import UCLA_NAMES
@@ -145,6 +146,10 @@ _ALL = (
     Benchmark(
         "gesture_phase", "UCI Gesture Phase: train on user a, test on user b, labels per frame",
         "gesture_phase", None, _each("user", _choose("subject", ("a",), ("b",))),
+    ),
+    Benchmark(
+        "msrc12", "MSRC-12 gestures and their moments: leave one person out", "msrc12", MSRC12_NAMES,
+        lambda clips: _leave_one_out("subject", "person", clips),
     ),
     Benchmark(
         "ur_fall", "UR Fall, labels per frame: every third video tests (there is no official split)",

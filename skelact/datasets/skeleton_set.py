@@ -184,6 +184,9 @@ class SkeletonSet:
             self._index_times(*timeline)
         self._first_centres: Tensor | None = None
         self.pictures: dict[str, PictureSet] = {}  # see `skelact.datasets.picture_files.attach_pictures`
+        self.frame_label_names: list[str] = []
+        self.frame_codes: Tensor | None = None  # see `label_frames`
+        self.frame_first = torch.full((n_clips,), -1)
         self.places: Rows | None = None  # ``[F, V, 2]`` in the picture, see `read_places`; NaN: not known
         self.all_there, self.all_seen = self._scan_scores()
 
@@ -239,11 +242,15 @@ class SkeletonSet:
                 first, times = store.clips["timeline"], store.timeline()[0]
                 timed = (first >= 0) & ~np.isnan(times[np.maximum(first, 0)])
                 timeline = (np.where(timed, first, -1), times)
+            codes, label_first = store.timeline()[1], store.clips["timeline"]
             opened = cls(
                 xyz, score, store.tracks, store.clips["label"], store.clips["fps"], store.clips["n_frames"],
                 store.clips["id"].tolist(), store.layout, store.unit, store.label_names, store.infos,
                 store.splits, timeline, store.origin,
             )  # fmt: skip
+            if len(codes) and (codes >= 0).any():
+                labelled = (label_first >= 0) & (codes[np.maximum(label_first, 0)] >= 0)
+                opened.label_frames(store.frame_label_names, codes, np.where(labelled, label_first, -1))
         opened.source = str(path)
         return opened
 
@@ -311,9 +318,31 @@ class SkeletonSet:
             [stored_info(s) for s in skeletons], None,
             (np.array(starts), np.concatenate(times)) if times else None, first.origin,
         )  # fmt: skip
+        if any(s.frame_labels is not None for s in skeletons):
+            frame_names = sorted({name for s in skeletons for name in s.frame_labels or ()})
+            code = {name: k for k, name in enumerate(frame_names)}
+            lengths = [len(s.frame_labels or ()) for s in skeletons]
+            ends = np.cumsum(lengths)
+            made.label_frames(
+                frame_names,
+                np.array([code[name] for s in skeletons for name in s.frame_labels or ()]),
+                np.where(np.array(lengths) > 0, ends - lengths, -1),
+            )
         if places and any(s.picture is not None for s in skeletons):
             made.places = Rows(torch.from_numpy(np.concatenate(pictures)))
         return made
+
+    def label_frames(self, names: Sequence[str], codes: np.ndarray, first: np.ndarray) -> None:
+        """Give clips a label for every frame.
+
+        Args:
+            names: of the labels.
+            codes: indices into these names, the clips' frames end to end ``[R]``; -1: none.
+            first: the first row of each clip ``[N]``; -1: it is not labelled by frame.
+        """
+        self.frame_label_names = list(names)
+        self.frame_codes = torch.as_tensor(np.asarray(codes), dtype=torch.int64)
+        self.frame_first = torch.as_tensor(np.asarray(first), dtype=torch.int64)
 
     def read_places(self) -> None:
         """Read where the joints are in the picture, ``places``, which sets hold only if asked; it may stay None."""
@@ -352,7 +381,7 @@ class SkeletonSet:
         moved.pictures = {name: stream.to(device) for name, stream in self.pictures.items()}
         moved.tracks = {name: column.to(device) for name, column in self.tracks.items()}
         for name in ("labels", "fps", "n_frames", "n_tracks", "first_track", "timeline", "time_key",
-                     "_first_centres"):  # fmt: skip
+                     "_first_centres", "frame_codes", "frame_first"):  # fmt: skip
             value = getattr(self, name)
             setattr(moved, name, None if value is None else value.to(device))
         return moved

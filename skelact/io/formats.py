@@ -19,6 +19,7 @@ from skelact.io import (  # fmt: skip
     joints_csv,
     kinetics,
     mp_signs,
+    msrc12,
     ntu,
     ntu_names,
     openpose,
@@ -313,6 +314,11 @@ _ALL = (
         "gesture_phase", "UCI Gesture Phase Segmentation, *_raw.csv", "gesture6",
         _csv(lambda c: c[:3] == ["lhx", "lhy", "lhz"]), _single(gesture_phase.read_gesture_phase),
         clip_id=lambda p: p.stem.removesuffix("_raw"),
+    ),
+    Format(
+        "msrc12", "MSRC-12 Kinect gestures, .csv and .tagstream pairs", "kinect20",
+        lambda p: msrc12.is_msrc12(_head(p), p.suffix), _single(msrc12.read_msrc12),
+        clip_id=lambda p: p.stem, label_names=lambda _: msrc12.MSRC12_NAMES,
     ),
     Format(
         "up_fall", "UP-Fall, 33 landmarks and an impact label a frame", "pose33",

@@ -176,6 +176,10 @@ def _build(state: dict[str, Tensor], card: Card, where: str) -> tuple[Any, Card,
             f"{where} was imported by an older skelact and does not say what its release is fed; import the weights "
             "again: skelact import-weights"
         )
+    if "target" in card.config:
+        raise CheckpointError(
+            f"{where} labels every frame of untrimmed recordings; use skelact segment evaluate, moments or detect"
+        )
     kind = ReleasedPipeline if "release" in card.pipeline else Pipeline
     pipeline = from_plain(kind, card.pipeline, f"{where}: pipeline")
     settings = from_plain(ModelSettings, card.model, f"{where}: model")

@@ -60,6 +60,7 @@ def clips_of(shared_data: Path, name: str, folder: str) -> list:
         ("utd_mhad", "utd-mhad", {"xsub/train": 431, "xsub/test": 430}),
         ("natops", "natops", {"official/train": 180, "official/test": 180}),
         ("gesture_phase", "gesture-phase", {"user/train": 3, "user/test": 2}),
+        ("msrc12", "msrc12", {"person06/train": 36, "person06/test": 12, "person22/test": 12}),
         ("ur_fall", "urfd-pose", {"video/train": 20, "video/test": 10}),
         ("up_fall", "up-fall-3d", {"subject01/train": 41, "subject01/test": 20}),
         ("ntu60", "ntu", {"xsub/train": 3, "xsub/test": 1, "xview/train": 1, "xview/test": 3}),

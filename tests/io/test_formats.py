@@ -49,6 +49,7 @@ REAL = {
     "up-fall-3d": ("up_fall", 61, 5),
     "urfd-pose": ("ur_fall", 30, 1),
     "mp-signs": ("mp_signs", 960, 6),
+    "msrc12": ("msrc12", 48, 12),
     "ntu": ("ntu", 4, 4),
 }
 
@@ -388,6 +389,10 @@ def valid_files(folder: Path) -> dict[str, Path]:
     head = [f"{p}{c}" for p in ("lh", "rh", "h", "s", "lw", "rw") for c in "xyz"]
     rows = [",".join(["1.5"] * 18 + [str(100 + 30 * t), "Rest"]) for t in range(3)]
     where["gesture_phase"].write_text("\n".join([",".join([*head, "timestamp", "phase"]), *rows]))
+    where["msrc12"] = folder / "P1_1_2_p06.csv"
+    rows = [" ".join([str(1000000 + 33333 * t), *["1.5"] * 79, "1"]) for t in range(3)]
+    where["msrc12"].write_text("\n".join(rows))
+    where["msrc12"].with_suffix(".tagstream").write_text("XQPCTick;Tag\n50000000;G2  Duck\n")
     where["up_fall"] = folder / "SUBJECT1__C1S1A1T1.csv"
     head = [f"Joint{v}_{c}" for v in range(1, 34) for c in "XYZ"]
     rows = [",".join(["0.5"] * 99 + ["1"]) for _ in range(3)]

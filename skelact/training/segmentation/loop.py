@@ -1,0 +1,235 @@
+"""The training loop of segmentation networks: windows of untrimmed recordings, exactly resumable."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skelact.datasets.frame_input import FrameLabels, draw_windows, training_windows
+from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.errors import CheckpointError, SkelactError
+from skelact.evaluate.frames import score_frames
+from skelact.models.segmentation import SegmentationModel
+from skelact.recognition.checkpoint import Card, save_checkpoint
+from skelact.recognition.segmentation import Segmenter
+from skelact.training.fabric import make_fabric
+from skelact.training.history import HistoryWriter
+from skelact.training.interrupt import interrupts_held
+from skelact.training.loop import FitResult
+from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
+from skelact.training.resume import differences, load_resume, save_resume
+from skelact.training.segmentation.loss import label_weights, segmentation_loss
+from skelact.training.segmentation.settings import SegmentExperiment
+
+log = logging.getLogger(__name__)
+
+
+class _Run:
+    """State of one training run, and the files it writes."""
+
+    def __init__(self, model: nn.Module, experiment: SegmentExperiment, folder: Path, card: Card) -> None:
+        self.settings, self.folder, self.card = experiment.train, folder, card
+        self.shared = self.settings.optimisation()
+        self.fabric = make_fabric(self.shared)
+        self.model: Any
+        self.model, self.optimiser = self.fabric.setup(model, make_optimiser(model, self.shared))
+        self.plain: nn.Module = self.model.module
+        self.average = WeightAverage(self.plain, self.settings.ema) if self.settings.ema else None
+        self.result, self.best_score, self.step = FitResult(), -math.inf, 0
+
+    @property
+    def weights(self) -> dict[str, Tensor]:
+        """The weights that are evaluated and saved."""
+        return self.average.state if self.average else self.plain.state_dict()
+
+    def save(self, epoch: int) -> None:
+        """Save everything that continuing after ``epoch`` needs."""
+        save_resume(
+            self.folder / "last.pt",
+            {
+                "epoch": epoch, "step": self.step, "model": self.plain.state_dict(),
+                "optimiser": self.optimiser.state_dict(), "average": self.average.state if self.average else {},
+                "average_updates": self.average.updates if self.average else 0, "history": self.result.history,
+                "best_score": self.best_score, "best_epoch": self.result.best_epoch,
+                "seconds": self.result.seconds, "config": self.card.config,
+            },
+        )  # fmt: skip
+
+    def restore(self, path: Path) -> int:
+        """Continue from a saved state; returns the epochs that are done."""
+        state = load_resume(path, self.fabric.device)
+        changed = differences(state["config"], self.card.config)
+        if changed:
+            raise CheckpointError(
+                f"{path} was trained with another configuration ({', '.join(changed)}); use the same one to "
+                "continue, or another folder (--name), or start again with --restart"
+            )
+        self.plain.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.average:
+            self.average.state, self.average.updates = state["average"], state["average_updates"]
+        self.step, self.best_score = state["step"], state["best_score"]
+        self.result = FitResult(
+            state["history"], self.folder / "best.safetensors", state["best_epoch"], state["seconds"]
+        )
+        return state["epoch"]
+
+
+def fit_segmentation(
+    model: SegmentationModel,
+    data: SkeletonSet,
+    train: Tensor,
+    val: Tensor,
+    labels: FrameLabels,
+    experiment: SegmentExperiment,
+    folder: str | Path,
+    card: Card,
+    *,
+    restart: bool = False,
+    on_step: Callable[[int, int, int, float], None] | None = None,
+    on_epoch: Callable[[dict[str, float]], None] | None = None,
+    on_continue: Callable[[int], None] | None = None,
+) -> FitResult:
+    """Train a segmentation network; stopping at any moment and running again continues exactly.
+
+    Args:
+        model: the network.
+        data: the set.
+        train, val: recordings; without ``val`` the last weights are kept.
+        labels: what is asked for.
+        experiment: what the network sees and how it is trained.
+        folder: gets ``last.pt``, ``best.safetensors`` and ``metrics.csv``.
+        card: saved in the checkpoint.
+        restart: begin again even if the folder holds an unfinished run.
+        on_step: called with (epoch, step, steps, loss).
+        on_epoch: called with the epoch's record.
+        on_continue: called with the epochs that are done, if an unfinished run is continued.
+
+    Raises:
+        CheckpointError: if the folder holds a run with another configuration.
+        SkelactError: if the loss becomes NaN or infinite; the last good state stays.
+        KeyboardInterrupt: on Ctrl-C, after the step in hand; the state after the last epoch stays.
+    """
+    settings, folder = experiment.train, Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(settings.seed)
+    run = _Run(model, experiment, folder, card)
+    counts = torch.zeros(len(labels.names), dtype=torch.int64)
+    for clip in train.tolist():
+        codes = labels.wide(clip)
+        counts += torch.bincount(codes[codes >= 0], minlength=len(counts))
+    weight = label_weights(counts, settings.balance)
+    weight = None if weight is None else weight.to(run.fabric.device)
+    done = 0
+    if restart:
+        (folder / "last.pt").unlink(missing_ok=True)
+    elif (folder / "last.pt").exists():
+        done = run.restore(folder / "last.pt")
+        if on_continue:
+            on_continue(done)
+    with HistoryWriter(folder) as history, interrupts_held() as check:
+        history.write(run.result.history)
+        for epoch in range(done, settings.epochs):
+            begin = time.perf_counter()
+            record = _train_epoch(run, data, train, labels, experiment, weight, epoch, on_step, check)
+            looks = len(val) and ((epoch + 1) % settings.eval_every == 0 or epoch + 1 == settings.epochs)
+            if looks:
+                record |= _validate(run, data, val, labels, experiment)
+            run.result.seconds += time.perf_counter() - begin
+            record["seconds"] = round(run.result.seconds, 3)
+            run.result.history.append(record)
+            score = epoch if settings.keep == "last" or not len(val) else record.get("val_f1", -math.inf)
+            if score >= run.best_score and score > -math.inf:
+                run.best_score, run.result.best_epoch = score, epoch + 1
+                kept = {k: v for k, v in record.items() if k.startswith("val")}
+                card.trained = {**card.trained, "epoch": epoch + 1, **kept}
+                run.result.best = save_checkpoint(folder / "best.safetensors", run.weights, card)
+            run.save(epoch + 1)
+            history.write(run.result.history)
+            if on_epoch:
+                on_epoch(record)
+    run.result.best = folder / "best.safetensors"
+    return run.result
+
+
+def _train_epoch(
+    run: _Run, data: SkeletonSet, train: Tensor, labels: FrameLabels, experiment: SegmentExperiment,
+    weight: Tensor | None, epoch: int, on_step: Callable[[int, int, int, float], None] | None,
+    check: Callable[[], None],
+) -> dict[str, float]:  # fmt: skip
+    settings = run.settings
+    seed = (settings.seed * 1_000_003 + epoch) % 2**63
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)  # dropout
+    parts = draw_windows(data, train, experiment.input, generator).split(settings.batch_size)
+    run.model.train()
+    total = right = n_frames = 0.0
+    for step, clips in enumerate(parts):
+        batch = training_windows(data, clips, labels, experiment.input, generator).to(run.fabric.device)
+        rate = learning_rate(run.shared, epoch + step / len(parts))
+        for group in run.optimiser.param_groups:
+            group["lr"] = rate
+        run.optimiser.zero_grad()
+        people = batch.skeletons
+        logits = run.model(people.x, people.owner, people.score, len(clips), batch.real)
+        loss = segmentation_loss(logits, batch.label, weight, settings.smoothing, settings.limit, batch.real)
+        shown = float(loss.detach())
+        if not math.isfinite(shown):
+            raise SkelactError(
+                f"the loss became {shown} in epoch {epoch + 1}, step {step + 1}; lower train.lr (now {settings.lr}) "
+                f"or set train.clip_norm. The state after epoch {epoch} is kept."
+            )
+        run.fabric.backward(loss)
+        if settings.clip_norm:
+            run.fabric.clip_gradients(
+                run.model, run.optimiser, max_norm=settings.clip_norm, error_if_nonfinite=False
+            )
+        run.optimiser.step()
+        run.step += 1
+        if run.average:
+            run.average.update(run.plain)
+        known = batch.label >= 0
+        right += float(((logits[-1].argmax(-1) == batch.label) & known).sum())
+        n_frames += float(known.sum())
+        total += shown
+        if on_step:
+            on_step(epoch + 1, step + 1, len(parts), shown)
+        check()
+    return {
+        "epoch": epoch + 1,
+        "lr": learning_rate(run.shared, epoch),
+        "train_loss": total / len(parts),
+        "train_accuracy": right / max(n_frames, 1),
+    }
+
+
+def _validate(
+    run: _Run, data: SkeletonSet, val: Tensor, labels: FrameLabels, experiment: SegmentExperiment
+) -> dict[str, float]:
+    """Frame accuracy and F1 of the (averaged) weights over whole recordings."""
+    own = {k: v.clone() for k, v in run.plain.state_dict().items()}
+    run.plain.load_state_dict(run.weights)
+    assert isinstance(run.plain, SegmentationModel)
+    segmenter = Segmenter(run.plain, run.card, experiment.input, experiment.target)
+    names = [*labels.names, ""]  # the last one for frames without a label
+    truth, found, times = [], [], []
+    for clip in val.tolist():
+        scores = segmenter.scores(data, clip)
+        truth.append([names[c] for c in labels.wide(clip).tolist()])
+        found.append([names[c] for c in scores.probability.argmax(1).tolist()])
+        times.append(np.asarray(scores.times))
+    run.plain.load_state_dict(own)
+    background = {experiment.target.background} - {""}
+    score = score_frames(truth, found, times, background)
+    return {
+        "val_accuracy": score.accuracy, "val_f1": score.macro_f1, "val_edit": score.edit,
+        **{f"val_f1_{round(100 * k)}": v for k, v in score.segment_f1.items()},
+    }  # fmt: skip

@@ -1,0 +1,45 @@
+"""Frame metrics by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from skelact.errors import DataError
+from skelact.evaluate.frames import events_of, score_frames
+
+TRUTH = [list("rrrrggggrr"), list("ggrr")]
+FOUND = [list("rrgrrgggrr"), list("grrr")]
+TIMES = [np.arange(10) / 10, np.arange(4) / 2]
+
+
+def test_by_hand() -> None:
+    score = score_frames(TRUTH, FOUND, TIMES, ["r"])
+    assert score.accuracy == pytest.approx(11 / 14)
+    assert score.per_class == {"g": pytest.approx(2 * 4 / (6 + 5))} and score.macro_f1 == pytest.approx(
+        8 / 11
+    )
+    # first: one stray segment, one of 3 frames on 4; second: 1 frame on 2
+    assert score.segment_f1 == {k: pytest.approx(2 * 2 / (2 * 2 + 1)) for k in (0.1, 0.25, 0.5)}
+    assert score.edit == pytest.approx((1 / 2 + 1) / 2)
+    assert score.delays == [pytest.approx(0.1), 0.0] and score.found == 1 and score.n_segments == 2
+    both = score_frames(TRUTH, FOUND, TIMES)
+    assert set(both.per_class) == {"g", "r"} and both.n_segments == 5
+    assert both.to_dict()["f1@50"] == both.segment_f1[0.5]
+
+
+def test_frames_without_a_label_do_not_count() -> None:
+    truth = [[*"rr", "", *"gg"]]
+    score = score_frames(truth, [list("rrggr")], [np.arange(5.0)], ["r"])
+    assert score.accuracy == pytest.approx(3 / 4) and score.delays == [0.0]
+    for wrong in ([[""] * 5], [["r"] * 4], []):
+        with pytest.raises(DataError):
+            score_frames(wrong, [list("rrggr")][: len(wrong)], [np.arange(5.0)][: len(wrong)])
+
+
+def test_runs_are_events_in_seconds() -> None:
+    events = events_of([*"rrg", "", *"gg"], np.arange(6) / 2, ["r"], np.array([1, 1, 0.5, 1, 0.6, 0.8]))
+    assert [(e.label, e.start, e.end, round(e.score, 6)) for e in events] == [
+        ("g", 1.0, 1.5, 0.5),
+        ("g", 2.0, 3.0, 0.7),
+    ]
