@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -130,13 +129,20 @@ def main(arguments: list[str], ui: UI) -> int:
 
 
 def with_place(arguments: list[str]) -> list[str]:
-    """The arguments, with the usual place after a ``--page`` that stands alone."""
+    """The arguments, with the usual place after a ``--page`` that stands alone, or before a port: numbers from 1024 on,
+    which no camera has."""
     from skelact.monitor.page.settings import HOST, PORT
 
     whole, place = [], re.compile(r"(\[[0-9A-Fa-f:.]+\]|[\w.-]+)?:\d+|\d+(\.\d+){3}|localhost")
-    for word, after in pairwise([*arguments, ""]):
-        whole.append(word)
-        if word == "--page" and not place.fullmatch(after):
+    port = re.compile(r"\d{4,5}")
+    for before, word, after in zip(["", *arguments], arguments, [*arguments[1:], ""], strict=False):
+        is_port = before == "--page" and port.fullmatch(word) is not None and int(word) >= 1024
+        whole.append(f"{HOST}:{word}" if is_port else word)
+        if (
+            word == "--page"
+            and not place.fullmatch(after)
+            and not (port.fullmatch(after) and int(after) >= 1024)
+        ):
             whole.append(f"{HOST}:{PORT}")
     return whole
 

@@ -56,6 +56,8 @@ def test_options_of_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         False,
     )
     assert with_place([]) == [] and with_place(["a"]) == ["a"]
+    assert with_place(["0", "--page", "9000"]) == ["0", "--page", "127.0.0.1:9000"]  # a port
+    assert with_place(["--page", "0"]) == ["--page", "127.0.0.1:8765", "0"]  # a camera
     assert with_place(["--page", "--json"]) == ["--page", "127.0.0.1:8765", "--json"]
     assert (
         with_place(["--page", "rtsp://a:8554/x"])[1] == "127.0.0.1:8765"
