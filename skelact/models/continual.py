@@ -16,7 +16,7 @@ from skelact.errors import ConfigError
 from skelact.models.base import GraphModel, SkeletonModel
 from skelact.models.sequence import RecurrentNet
 from skelact.nn.block import Block
-from skelact.nn.continual import BlockStage, Frame, State, clone, why_not
+from skelact.nn.continual import BlockStage, Frame, FrameInput, State, clone, why_not
 from skelact.nn.modules import Modules
 from skelact.nn.norm import JointNorm
 
@@ -56,7 +56,7 @@ class MeanRing(nn.Module):
         return (ring.sum(1) / n[:, None].to(ring)).to(like.dtype)
 
 
-class ContinualNetwork(nn.Module):
+class ContinualNetwork(FrameInput):
     """A network that takes one frame at a time; made by `continual_form`.
 
     With ``window`` 0 the logits after each frame of a causal network are those of the clip network for the clip up to
@@ -75,17 +75,11 @@ class ContinualNetwork(nn.Module):
     mean: MeanRing
 
     def __init__(self, model: SkeletonModel, window: int = 0) -> None:
-        super().__init__()
+        assert isinstance(model.norm, JointNorm)
+        super().__init__(model.layout, model.channels_in, model.norm)
         if window < 0:
             raise ConfigError(f"the window must be 0 (everything) or a number of frames, got {window}")
-        self.layout, self.channels_in, self.n_classes = model.layout, model.channels_in, model.n_classes
-        self.head, self.window = model.head, window
-        assert isinstance(model.norm, JointNorm)
-        scale, shift = model.norm.joint_affine(len(model.layout))
-        self.register_buffer("scale", scale.detach().reshape(len(model.layout), -1).clone())
-        self.register_buffer("shift", shift.detach().reshape(len(model.layout), -1).clone())
-        self.scale: Tensor
-        self.shift: Tensor
+        self.n_classes, self.head, self.window = model.n_classes, model.head, window
 
     def begin(self, n_people: int = 1) -> State:
         """The state of people who have not been seen yet: tensors whose first axis is the person.
@@ -113,19 +107,7 @@ class ContinualNetwork(nn.Module):
         Raises:
             ConfigError: if people, joints or channels are not those of the state or the network.
         """
-        n_people = len(state["frames"])
-        if x.shape != (n_people, len(self.layout), self.channels_in):
-            raise ConfigError(
-                f"this state and network take [{n_people} people, {len(self.layout)} joints ({self.layout.name}), "
-                f"{self.channels_in} channels], got {list(x.shape)}"
-            )
-        present = None
-        if score is not None:
-            x = x * (score > 0)[..., None].to(x.dtype)
-            present = (score > 0).any(1)
-        x = torch.addcmul(self.shift, x, self.scale)
-        if present is not None:
-            x = x * present[:, None, None].to(x.dtype)
+        x, present = self.take_in(x, state, score)
         self.advance(x, state, present, None)
         state["frames"] += 1
         return self.logits(state)

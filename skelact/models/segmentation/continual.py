@@ -10,26 +10,21 @@ from skelact.models.segmentation.base import SegmentationModel
 from skelact.models.segmentation.mstcn import MSTCN
 from skelact.models.segmentation.recurrent import GRUSegmenter
 from skelact.nn.block import Block
-from skelact.nn.continual import BlockStage, Frame, State
+from skelact.nn.continual import BlockStage, Frame, FrameInput, State
 from skelact.nn.continual.temporal import ConvStage
 from skelact.nn.modules import Modules
 from skelact.nn.temporal.dilated import DilatedStage
 
 
-class ContinualSegmenter(nn.Module):
+class ContinualSegmenter(FrameInput):
     """A causal segmentation network that takes one frame at a time; made by `continual_segmenter`.
 
     Every person is a recording of their own.
     """
 
     def __init__(self, model: SegmentationModel) -> None:
-        super().__init__()
-        self.layout, self.channels_in, self.n_classes = model.layout, model.channels_in, model.n_classes
-        scale, shift = model.norm.joint_affine(len(model.layout))
-        self.register_buffer("scale", scale.detach().reshape(len(model.layout), -1).clone())
-        self.register_buffer("shift", shift.detach().reshape(len(model.layout), -1).clone())
-        self.scale: Tensor
-        self.shift: Tensor
+        super().__init__(model.layout, model.channels_in, model.norm)
+        self.n_classes = model.n_classes
 
     def begin(self, n_people: int = 1) -> State:
         """The state of people who have not been seen yet: tensors whose first axis is the person."""
@@ -53,17 +48,8 @@ class ContinualSegmenter(nn.Module):
         Raises:
             ConfigError: if people, joints or channels are not those of the state or the network.
         """
-        n_people = len(state["frames"])
-        if x.shape != (n_people, len(self.layout), self.channels_in):
-            raise ConfigError(
-                f"this state and network take [{n_people} people, {len(self.layout)} joints ({self.layout.name}), "
-                f"{self.channels_in} channels], got {list(x.shape)}"
-            )
-        there = torch.ones_like(x[:, 0, :1])
-        if score is not None:
-            x = x * (score > 0)[..., None].to(x.dtype)
-            there = (score > 0).any(1).to(x.dtype)[:, None]
-        x = torch.addcmul(self.shift, x, self.scale) * there[..., None]
+        x, present = self.take_in(x, state, score)
+        there = torch.ones_like(x[:, 0, :1]) if present is None else present.to(x.dtype)[:, None]
         logits = self.advance(x, there, state)
         state["frames"] += 1
         return logits
