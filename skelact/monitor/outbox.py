@@ -7,7 +7,7 @@ import logging
 import sqlite3
 import threading
 import time as clock
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
 );
 """
 _LONGEST = 300.0  # seconds between two attempts at most
+_DOUBLINGS = 20  # of the pause, at most: a receiver may be down for months
 _IDLE = 5.0  # seconds after which the outbox is looked through without being asked to
 
 
@@ -54,7 +55,9 @@ class Outbox:
         log: where alarms are written.
         channels: by name.
         first_pause: seconds after the first attempt that failed; doubled with each further one, up to five minutes.
-        quiet: hours in which channels are told later, by name.
+        quiet: hours in which channels are told later, by name; may be replaced while it runs.
+        now: the time of day, seconds since 1970.
+        pause: waits until an event is set, some seconds at most.
     """
 
     def __init__(
@@ -63,9 +66,12 @@ class Outbox:
         channels: Mapping[str, Channel],
         first_pause: float = 2.0,
         quiet: Mapping[str, QuietHours] | None = None,
+        now: Callable[[], float] = clock.time,
+        pause: Callable[[threading.Event, float], Any] = threading.Event.wait,
     ) -> None:
         self.log, self.channels, self.first_pause = log, dict(channels), first_pause
         self.quiet = dict(quiet or {})
+        self._now, self._pause = now, pause
         with self._open() as db:
             db.executescript(_TABLE)
             known = {name for (name,) in db.execute("SELECT DISTINCT channel FROM deliveries")}
@@ -161,12 +167,12 @@ class Outbox:
                     pause = _IDLE
             except sqlite3.Error as error:  # a full disk, a lock: later
                 logger.warning("outbox %s: %s", name, error)
-            wake.wait(pause)
+            self._pause(wake, pause)
 
     def _due(self, name: str) -> list[Event]:
         """What is owed now: in quiet hours only what may be told in them."""
         owed, hours = self.owed(name), self.quiet.get(name)
-        if hours is None or not hours.wait(clock.time()):
+        if hours is None or not hours.wait(self._now()):
             return owed
         return [event for event in owed if hours.falls and event.is_alarm]
 
@@ -177,19 +183,19 @@ class Outbox:
             attempts, due = db.execute(
                 "SELECT attempts, due FROM deliveries WHERE event = ? AND channel = ?", (event.id, name)
             ).fetchone()
-        now = clock.time()
+        now = self._now()
         if now < due <= now + _LONGEST:  # a clock that jumped back makes nobody wait longer than that
             return due - now
         try:
             channel.send(message_of(event), f"{self.log.path.name}-{event.id}")
         except Exception as error:  # whatever a network throws, it is tried again
-            pause = min(_LONGEST, self.first_pause * 2**attempts)
+            pause = min(_LONGEST, self.first_pause * 2 ** min(attempts, _DOUBLINGS))
             logger.warning(
                 "outbox %s: event %s has not arrived (%s); again in %.0f s", name, event.id, error, pause
             )
             self._note(event, name, attempts + 1, now + pause, None, f"{type(error).__name__}: {error}")
             return pause
-        self._note(event, name, attempts + 1, 0.0, clock.time(), "")
+        self._note(event, name, attempts + 1, 0.0, self._now(), "")
         return 0.0
 
     def _note(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -256,6 +257,76 @@ def test_a_broker_that_is_down_loses_no_alarm(tmp_path: Path, broker: Any) -> No
         assert [json.loads(body)["after"]["start"] for _, body, _ in got] == [1.0, 2.0, 3.0]
         hub.loop_stop()
         hub.disconnect()
+
+
+class SimulatedTime:
+    """A clock that jumps over every wait, until it is stopped."""
+
+    def __init__(self) -> None:
+        self.time, self.running = 1e9, True
+
+    def now(self) -> float:
+        return self.time
+
+    def pause(self, wake: threading.Event, seconds: float) -> None:
+        if self.running:
+            self.time += seconds
+            time.sleep(0.001)
+        else:
+            wake.wait(0.02)
+
+
+def test_a_broker_that_is_down_for_a_simulated_day(tmp_path: Path, broker: Any) -> None:
+    """An alarm an hour meanwhile: all arrive in their order when it is back, and no more often than every five minutes
+    was it tried."""
+    broker.stop()
+    channels = AlarmSettings(mqtt=MqttSettings(host="127.0.0.1", port=broker.port)).channels(["hall"])
+    channels["mqtt"]._timeout = 0.002  # type: ignore[attr-defined]
+    day = SimulatedTime()
+    with EventLog(tmp_path / "log.db") as log:
+        with Outbox(log, channels, now=day.now, pause=day.pause) as outbox:
+            for hour in range(25):
+                log.add(
+                    Event(
+                        "hall", "fall" if hour % 2 == 0 else "recovered", "fall", 1, float(hour), float(hour)
+                    )
+                )
+                assert until(lambda: day.time >= 1e9 + 3600 * hour), day.time  # noqa: B023
+            day.running = False
+            with sqlite3.connect(log.path) as db:
+                attempts = db.execute("SELECT max(attempts) FROM deliveries").fetchone()[0]
+            assert 250 < attempts < 310  # 24 hours, every five minutes
+            assert outbox.status()["mqtt"]["owed"] == 25
+            channels["mqtt"]._timeout = 10.0  # type: ignore[attr-defined]
+            broker.start()
+            hub, got = listen(broker.port)
+            day.time += 300
+            assert until(lambda: outbox.status()["mqtt"]["owed"] == 0, 60)
+            assert until(lambda: sum(topic == "skelact/events" for topic, _, _ in got) == 25)
+            starts = [
+                json.loads(body)["after"]["start"] for topic, body, _ in got if topic == "skelact/events"
+            ]
+            assert starts == [float(hour) for hour in range(25)]
+            assert [body for topic, body, _ in got if topic == "skelact/hall/fall"][-1] == b"ON"
+        hub.loop_stop()
+        hub.disconnect()
+
+
+def test_a_receiver_that_is_down_for_weeks_is_still_tried(tmp_path: Path) -> None:
+    ear, weeks = Listener(), SimulatedTime()
+    ear.broken = 10**9
+    with (
+        EventLog(tmp_path / "log.db") as log,
+        Outbox(log, {"ear": ear}, now=weeks.now, pause=weeks.pause) as outbox,
+    ):
+        log.add(alarm())
+        with sqlite3.connect(log.path) as db:  # two weeks of attempts
+            assert until(lambda: db.execute("SELECT max(attempts) FROM deliveries").fetchone()[0] > 3)
+            db.execute("UPDATE deliveries SET attempts = 4000 WHERE delivered IS NULL")
+        before = weeks.time
+        assert until(lambda: weeks.time > before + 1000)
+        ear.broken = 0
+        assert until(lambda: not outbox.owed("ear"))
 
 
 def test_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
