@@ -31,6 +31,7 @@ class Augment:
         mirror: probability of left-right mirroring; leave 0 where handedness is meaning.
         drop_joints: probability that a joint is missing for the whole clip.
         drop_frames: probability that a person is missing in a frame.
+        drop_hands: probability that a hand is missing for the whole clip, of layouts with fingers.
         tilt: radians about the picture's horizontal axis, after ``turn`` (3D).
     """
 
@@ -47,6 +48,7 @@ class Augment:
     drop_joints: float = 0.0
     drop_frames: float = 0.0
     tilt: float = 0.0
+    drop_hands: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -109,5 +111,8 @@ AUGMENTATIONS: dict[str, Augmentation] = {
     ),
     "drop_frames": Augmentation(
         lambda b, a, g: b.replace(score=geometry.drop_frames(b.score, a, g)), most=1.0
+    ),
+    "drop_hands": Augmentation(
+        lambda b, a, g: b.replace(score=geometry.drop_hands(b.score, b.layout, a, g)), most=1.0
     ),
 }

@@ -72,3 +72,25 @@ def part_table(layout: str | SkeletonLayout, largest: int = 6) -> np.ndarray:
     for k, part in enumerate(parts):
         table[k, : len(part)] = part
     return table
+
+
+_FINGERS = ("thumb_", "index_", "middle_", "ring_", "pinky_")
+
+
+def regions(layout: str | SkeletonLayout) -> dict[str, list[int]]:
+    """The joints of ``body``, ``face``, ``left_hand``, ``right_hand`` and ``hand`` (of no side), by their names.
+
+    A hand is its wrist as the hand's own network sees it and its fingers; the pose's wrist, and the one thumb, index or
+    hand tip that body layouts have, belong to the body. Regions without a joint are left out; every joint is in one.
+    """
+    found: dict[str, list[int]] = {}
+    for v, joint in enumerate(get_layout(layout).joints):
+        side, _, rest = joint.partition("_")
+        if side not in ("left", "right"):
+            side, rest = "", joint
+        if rest.startswith(_FINGERS) or rest in ("hand_wrist", "palm") or (rest == "wrist" and not side):
+            region = f"{side}_hand" if side else "hand"
+        else:
+            region = "face" if joint.startswith("face_") else "body"
+        found.setdefault(region, []).append(v)
+    return found

@@ -11,6 +11,7 @@ from typing import Annotated
 from skelact.errors import ConfigError, choices
 from skelact.models.agcn import AGCN, AAGCNSettings, AGCNSettings
 from skelact.models.base import SkeletonModel
+from skelact.models.conv_transformer import ConvTransformer, ConvTransformerSettings
 from skelact.models.ctrgcn import CTRGCN, CTRGCNSettings
 from skelact.models.dgstgcn import DGSTGCN, DGSTGCNSettings
 from skelact.models.fusion import FusionNet, FusionSettings
@@ -23,12 +24,14 @@ from skelact.models.posec3d import PoseC3D, PoseC3DSettings
 from skelact.models.protogcn import ProtoGCN, ProtoGCNSettings
 from skelact.models.published import from_published
 from skelact.models.pyg import PyGGCN, PyGGCNSettings
+from skelact.models.raggedgat import RaggedGAT, RaggedGATSettings
 from skelact.models.rgbpose_conv3d import RGBPoseConv3d, RGBPoseConv3dSettings
 from skelact.models.sequence import TCN, GRUSettings, LSTMSettings, RecurrentNet, TCNSettings
 from skelact.models.settings import LayoutSettings, NetworkSettings
 from skelact.models.shiftgcn import ShiftGCN, ShiftGCNSettings
 from skelact.models.skateformer import SkateFormer, SkateFormerSettings
 from skelact.models.skelactnet import SkelactNet, SkelactNetSettings
+from skelact.models.spoter import SPOTER, SPOTERSettings
 from skelact.models.stalstm import STALSTM, STALSTMSettings
 from skelact.models.stgcn import STGCN, STGCNSettings
 from skelact.models.stgcnpp import STGCNPlusPlus, STGCNPlusPlusSettings
@@ -50,6 +53,9 @@ MODELS: dict[str, type[NetworkSettings]] = {
     "stgat": STGATSettings,
     "pyggcn": PyGGCNSettings,
     "skateformer": SkateFormerSettings,
+    "raggedgat": RaggedGATSettings,
+    "conv_transformer": ConvTransformerSettings,
+    "spoter": SPOTERSettings,
     "stalstm": STALSTMSettings,
     "posec3d": PoseC3DSettings,
     "lstm": LSTMSettings,
@@ -97,6 +103,7 @@ __all__ = [
     "JOINT_MODELS",
     "MODELS",
     "MSG3D",
+    "SPOTER",
     "STALSTM",
     "STGAT",
     "STGCN",
@@ -104,6 +111,8 @@ __all__ = [
     "AAGCNSettings",
     "AGCNSettings",
     "CTRGCNSettings",
+    "ConvTransformer",
+    "ConvTransformerSettings",
     "DGSTGCNSettings",
     "FusionNet",
     "FusionSettings",
@@ -125,7 +134,10 @@ __all__ = [
     "ProtoGCNSettings",
     "RGBPoseConv3d",
     "RGBPoseConv3dSettings",
+    "RaggedGAT",
+    "RaggedGATSettings",
     "RecurrentNet",
+    "SPOTERSettings",
     "STALSTMSettings",
     "STGATSettings",
     "STGCNPlusPlus",

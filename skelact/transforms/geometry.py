@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from skelact.layouts import SkeletonLayout
+from skelact.layouts.parts import regions
 from skelact.transforms.device import index_tensor
 
 
@@ -176,3 +177,20 @@ def drop_frames(score: Tensor, probability: float, generator: torch.Generator | 
     drawn = torch.rand(score.shape[:2], generator=generator, device=score.device)
     keep = (drawn >= probability) | (drawn == drawn.max(1, keepdim=True).values)
     return score * keep[..., None].to(score.dtype)
+
+
+def drop_hands(
+    score: Tensor, layout: SkeletonLayout, probability: float, generator: torch.Generator | None = None
+) -> Tensor:
+    """Mark each hand of each person missing for the whole clip with this probability; who has nothing else keeps it.
+
+    Hands are the regions of that name (see `skelact.layouts.parts.regions`); other layouts are left as they are.
+    """
+    kept = score
+    for name, joints in regions(layout).items():
+        if name.endswith("hand"):
+            drawn = torch.rand((len(score), 1, 1), generator=generator, device=score.device)
+            hand = torch.zeros(len(layout), dtype=torch.bool)
+            hand[joints] = True
+            kept = torch.where((drawn < probability) & hand.to(score.device), torch.zeros_like(kept), kept)
+    return torch.where((kept > 0).flatten(1).any(1)[:, None, None], kept, score)

@@ -33,15 +33,21 @@ def bone(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     return (x - x[:, :, parent]) * both
 
 
-def _motion(values: Tensor, seen: Tensor) -> Tensor:
+def _motion(values: Tensor, seen: Tensor, frames: int = 1) -> Tensor:
     out = torch.zeros_like(values)
-    out[:, :-1] = (values[:, 1:] - values[:, :-1]) * (seen[:, 1:] * seen[:, :-1])
+    if values.shape[1] > frames:
+        out[:, :-frames] = (values[:, frames:] - values[:, :-frames]) * (seen[:, frames:] * seen[:, :-frames])
     return out
 
 
 def joint_motion(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     """``x[t+1] - x[t]``, 0 in the last frame and where either end is missing."""
     return _motion(x, _seen(score, x.dtype))
+
+
+def joint_motion_2(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
+    """``x[t+2] - x[t]``, 0 in the last two frames and where either end is missing."""
+    return _motion(x, _seen(score, x.dtype), 2)
 
 
 def bone_motion(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
@@ -148,6 +154,7 @@ STREAMS: dict[str, Stream] = {
     "joint": Stream(joint),
     "bone": Stream(bone),
     "joint_motion": Stream(joint_motion),
+    "joint_motion_2": Stream(joint_motion_2),
     "bone_motion": Stream(bone_motion),
     "angles": Stream(angles, channels=3),
     "confidence": Stream(confidence, channels=1),

@@ -109,6 +109,24 @@ def test_positions() -> None:
         assert (drawn.diff(dim=1) >= 0).all()
 
 
+def test_rates_are_drawn_in_training_alone() -> None:
+    length, fps = torch.full((500,), 300), torch.full((500,), 30.0)
+    sampling = Sampling("seconds", 5, fps=30.0, rates=(25.0, 50.0))
+    assert torch.equal(
+        sample_positions(sampling, length, fps, False),
+        sample_positions(Sampling("seconds", 5, fps=30.0), length, fps, False),
+    )
+    drawn = sample_positions(sampling, length, fps, True, torch.Generator().manual_seed(0)).diff()
+    rate = 30 / drawn[:, 0]
+    assert torch.allclose(drawn, drawn[:, :1].expand(-1, 4), atol=1e-3)
+    assert 25 - 1e-3 <= rate.min() < 26 and 49 < rate.max() <= 50 + 1e-3
+    assert abs(float(rate.mean()) - 37.5) < 1
+    with pytest.raises(ConfigError, match="rates must be two frame rates"):
+        Sampling("seconds", rates=(50.0, 25.0))
+    with pytest.raises(ConfigError, match="rates are of sampling by seconds"):
+        Sampling("resize", rates=(25.0, 50.0))
+
+
 @pytest.mark.parametrize("n_views", [2, 5, 10])
 def test_views_of_a_clip_differ_and_stay_within_what_training_sees(n_views: int) -> None:
     length, fps = torch.tensor([200]), torch.tensor([30.0])

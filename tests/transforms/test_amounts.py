@@ -283,6 +283,33 @@ def test_motion_needs_both_moments() -> None:
     assert torch.equal(make_streams(x, score, NTU, ["confidence"])[..., 0], score)
 
 
+def test_motion_over_two_frames() -> None:
+    x = torch.randn(1, 5, 25, 3, generator=seeded())
+    score = torch.ones(1, 5, 25)
+    wrist = NTU.index["left_wrist"]
+    score[0, 2, wrist] = 0
+    found = make_streams(x, score, NTU, ["joint_motion_2"])[0]
+    assert torch.equal(found[1], x[0, 3] - x[0, 1]) and not found[3:].any()
+    assert not found[[0, 2], wrist].any() and found[1, wrist].all()
+    assert not make_streams(x[:, :2], score[:, :2], NTU, ["joint_motion_2"]).any()
+
+
+def test_hands_are_dropped_each_for_itself_and_for_the_whole_clip() -> None:
+    layout = LAYOUTS["pose_hands75"]
+    score = torch.ones(N, 3, 75)
+    found = geometry.drop_hands(score, layout, 0.3, seeded()) > 0
+    assert found[..., :33].all()
+    left, right = found[..., 33:54], found[..., 54:]
+    for hand in (left, right):
+        assert (hand.flatten(1).all(1) | ~hand.flatten(1).any(1)).all()
+        assert abs(float(hand[:, 0, 0].float().mean()) - 0.7) < 0.06
+    both = (~left[:, 0, 0] & ~right[:, 0, 0]).float().mean()
+    assert abs(float(both) - 0.09) < 0.04
+    lone = geometry.drop_hands(torch.ones(N, 3, 21), LAYOUTS["hand21"], 0.9, seeded())
+    assert lone.all()  # nothing else is there
+    assert geometry.drop_hands(torch.ones(2, 3, 25), NTU, 0.9, seeded()).all()
+
+
 def test_align_view_turns_and_does_not_stretch() -> None:
     x = torch.randn(3, 4, 25, 3, generator=seeded())
     owner = torch.tensor([0, 0, 1])
