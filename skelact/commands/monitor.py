@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -260,7 +260,8 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
             live = open_.enter_context(serve(home, options, layout, attention, outbox, ui))
         film = None
         try:
-            for name, moment in watch_home(home, make, recogniser, options.seconds):
+            reread = following(home, options, outbox, retention, live, ui) if options.config else None
+            for name, moment in watch_home(home, make, recogniser, options.seconds, reread):
                 attention.check()
                 retention.check()
                 found = [attention.take(event) for event in moment.events]
@@ -270,7 +271,7 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
                     counts["alarms"] += event.is_alarm
                     if outbox is not None and event.kind in TOLD:
                         outbox.tell()
-                    tell(event, name if len(home.cameras) > 1 else "", ui)
+                    tell(event, name if options.config else "", ui)
                 if live is not None:
                     live.feed(name, moment, found)
                 counts["seconds"] = max(counts["seconds"], moment.time)
@@ -291,6 +292,37 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
             )
             ui.warn(f"alarms that have not arrived yet stay in {home.log} and are sent next time: {owed}")
     return report(home, options, events, counts, ui)
+
+
+def following(
+    home: Any, options: Options, outbox: Any, retention: Any, live: Any, ui: UI
+) -> Callable[[], None]:
+    """What looks whether the configuration was changed, and has it taken over."""
+    from skelact.monitor.reload import HomeFile
+
+    file = HomeFile(options.config, home)
+
+    def reread() -> None:
+        change = file.check()
+        if change is None:
+            return
+        if change.error:
+            ui.warn(f"{options.config} was changed and cannot be used, all stays as it was: {change.error}")
+            return
+        retention.days = home.keep_days
+        if outbox is not None:
+            outbox.quiet = home.alarms.quiet()
+            for channel in outbox.channels.values():
+                if hasattr(channel, "change_cameras"):
+                    channel.change_cameras(home.cameras)
+        if live is not None:
+            live.change_cameras(home.cameras)
+        if change.done:
+            ui.say(f"{options.config} was changed: {', '.join(change.done)}")
+        if change.waiting:
+            ui.warn(f"changed in {options.config}, from the next start on: {', '.join(change.waiting)}")
+
+    return reread
 
 
 @contextmanager

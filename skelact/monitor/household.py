@@ -17,13 +17,13 @@ from skelact.monitor.log import Event
 from skelact.monitor.unusual import UnusualSettings, UnusualWatch
 from skelact.monitor.usual_rest import UsualRest
 from skelact.monitor.watch import Moment, Watch, watch_source
-from skelact.monitor.zones import Zones
 from skelact.pose.estimator import PoseEstimator
 from skelact.recognition import Recogniser
 from skelact.recognition.normal_motion import NormalMotion
 
 MakeUnusual = Callable[[str, SkeletonLayout, float | None], UnusualWatch | None]
 _WAITING = 64  # moments that may wait to be taken
+_LOOK = 1.0  # seconds after which changes are looked for, if nothing comes
 
 
 def watch_home(
@@ -31,6 +31,7 @@ def watch_home(
     make: Callable[[], PoseEstimator],
     recogniser: Recogniser | None,
     seconds: float | None = None,
+    reread: Callable[[], object] | None = None,
 ) -> Iterator[tuple[str, Moment]]:
     """Watch every camera of a home.
 
@@ -39,6 +40,8 @@ def watch_home(
         make: makes an estimator for one of them.
         recogniser: names actions; None: they are not named.
         seconds: stop after this time.
+        reread: called once a second at least; it may change the home's cameras, which are then watched as they are
+            now. None: they stay as they are.
 
     Returns:
         pairs of a camera's name and what is known after a frame of it. One of several that cannot be opened gives a
@@ -48,51 +51,82 @@ def watch_home(
         SkelactError: if the only camera, or every one, cannot be opened.
     """
     usual = unusual_maker(home)
-    if len(home.cameras) == 1:
+    if len(home.cameras) == 1 and reread is None:
         ((name, camera),) = home.cameras.items()
-        for moment in _watch(name, camera, make, recogniser, usual, seconds, lambda: False):
+        for moment in _watch(name, lambda: camera, make, recogniser, usual, seconds, lambda: False):
             yield name, moment
         return
     found: queue.Queue[tuple[str, Moment | Exception | None]] = queue.Queue(_WAITING)
     stop = threading.Event()
+    threads: dict[str, threading.Thread] = {}
 
-    def run(name: str, camera: CameraSettings) -> None:
+    def run(name: str) -> None:
+        """Watch a camera; again with its new settings when they change, until it is in the home no more."""
         try:
-            for moment in _watch(name, camera, make, recogniser, usual, seconds, stop.is_set):
-                found.put((name, moment))
+            while not stop.is_set() and (camera := home.cameras.get(name)) is not None:
+
+                def current(first: CameraSettings = camera) -> CameraSettings | None:
+                    now = home.cameras.get(name)
+                    return now if now is not None and _same_picture(now, first) else None
+
+                def over(current: Callable[[], CameraSettings | None] = current) -> bool:
+                    return stop.is_set() or current() is None
+
+                for moment in _watch(name, current, make, recogniser, usual, seconds, over):
+                    found.put((name, moment))
+                if not over():
+                    break
             found.put((name, None))
         except Exception as error:  # told to whoever takes the moments
             found.put((name, error))
 
-    threads = [
-        threading.Thread(target=run, args=item, daemon=True, name=item[0]) for item in home.cameras.items()
-    ]
-    for thread in threads:
-        thread.start()
-    running, errors = len(threads), []
+    def begin() -> None:
+        for name in list(home.cameras):
+            if name not in threads:
+                threads[name] = threading.Thread(target=run, args=(name,), daemon=True, name=name)
+                threads[name].start()
+
+    begin()
+    errors: dict[str, SkelactError] = {}
+    ended: set[str] = set()
     try:
-        while running:
-            name, item = found.get()
+        while threads.keys() - ended:
+            if reread is not None:
+                reread()
+                for name in [n for n in threads if n not in home.cameras and n in ended]:
+                    del threads[name]  # it may come back
+                    ended.discard(name)
+                    errors.pop(name, None)
+                begin()
+            try:
+                name, item = found.get(timeout=None if reread is None else _LOOK)
+            except queue.Empty:
+                continue
             if isinstance(item, Moment):
                 yield name, item
                 continue
-            running -= 1
+            ended.add(name)
             if item is None:
                 continue
             if not isinstance(item, SkelactError):
                 raise item
-            errors.append(item)
+            errors[name] = item
             if len(errors) == len(threads):
-                raise errors[0]
+                raise next(iter(errors.values()))
             lost = Event(name, "source_lost", "source_lost", None, 0.0, 0.0, clock.time(), 1.0, str(item))
             yield name, Moment(0.0, [], {}, {}, [lost], 0.0, 0.0)
     finally:
         stop.set()
-        while any(thread.is_alive() for thread in threads):  # let go of whoever waits to be taken
+        while any(thread.is_alive() for thread in threads.values()):  # let go of whoever waits to be taken
             try:
                 found.get(timeout=0.1)
             except queue.Empty:
                 continue
+
+
+def _same_picture(a: CameraSettings, b: CameraSettings) -> bool:
+    """Whether a watch over one can go on with the other's settings, and who lies on the floor is not forgotten."""
+    return (a.source, a.fov, a.tilt) == (b.source, b.fov, b.tilt)
 
 
 def unusual_maker(home: Home) -> MakeUnusual:
@@ -115,27 +149,32 @@ def unusual_maker(home: Home) -> MakeUnusual:
 
 def _watch(
     name: str,
-    camera: CameraSettings,
+    current: Callable[[], CameraSettings | None],
     make: Callable[[], PoseEstimator],
     recogniser: Recogniser | None,
     usual: MakeUnusual,
     seconds: float | None,
     stopped: Callable[[], bool],
 ) -> Iterator[Moment]:
+    """Watch a camera with its settings as ``current`` gives them; None: with the last ones, until it is stopped."""
+    camera = current()
+    if camera is None:
+        return
     wall = clock.time() if is_live(camera.source) else None
     actions = None if recogniser is None else LiveActions(recogniser)
     watches: list[Watch] = []
     with closing(make()) as finder:
+        settings = camera.watched()
 
         def begin(size: tuple[int, int]) -> Watch:
             watches.append(
-                Watch(name, finder, size, actions, camera.watched(), wall, usual(name, finder.layout, wall))
+                Watch(name, finder, size, actions, settings, wall, usual(name, finder.layout, wall))
             )
             return watches[-1]
 
-        zones = camera.zones
         for moment in watch_source(begin, camera.source, seconds, stopped=stopped):
             yield moment
-            if camera.zones is not zones and watches:  # somebody has drawn others meanwhile
-                zones = camera.zones
-                watches[-1].zones = Zones(zones, finder.layout)
+            now = current()
+            if now is not None and now.watched() != settings and watches:  # drawn zones, a changed file
+                settings = now.watched()
+                watches[-1].change(settings)

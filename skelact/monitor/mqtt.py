@@ -90,6 +90,12 @@ class Mqtt:
         self._publish(f"{self.prefix}/{camera}/event", event_body, retain=False)
         self._fallen[camera] = fallen  # only now: a message that fails is sent again
 
+    def change_cameras(self, cameras: Iterable[str]) -> None:
+        """Announce other cameras."""
+        self.cameras = list(cameras)
+        if self.discovery and self._connected.is_set():
+            self._discover(self._client)
+
     def _fallen_after(self, camera: str, kind: str, person: Any) -> frozenset[Any]:
         before = self._fallen.get(camera, frozenset())
         if kind in ALARMS:

@@ -146,6 +146,14 @@ class Watch:
             clock.perf_counter() - looked,
         )  # fmt: skip
 
+    def change(self, settings: WatchSettings) -> None:
+        """Go on with other zones, thresholds of falls and frames a second; people and their states stay."""
+        if settings.zones != self.settings.zones:
+            self.zones = Zones(settings.zones, self.estimator.layout)
+        for one in self._falls.values():
+            one.settings = settings.falls or one.settings
+        self.settings = settings
+
     def _going_on(self, time: float) -> float:
         if time + self._shift <= self._last:
             if not self._shift:

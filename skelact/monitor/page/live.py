@@ -68,7 +68,7 @@ class Live:
         self.pictures, self._keep_zones = pictures, keep_zones
         self.begun = clock.time()
         self._lock = threading.Lock()
-        self._zones_lock, self._n_drawn = threading.Lock(), 0
+        self._zones_lock, self._n_drawn, self._n_changed = threading.Lock(), 0, 0
         self._seen = {name: _Camera(is_live(camera.source)) for name, camera in cameras.items()}
         self._version = self._states = 0
         self._people_json: tuple[int, bytes] = (-1, b"")
@@ -79,7 +79,9 @@ class Live:
         """Take a moment of a camera, with its events as they were written."""
         now = clock.monotonic()
         with self._lock:
-            one = self._seen[name]
+            one = self._seen.get(name)
+            if one is None:  # it is watched no more
+                return
             before = one.state
             one.time = max(one.time, moment.time)
             for event in events:
@@ -131,6 +133,7 @@ class Live:
             "time": clock.time(),
             "newest_event": self.attention.newest_id,
             "zones_drawn": self._n_drawn,
+            "cameras_changed": self._n_changed,
             "alarms": [_alarm(one) for one in self.attention.open()],
             "suspensions": [asdict(one) for one in self.attention.suspensions()],
             **self.health(),
@@ -216,6 +219,18 @@ class Live:
             self.cameras[name].zones = dict(zones)
             self._n_drawn += 1
         return self._keep_zones is not None
+
+    def change_cameras(self, cameras: Mapping[str, CameraSettings]) -> None:
+        """The home's cameras, or their settings, have changed."""
+        with self._zones_lock, self._lock:
+            self.cameras = dict(cameras)
+            before, self._seen = self._seen, {}
+            for name, camera in cameras.items():
+                self._seen[name] = before.get(name) or _Camera(is_live(camera.source))
+            self._n_drawn += 1
+            self._n_changed += before.keys() != cameras.keys()
+            self._version += 1
+            self._states += 1
 
     @staticmethod
     def _measure(one: _Camera, moment: Moment, now: float) -> None:

@@ -12,6 +12,7 @@ let parts = null;
 let follower = null;
 let up = 0;
 let drawn = 0;
+let changed = Infinity;
 
 function linked(there, otherwise = "No connection, trying again") {
   setText(byId("link"), there ? "Live" : otherwise);
@@ -64,8 +65,9 @@ function logIn() {
 function take(name, value) {
   if (name === "people") parts.cards.people(value);
   else {
-    if (value.up < up) location.reload(); // it was started anew, perhaps with other cameras
+    if (value.up < up || value.cameras_changed > changed) location.reload(); // perhaps other cameras
     up = value.up;
+    changed = value.cameras_changed;
     if (value.zones_drawn !== drawn) {
       drawn = value.zones_drawn;
       askJson("/api/zones").then(({ zones }) => parts.cards.zones(zones), () => (drawn = -1));
