@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from skelact import __version__
 from skelact.errors import ConfigError, SkelactError
+from skelact.monitor.page.days import day_of
 from skelact.monitor.page.guard import COOKIE, Door, Guard, Refused, cookie_of
 from skelact.monitor.page.live import Live
 from skelact.monitor.page.metrics import metrics
@@ -213,6 +214,11 @@ def make_app(
             acknowledged, silenced = marks.get(event.id or 0, (None, None))
             rows.append({**asdict(event), "acknowledged": acknowledged, "silenced": silenced is not None})
         return {"events": rows}
+
+    @app.get("/api/lifelog")
+    def lifelog(day: Annotated[str, Query(max_length=40)] = "", alone: bool = False) -> dict[str, Any]:
+        """What everybody did on a day, such as 2026-11-27; the newest one if none is named."""
+        return day_of(live.attention, day, alone)
 
     @app.post("/api/acknowledge")
     def acknowledge(body: Acknowledge) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import { Failed, Follower, askJson, whenTokenIsNeeded } from "./api.js";
 import { Cards } from "./cameras.js";
 import { make, say, setText } from "./dom.js";
 import { Health } from "./health.js";
+import { LifeLog } from "./lifelog.js";
 import { Timeline } from "./timeline.js";
 
 const byId = (id) => document.getElementById(id);
@@ -76,6 +77,7 @@ function take(name, value) {
     parts.alarms.show(value);
     parts.health.show(value);
     parts.timeline.follow(value);
+    parts.lifelog.follow(value);
   }
 }
 
@@ -94,6 +96,7 @@ async function begin() {
       cards: new Cards(byId("cards"), home, zones, openSuspend),
       alarms: new Alarms(openSuspend),
       timeline: new Timeline(home),
+      lifelog: new LifeLog(),
       health: new Health(byId("health-body")),
     };
     follower = new Follower(take, linked);
