@@ -9,7 +9,7 @@ import torch
 import yaml
 from small_sets import random_set
 
-from skelact.config import Experiment, dump_config, load_config
+from skelact.config import Experiment, dump_config, load_config, with_defaults
 from skelact.datasets.named import BENCHMARKS
 from skelact.datasets.parts import DataSettings
 from skelact.datasets.pictures import KINDS, PictureSet
@@ -17,6 +17,7 @@ from skelact.errors import ConfigError
 from skelact.io.formats import FORMATS
 from skelact.models import STGCNSettings
 from skelact.settings import from_plain, to_plain
+from skelact.training.resume import differences
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
 
@@ -149,3 +150,16 @@ def test_every_problem_is_named_at_once() -> None:
 def test_ctrgcn_has_its_authors_windows(path: Path) -> None:
     sampling = load_config(path).pipeline.sampling
     assert (sampling.crop, sampling.least, sampling.test_share) == ((0.5, 1.0), 64, 0.95)
+
+
+def test_a_run_of_an_older_version_can_be_continued() -> None:
+    """Its configuration has other names for some settings, and lacks others."""
+    plain = to_plain(load_config(CONFIGS[0].parent / "natops_stgcn.yaml"))
+    old = {
+        **plain,
+        "model": {("strided" if key == "stride_blocks" else key): v for key, v in plain["model"].items()},
+        "pipeline": {**plain["pipeline"], "sampling": {"kind": "resize", "n_frames": 51, "crop": [0.9, 1.0]}},
+    }
+    assert old != plain and differences(with_defaults(old), with_defaults(plain)) == []
+    changed = {**old, "model": {**old["model"], "strided": [1]}}
+    assert len(differences(with_defaults(changed), with_defaults(plain))) == 1

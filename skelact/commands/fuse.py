@@ -163,7 +163,7 @@ def fit_out_of_fold(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:
     families: dict[str, tuple[list[Any], dict[int, Any]]] = {}  # whole networks, networks by fold
     sizes = set()
     for member in ensemble.members:
-        whole, folds = families.setdefault(repr((member.card.model, member.card.pipeline)), ([], {}))
+        whole, folds = families.setdefault(network_key(member.card), ([], {}))
         if not fold_of_member(member):
             whole.append(member)
             continue
@@ -230,6 +230,16 @@ def fit_out_of_fold(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:
         "alone": [alone[g] for g, _ in shares],
         "fused": float((fused.argmax(1) == labels).float().mean()),
     }
+
+
+def network_key(card: Any) -> str:
+    """The same for networks of the same settings, whatever version of skelact wrote their cards."""
+    from skelact.datasets.pipeline import Pipeline
+    from skelact.models import ModelSettings
+    from skelact.settings import from_plain, to_plain
+
+    plain = from_plain(ModelSettings, card.model, "model"), from_plain(Pipeline, card.pipeline, "pipeline")
+    return repr([to_plain(one) for one in plain])
 
 
 def fit_on_validation(ensemble: Any, options: Options, ui: UI) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from cli_helpers import skelact
 
+from skelact.commands.fuse import network_key
 from skelact.config import Experiment, dump_config
 from skelact.datasets.gather import Sampling
 from skelact.datasets.parts import DataSettings, choose_parts
@@ -226,3 +228,21 @@ def test_map_does_not_depend_on_how_many_views_are_joined(runs: Path) -> None:
     assert figures[0]["mean_average_precision"] == pytest.approx(by[0], abs=1e-6) and by[0] != pytest.approx(
         by[1]
     )
+
+
+def test_networks_of_older_cards_are_the_same_network(runs: Path) -> None:
+    """Settings had other names, and new ones were not there; the channels are what they are."""
+    card = load_checkpoint(runs / "joint")[1]
+    old = replace(
+        card,
+        model={("strided" if key == "stride_blocks" else key): value for key, value in card.model.items()},
+        pipeline={
+            **card.pipeline,
+            "sampling": {
+                k: v for k, v in card.pipeline["sampling"].items() if k not in ("rates", "test_share")
+            },
+        },
+    )
+    assert network_key(old) == network_key(card)
+    assert network_key(replace(card, model={**card.model, "dropout": 0.3})) != network_key(card)
+    assert network_key(replace(card, pipeline={**card.pipeline, "streams": ["bone"]})) != network_key(card)
