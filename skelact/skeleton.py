@@ -15,7 +15,7 @@ UNITS = ("m", "px", "image", "unknown")
 ORIGINS = ("camera", "hips")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Skeleton:
     """One recording of people.
 
@@ -218,6 +218,16 @@ class Skeleton:
         xyz[..., 0] = (edge - xyz[..., 0]) * (score > 0)
         picture = None if self.picture is None else self.picture[:, :, order] * [-1, 1] + [1, 0]
         return self.with_(xyz=xyz, score=score, picture=picture)
+
+    def __repr__(self) -> str:
+        m, t, v, c = self.xyz.shape
+        name = f"{self.id!r}, " if self.id else ""
+        label = "" if self.label is None else f", label {self.label!r}"
+        people = "1 person" if m == 1 else f"{m} people"
+        return (
+            f"Skeleton({name}{people}, {t} frames at {self.fps:g} fps, {v} joints ({self.layout.name}) x {c} in "
+            f"{self.unit}, origin {self.origin}{label})"
+        )
 
     def equals(self, other: Skeleton) -> bool:
         """Whether every field of the two recordings is the same, numbers to the bit."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from torch_geometric.data import Batch, Data
 
 
-@dataclass
+@dataclass(repr=False)
 class SkeletonBatch:
     """People of several clips, packed along one axis without padding.
 
@@ -47,6 +47,14 @@ class SkeletonBatch:
     there: dict[str, Flags] = field(default_factory=dict)
     places: dict[str, Places] = field(default_factory=dict)
     track: Tensor | None = None
+
+    def __repr__(self) -> str:
+        p, t, v, c = self.x.shape
+        more = f", pictures {', '.join(self.pictures)}" if self.pictures else ""
+        return (
+            f"SkeletonBatch({len(self.label)} clips, {p} people, {t} frames, {v} joints ({self.layout.name}), {c} "
+            f"channels, on {self.x.device}{more})"
+        )
 
     def __post_init__(self) -> None:
         self.there = {name: read_flags(flags) for name, flags in self.there.items()}

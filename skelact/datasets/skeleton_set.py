@@ -367,9 +367,23 @@ class SkeletonSet:
 
         return SkeletonGraphs(self, clips, pipeline)
 
+    def __repr__(self) -> str:
+        where = f"{Path(self.source).name}: " if self.source else ""
+        classes = f", {len(self.label_names)} classes" if self.label_names else ""
+        parts = f", parts {', '.join(self.splits)}" if self.splits else ""
+        return (
+            f"SkeletonSet({where}{len(self)} clips, {int(self.n_frames.sum())} frames, {self.layout.name} in "
+            f"{self.unit}{classes}{parts})"
+        )
+
     def column(self, name: str) -> list:
         """One entry of every clip's info, such as ``subject``; None where it is not known."""
         return [info.get(name) for info in self.infos]
+
+
+def open_set(path: str | Path, resident: bool | None = None) -> SkeletonSet:
+    """Open a skelact file; see `SkeletonSet.open`."""
+    return SkeletonSet.open(path, resident)
 
 
 warnings.filterwarnings("ignore", message="The given NumPy array is not writable", module=__name__)

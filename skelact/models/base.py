@@ -138,7 +138,25 @@ class SkeletonModel(nn.Module):
         Raises:
             ConfigError: if joints, channels or people are not those of the network.
         """
-        return self.head(self.clip_features(x, owner, score, n_clips))
+        return self.forward_head(self.forward_features(x, owner, score, n_clips))
+
+    def forward_features(
+        self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
+    ) -> Tensor:
+        """Features ``[N, D]`` of clips; arguments as for `forward`."""
+        return self.clip_features(x, owner, score, n_clips)
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Logits ``[N, n_classes]`` of clips' features ``[N, D]``."""
+        return self.head(features)
+
+    def __repr__(self) -> str:
+        """One line; ``torch.nn.Module.__repr__(model)`` lists all parts."""
+        n = sum(p.numel() for p in self.parameters())
+        return (
+            f"{type(self).__name__}({self.layout.name}, {self.n_classes} classes, {self.channels_in} channels a joint, "
+            f"{n / 1e6:.2f} M weights)"
+        )
 
     def extra_loss(self, label: Tensor) -> Tensor | None:
         """An additional term of the training loss for the clips of the last `forward`; None: no such term.
@@ -222,7 +240,7 @@ class GraphModel(SkeletonModel):
         x = self.norm(x, present, rank)
         return self.nodes(x if present is None else x * present[..., None, None].to(x.dtype))
 
-    def forward_features(self, x: Tensor, score: Tensor | None = None) -> Tensor:
+    def feature_map(self, x: Tensor, score: Tensor | None = None) -> Tensor:
         """Features ``[V, P, T', D]`` of ``x [P, T, V, C]`` (missing joints, ``score`` 0, are set to 0)."""
         if score is None:
             return self.blocks(self.normalised(x))

@@ -96,7 +96,7 @@ def test_causal_networks_know_at_once(name: str, settings: dict) -> None:
 def test_others_know_after_their_delay(name: str, settings: dict) -> None:
     model, x = make(name, settings), clips(1)
     form = continual_form(model)
-    features = model.forward_features(x).mean(0)  # [P, T', D]
+    features = model.feature_map(x).mean(0)  # [P, T', D]
     state, n_known = form.begin(), 0
     assert form.delay > 0
     for t in range(N_FRAMES):
@@ -113,8 +113,8 @@ def test_others_know_after_their_delay(name: str, settings: dict) -> None:
 def test_a_window_averages_the_last_features(name: str, settings: dict) -> None:
     model, x = make(name, settings), clips(1)
     form = continual_form(model, window=8)
-    if hasattr(model, "forward_features"):
-        features = model.forward_features(x).mean(0)
+    if hasattr(model, "feature_map"):
+        features = model.feature_map(x).mean(0)
     else:
         features = model.recurrent(model.normalise(x, None).flatten(2))
     keep = -(-8 // form.stride)

@@ -19,7 +19,9 @@ def test_every_family_is_in_the_table_and_tested() -> None:
         "__init__",
         "base",
         "continual",
+        "create",
         "fusion",
+        "gesture_encoder",
         "own",
         "patch_as_node",
         "rgbpose_conv3d",
@@ -123,6 +125,19 @@ def test_determinism_and_state_dict_round_trip(name: str) -> None:
     x, owner, score = clip_batch(25)
     other.load_state_dict(model.state_dict())
     assert torch.equal(model(x, owner, score), other(x, owner, score))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_features_and_head_are_the_network(name: str) -> None:
+    model = build(name)
+    x, owner, score = clip_batch(25)
+    features = model.forward_features(x, owner, score, 3)
+    assert features.shape == (3, model.n_features)
+    assert torch.equal(model.forward_head(features), model(x, owner, score, 3))
+    model.reset_classifier(7)
+    assert model.forward_head(features).shape == (3, 7)
+    words = repr(model)
+    assert words.startswith(type(model).__name__) and "ntu25, 7 classes" in words and len(words) < 120
 
 
 @pytest.mark.parametrize("name", MODELS)

@@ -34,17 +34,17 @@ def test_a_causal_network_sees_no_future(topology: str | None) -> None:
     settings = SkelactNetSettings(**SMALL, causal=True, topology=topology)  # type: ignore[arg-type]
     model = shaken(settings.build("ntu25", 5, 3)).double()
     x = torch.randn(2, 32, 25, 3, dtype=torch.float64)
-    whole = model.forward_features(x)  # type: ignore[operator]
+    whole = model.feature_map(x)  # type: ignore[operator]
     later = x.clone()
     later[:, 17:] = torch.randn_like(later[:, 17:])
     # two strides of 1 and 2: output frame t has seen input frames up to 2 t
-    changed = model.forward_features(later)  # type: ignore[operator]
+    changed = model.feature_map(later)  # type: ignore[operator]
     assert torch.equal(whole[:, :, :9], changed[:, :, :9])
     assert not torch.allclose(whole[:, :, 9:], changed[:, :, 9:])
-    part = model.forward_features(x[:, :17])  # type: ignore[operator]
+    part = model.feature_map(x[:, :17])  # type: ignore[operator]
     assert torch.allclose(part, whole[:, :, :9], atol=1e-12)
     plain = shaken(SkelactNetSettings(**SMALL).build("ntu25", 5, 3)).double()  # type: ignore[arg-type]
-    assert not torch.allclose(plain.forward_features(x)[:, :, :9], plain.forward_features(later)[:, :, :9])  # type: ignore[operator]
+    assert not torch.allclose(plain.feature_map(x)[:, :, :9], plain.feature_map(later)[:, :, :9])  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("causal", [False, True])
@@ -126,11 +126,11 @@ def test_temporal_attention_sees_its_window_and_nothing_later() -> None:
     assert any(isinstance(m, CausalAttention) and m.window == 4 for m in net.modules())
     x = torch.randn(1, 12, 25, 3)
     with torch.inference_mode():
-        before = net.forward_features(x)
+        before = net.feature_map(x)
         for frame in range(12):
             changed = x.clone()
             changed[:, frame] += 1
-            moved = (net.forward_features(changed) - before).abs().amax((0, 1, 3)) > 1e-6
+            moved = (net.feature_map(changed) - before).abs().amax((0, 1, 3)) > 1e-6
             assert moved.nonzero()[:, 0].tolist() == list(range(frame, min(12, frame + 4))), frame
 
 

@@ -125,7 +125,7 @@ def test_causal_convolutions_do_not_look_ahead() -> None:
     for causal in (True, False):
         model = TCN("ntu25", 5, channels=(8, 8), causal=causal).eval()
         same = torch.allclose(
-            model.forward_features(x)[:, :, :12], model.forward_features(changed)[:, :, :12]
+            model.feature_map(x)[:, :, :12], model.feature_map(changed)[:, :, :12]
         )
         assert same == causal
 

@@ -89,6 +89,18 @@ class VideoModel(nn.Module):
         self.check_input(x)
         return self.features(x)
 
+    def forward_head(self, features: Tensor) -> Tensor:
+        """Logits ``[N, n_classes]`` of what `forward_features` gives."""
+        return self.head(self.dropout(features))
+
+    def __repr__(self) -> str:
+        """One line; ``torch.nn.Module.__repr__(model)`` lists all parts."""
+        n = sum(p.numel() for p in self.parameters())
+        name = type(self).__name__
+        return (
+            f"{name}({self.n_classes} classes, {self.channels_in} channels a pixel, {n / 1e6:.2f} M weights)"
+        )
+
     def forward(self, x: Tensor) -> Tensor:
         """Classify clips.
 
@@ -106,7 +118,7 @@ class VideoModel(nn.Module):
     def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Features ``[N, D]`` and logits ``[N, n_classes]`` of clips, computed once."""
         features = self.forward_features(x)
-        return features, self.head(self.dropout(features))
+        return features, self.forward_head(features)
 
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
         """Named stages from input to output, for freezing and layer-wise learning rates."""
@@ -137,10 +149,17 @@ class StepModel(VideoModel):
         self.check_input(x)
         return self.head(self.dropout(self.step_features(x)))
 
-    def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Features ``[N, steps, D]`` of the steps of clips ``[N, C, T, H, W]``."""
         self.check_input(x)
-        steps = self.step_features(x)
-        return steps.mean(1), self.combine(self.head(self.dropout(steps)))
+        return self.step_features(x)
+
+    def forward_head(self, features: Tensor) -> Tensor:
+        return self.combine(self.head(self.dropout(features)))
+
+    def features_and_logits(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        steps = self.forward_features(x)
+        return steps.mean(1), self.forward_head(steps)
 
 
 def scale(channels: int, width: float, multiple: int = 4) -> int:

@@ -136,12 +136,11 @@ class VideoLSTM(StepModel):
 
     def step_logits(self, x: Tensor, motion: Tensor | None = None) -> Tensor:
         """Logits of every frame, ``[N, T, n_classes]``; arguments as for `forward`."""
-        self.check_input(x)
-        return self.head(self.dropout(self.step_features(x, motion)))
+        return self.head(self.dropout(self.forward_features(x, motion)))
 
     def forward_features(self, x: Tensor, motion: Tensor | None = None) -> Tensor:
         self.check_input(x)
-        return self.step_features(x, motion).mean(1)
+        return self.step_features(x, motion)
 
     def forward(self, x: Tensor, motion: Tensor | None = None) -> Tensor:
         """Classify clips ``[N, C, T, H, W]``, with ``motion [N, motion_channels, T, H, W]`` if the network uses it."""

@@ -43,7 +43,7 @@ def test_regions_of_every_family(name: str) -> None:
 def test_a_map_is_what_the_features_are_the_mean_of(name: str) -> None:
     model = build_video(name).eval()
     x = clips()
-    maps, features = model.maps(x), model.forward_features(x)
+    maps, features = model.maps(x), model.features_and_logits(x)[0]
     if name == "c3d":
         pooled = model.rows[-1][-1](maps)
         assert torch.allclose(model.fc6(model.grid(pooled).flatten(1)).relu(), model.fc6_features(x))

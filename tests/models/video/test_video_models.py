@@ -75,8 +75,10 @@ def test_shape_and_gradients_at_odd_sizes(name: str, changes: dict) -> None:
             continue
         assert value.grad is not None and torch.isfinite(value.grad).all(), parameter
         assert value.grad.abs().sum() > 0, parameter
-    features = model.eval().forward_features(x)
+    features = model.eval().features_and_logits(x)[0]
     assert features.shape == (3, model.n_features)
+    assert torch.equal(model.forward_head(model.forward_features(x)), model(x))
+    assert "5 classes, 3 channels" in repr(model) and len(repr(model)) < 120
 
 
 @pytest.mark.parametrize("name", VIDEO_MODELS)

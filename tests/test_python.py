@@ -1,0 +1,81 @@
+"""What ``import skelact`` offers, and how its records are shown."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from small_sets import random_set
+
+import skelact
+from skelact.errors import ConfigError
+from skelact.models import MODELS, SkeletonModel
+from skelact.models.video import list_video_models
+
+
+def test_everything_that_is_named_is_there_and_comes_late() -> None:
+    assert set(skelact.__all__) <= set(dir(skelact))
+    for name in skelact.__all__:
+        assert getattr(skelact, name) is not None
+    for name in skelact._LATER:
+        assert name in skelact.__all__ and getattr(skelact, name) is getattr(skelact, name)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        skelact.nothing  # noqa: B018
+    there = "print('torch' in sys.modules)"
+    code = f"import sys, skelact; dir(skelact); {there}; skelact.list_models; {there}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True"]
+
+
+def test_networks_by_name() -> None:
+    assert skelact.list_models("skeleton") == list(MODELS)
+    assert skelact.list_models() == [*MODELS, *list_video_models()]
+    model = skelact.create_model("ctrgcn", layout="coco17", n_classes=12, channels_in=2)
+    millions = sum(p.numel() for p in model.parameters()) / 1e6
+    assert isinstance(model, SkeletonModel)
+    assert repr(model) == f"CTRGCN(coco17, 12 classes, 2 channels a joint, {millions:.2f} M weights)"
+    assert model(torch.randn(2, 16, 17, 2)).shape == (2, 12)
+    small = skelact.create_model("stgcn", n_classes=4, channels=(8, 16), stride_blocks=(1,))
+    assert small.blocks[0].channels_out == 8
+    film = skelact.create_model("resnet3d_18", n_classes=3, channels_in=1)
+    assert "3 classes, 1 channels a pixel" in repr(film)
+    assert type(skelact.create_model("resnet3d", n_classes=3, depth=18)) is type(film)
+    for words, wrong in (
+        ("allowed: ", {"name": "stgcm"}), ("unknown key 'chanels'", {"name": "stgcn", "chanels": [8]}),
+        ("skeleton or video", None),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=words):
+            skelact.list_models("sound") if wrong is None else skelact.create_model(**wrong)
+
+
+def test_a_network_of_ones_own_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_by_name.py").write_text(
+        "from torch import nn\n"
+        "class Net(nn.Module):\n"
+        "    def __init__(self, layout, n_classes, channels_in, width: int = 4):\n"
+        "        super().__init__()\n"
+        "        self.head = nn.Linear(channels_in, n_classes)\n"
+        "        self.width = width\n"
+        "    def forward(self, x, owner, score, n_clips):\n"
+        "        return self.head(x.mean((1, 2)))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    model = skelact.create_model("mine_by_name:Net", n_classes=5, width=9)
+    assert model.width == 9 and model.head.out_features == 5
+
+
+def test_records_are_shown_in_a_line() -> None:
+    data = random_set("coco17")
+    batch = skelact.Pipeline()(data, torch.arange(2))
+    for record, words in (
+        (data, [f"{len(data)} clips", data.layout.name]), (batch, ["2 clips", "64 frames", "cpu"]),
+        (skelact.get_layout("coco17"), ["coco17", "17 joints", "16 bones"]),
+        (skelact.Skeleton(torch.zeros(1, 4, 17, 3).numpy(), None, "coco17", 25.0, label="walk"), [
+            "1 person", "4 frames at 25 fps", "17 joints (coco17)", "label 'walk'",
+        ]),
+    ):  # fmt: skip
+        text = repr(record)
+        assert all(word in text for word in words) and len(text) < 200 and "\n" not in text, text
