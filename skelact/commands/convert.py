@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -25,7 +25,7 @@ class Options:
     Args:
         sources: files or folders of one format.
         out: the file to write.
-        format: name of the format; found out from the files if not given (skelact convert --formats lists them).
+        format: name of the format; found out from the files if not given (skelact formats lists them).
         benchmark: add this benchmark's official splits and label order.
         layout: layout of the files where the format leaves it open: a name or a YAML file.
         to_layout: convert every recording to this layout by joint name.
@@ -55,7 +55,7 @@ class Options:
     formats: bool = False
 
 
-def find_layout(layout: str | None):
+def find_layout(layout: str | None) -> Any:
     """A layout by name, or from a YAML file."""
     from skelact.layouts import get_layout, load_layout
 
@@ -68,6 +68,8 @@ def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
     options = parse(Options, arguments, "convert", HELP)
     if options.formats:
+        from skelact.commands.formats import list_formats
+
         return list_formats(ui)
     if not options.sources or not options.out:
         raise ConfigError(
@@ -134,19 +136,3 @@ def show_reasons(ui: UI, title: str, reasons, most: int = 8) -> None:
         ui.say(
             f"    ... and {len(reasons) - most} more; most often: {kinds.most_common(1)[0][0]} (--json lists all)"
         )
-
-
-def list_formats(ui: UI) -> int:
-    """Print the formats and benchmarks."""
-    from skelact.datasets.named import BENCHMARKS
-    from skelact.io.formats import FORMATS
-    from skelact.layouts import LAYOUTS
-
-    rows = [[f.name, f.layout or "given", "yes" if f.write else "", f.description] for f in FORMATS.values()]
-    ui.table(["format", "layout", "writes", "what"], rows)
-    ui.say()
-    ui.table(["benchmark", "format"], [[name, b.format] for name, b in BENCHMARKS.items()])
-    ui.say()
-    ui.table(["layout", "joints", "source"], [[x.name, len(x), x.source] for x in LAYOUTS.values()])
-    ui.result({"formats": [r[0] for r in rows], "benchmarks": list(BENCHMARKS), "layouts": list(LAYOUTS)})
-    return 0

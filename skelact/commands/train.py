@@ -37,7 +37,8 @@ besides the settings:
                    from the current folder or installed: an nn.Module made by (layout, n_classes, channels_in,
                    **settings) and called (x [P, T, V, C], owner [P], score [P, T, V], n_clips), or a dataclass of
                    settings with build(layout, n_classes, channels_in). Its code is run.
-  --device NAME    auto, cpu, cuda or cuda:1; short for --train.device
+  --epochs N, --lr X, --batch-size N, --seed N, --device NAME
+                   short for --train.epochs and so on; a device is auto, cpu, cuda or cuda:1
   --init-from CKPT a checkpoint to start from, or everyday, which ships with skelact; short for --train.init-from.
                    Without a configuration file the network is of the checkpoint's size
   --restart        begin again even if the folder holds an unfinished run
@@ -46,7 +47,13 @@ A run that was stopped or killed continues where it was with the same command. T
 holds best.safetensors (weights and everything that using them needs), curves, logs and config.yaml."""
 
 
-SHORT = {"--device": "--train.device", "--model": "--model.name", "--init-from": "--train.init-from"}
+SHORT = {
+    "--model": "--model.name",
+    **{
+        f"--{name}": f"--train.{name}"
+        for name in ("device", "init-from", "epochs", "lr", "batch-size", "seed")
+    },
+}
 
 
 def main(arguments: list[str], ui: UI) -> int:
@@ -66,6 +73,8 @@ def read_experiment(arguments: list[str], ui: UI) -> tuple[Any, Extra]:
     from skelact.config import Experiment, load_config
     from skelact.recipes import find_recipe
 
+    for short, long in SHORT.items():
+        arguments = [re.sub(rf"^{short}(?==|$)", long, word) for word in arguments]
     options = split_options(arguments)
     files = config_files(arguments)
     if len(files) > 1:
@@ -83,8 +92,6 @@ def read_experiment(arguments: list[str], ui: UI) -> tuple[Any, Extra]:
         if asks
         else choose_recipe(options.data_file, arguments, ui)
     )
-    for short, long in SHORT.items():
-        arguments = [re.sub(rf"^{short}(?==|$)", long, word) for word in arguments]
     choose_family(experiment, arguments, fixed=bool(files))
     experiment = parse(Experiment, arguments, "train CONFIG.yaml", HELP, default=experiment)
     if options.data_file:

@@ -14,7 +14,7 @@ from skelact.datasets.pictures import PictureInput, check_pictures
 from skelact.datasets.places import find_places
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, choices
-from skelact.transforms import device, normalise
+from skelact.transforms import device, hands, normalise
 from skelact.transforms.streams import check_streams, make_streams, stream_channels
 
 
@@ -29,6 +29,8 @@ class Normalise:
             the clip, after the augmentation (see `skelact.transforms.normalise.scale_to_range`); ``none``.
         level: rotate each clip so that people stand upright, which removes the camera's tilt (3D only).
         align_view: rotate each clip so that the first person faces the camera (3D only).
+        canonical: ``dominant_hand`` mirrors the clips whose left hand moves more, so that left-handed signers are
+            right-handed (see `skelact.transforms.hands.canonical_dominance`); ``none``.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -37,12 +39,15 @@ class Normalise:
     scale: str = "body"
     level: bool = False
     align_view: bool = False
+    canonical: str = "none"
 
     def __post_init__(self) -> None:
         if self.centre not in ("mean", "first_frame", "none"):
             raise ConfigError(choices(self.centre, ("mean", "first_frame", "none"), "centre"))
         if self.scale not in ("body", "range", "none"):
             raise ConfigError(choices(self.scale, ("body", "range", "none"), "scale"))
+        if self.canonical not in ("none", "dominant_hand"):
+            raise ConfigError(choices(self.canonical, ("none", "dominant_hand"), "canonical"))
 
 
 @dataclass
@@ -82,10 +87,11 @@ class Pipeline:
 
     def check_places(self) -> None:
         """Raise `ConfigError` if joints would not be where the pictures show them."""
-        if self.augment.mirror and any(seen.places for seen in self.pictures.values()):
+        turned = self.augment.mirror or self.normalise.canonical != "none"
+        if turned and any(seen.places for seen in self.pictures.values()):
             raise ConfigError(
-                "a mirrored skeleton's joints are not where its picture shows them: set augment.mirror to 0 (pictures "
-                "may be mirrored: flip)"
+                "a mirrored skeleton's joints are not where its picture shows them: set augment.mirror to 0 and "
+                "normalise.canonical to none (pictures may be mirrored: flip)"
             )
 
     def channels(self, dims: int) -> int:
@@ -201,7 +207,9 @@ class Pipeline:
             x = normalise.align_view(x, score, owner, n, layout)
         if self.normalise.scale == "body":
             x = normalise.scale_to_body(x, score, owner, n, layout)
-        batch = batch.replace(x=x)
+        if self.normalise.canonical == "dominant_hand":
+            x, score = hands.canonical_dominance(x, score, owner, n, layout)
+        batch = batch.replace(x=x, score=score)
         if training:
             batch = self.augment(batch, generator)
         x, score = batch.x, batch.score

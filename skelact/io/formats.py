@@ -16,6 +16,7 @@ from skelact.io import (  # fmt: skip
     ctrgcn,
     falls,
     gesture_phase,
+    holistic,
     joints_csv,
     kinetics,
     mp_signs,
@@ -23,6 +24,7 @@ from skelact.io import (  # fmt: skip
     ntu,
     ntu_names,
     openpose,
+    pose_format,
     pyskl,
     sbu,
     ucla,
@@ -41,7 +43,7 @@ class ReadOptions:
     """What a reader may need besides the file, and what it tells besides the recordings.
 
     Args:
-        layout: of the file, where the format leaves it open (csv, uea, pyskl).
+        layout: of the file, where the format leaves it open (csv, uea, pyskl, pose, holistic).
         fps, unit: where the format does not say.
         label_names: the classes in order, where the format has numbers only.
         max_people, denoise: which bodies of an NTU file are people (see `skelact.io.ntu.select_bodies`).
@@ -351,6 +353,10 @@ _ALL = (
         "mp_signs", "MediaPipe Holistic sign sequences .npz", "pose_hands75", _npz("X", "label"),
         lambda path, options: mp_signs.iter_mp_signs(path, notes=options.notes),
     ),
+    Format("pose", "sign language .pose files (Holistic, OpenPose), v0.1 and v0.2", None, _named(".pose"),
+           pose_format.read_pose_files, write=pose_format.write_pose),
+    Format("holistic", "MediaPipe Holistic arrays [T, 543, 3], .npy or .npz", None, holistic.is_holistic,
+           holistic.read_holistic_files),
     Format(
         "csv", "CSV of joints with columns clip, frame, <joint>_x, ... and a layout", None,
         _csv(lambda c: {"clip", "frame"} <= set(c)), _read_csv, write=joints_csv.write_csv,

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import LayoutError
+from skelact.layouts.face import is_left_face_point, mirror_face_point
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
 
@@ -77,6 +78,9 @@ class SkeletonLayout:
     def __len__(self) -> int:
         return len(self.joints)
 
+    def __repr__(self) -> str:
+        return f"SkeletonLayout({self.name}: {len(self)} joints, {len(self.bones)} bones)"
+
     @property
     def n_joints(self) -> int:
         """How many joints there are, V."""
@@ -104,11 +108,15 @@ class SkeletonLayout:
 
     @cached_property
     def mirror(self) -> tuple[int, ...]:
-        """For each joint the joint on the other side of the body; middle joints map to themselves."""
+        """For each joint the joint on the other side of the body; middle joints map to themselves.
+
+        Sides are told by the names ``left_...`` and ``right_...``, and for points of MediaPipe's face mesh
+        (``face_000`` to ``face_467``) by the mesh, which is symmetric.
+        """
         result = []
         for v, joint in enumerate(self.joints):
             side, _, rest = joint.partition("_")
-            other = {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side)
+            other = {"left": f"right_{rest}", "right": f"left_{rest}"}.get(side) or mirror_face_point(joint)
             result.append(self.index.get(other, v) if other else v)
         return tuple(result)
 
@@ -116,7 +124,9 @@ class SkeletonLayout:
     def pairs(self) -> tuple[tuple[int, int], ...]:
         """(left, right) index pairs."""
         return tuple(
-            (v, m) for v, m in enumerate(self.mirror) if m != v and self.joints[v].startswith("left_")
+            (v, m)
+            for v, m in enumerate(self.mirror)
+            if m != v and (self.joints[v].startswith("left_") or is_left_face_point(self.joints[v]))
         )
 
     @cached_property

@@ -67,7 +67,7 @@ def make_mediapipe(
         coordinates: ``world`` or ``image``.
         quality: ``lite``, ``full`` or ``heavy``: which of its networks.
         min_score: its confidence thresholds, 0..1; None: its own.
-        options: ``pose_model``, ``hand_model``; see `skelact.pose.one_person.OnePerson` and
+        options: ``pose_model``, ``hand_model``, ``hand_crops``; see `skelact.pose.one_person.OnePerson` and
             `skelact.pose.several_people.SeveralPeople`.
 
     Raises:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import logging
 import threading
 import weakref
 from collections.abc import Sequence
+from functools import cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,8 @@ import numpy as np
 from skelact.errors import ConfigError, DependencyError, choices
 from skelact.layouts import get_layout
 from skelact.pose.estimator import Detection
+from skelact.pose.hand_crops import HandCrops
+from skelact.pose.hand_network import HandReading
 from skelact.pose.hands import assign_hands, join_hands
 from skelact.pose.model_files import find_model
 from skelact.pose.quiet import quiet_stderr
@@ -24,8 +28,10 @@ PARTS = ("pose", "pose+hands")
 COORDINATES = ("image", "world")
 QUALITIES = ("lite", "full", "heavy")
 SYSTEM_LIBRARIES = "libgl1 libglib2.0-0 libegl1 libgles2"
+_TO_KINECT = np.array([-1, -1, 1], np.float32)
 _QUIET_FRAMES = 2  # MediaPipe chatters while it builds its graph and on the first picture
 
+logger = logging.getLogger(__name__)
 _open: weakref.WeakSet[MediaPipePose] = weakref.WeakSet()
 
 
@@ -49,6 +55,8 @@ class MediaPipePose:
         quality: ``lite``, ``full`` or ``heavy``: which of the three networks.
         pose_model: a pose ``.task`` file of one's own, instead.
         hand_model: a hand ``.task`` file of one's own.
+        hand_crops: look for hands that the palm detector misses where the pose's arms end
+            (see `skelact.pose.hand_crops`).
 
     Raises:
         ConfigError: for an unknown option.
@@ -68,6 +76,7 @@ class MediaPipePose:
         quality: str = "full",
         pose_model: str | PathLike[str] | None = None,
         hand_model: str | PathLike[str] | None = None,
+        hand_crops: bool = True,
     ) -> None:
         if parts not in PARTS:
             raise ConfigError(choices(parts, PARTS, "parts"))
@@ -85,10 +94,24 @@ class MediaPipePose:
         self._tasks: list[Any] = []
         pose_path = find_model(f"pose_landmarker_{quality}", pose_model)
         hand_path = find_model("hand_landmarker_full", hand_model) if parts != "pose" else None
+        self._crops: list[HandCrops] = []  # one for each person of a picture, made when they are needed
+        self._hand_path = hand_path if hand_crops else None
+        if self._hand_path is not None:
+            self._hand_path = self._try_crops(self._hand_path)
         with _explained(pose_path, hand_path), quiet_stderr():
             self._start(pose_path, hand_path, n_people, min_score)
         _open.add(self)
         _close_at_exit()
+
+    def _try_crops(self, path: Path) -> Path | None:
+        """The bundle, if its hand network can be run by itself; else the palm detector alone must do, which is said."""
+        try:
+            with quiet_stderr():
+                self._crops.append(HandCrops(path, follow=self._video))
+            return path
+        except DependencyError as error:
+            logger.warning("hands that the palm detector misses are not looked for: %s", error)
+            return None
 
     def _start(self, pose_path: Path, hand_path: Path | None, n_people: int, min_score: float) -> None:
         import mediapipe as mp
@@ -131,8 +154,7 @@ class MediaPipePose:
         with quiet_stderr() if self._n_seen <= _QUIET_FRAMES else contextlib.nullcontext():
             # MediaPipe ignores strides, so a padded or cropped array must be packed first.
             picture = self._image(self._format, np.ascontiguousarray(image))
-            results = [self._run(task, picture) for task in self._tasks]
-        pose = results[0]
+            pose = self._run(self._tasks[0], picture)
         size = np.array([image.shape[1], image.shape[0]], np.float32)
         people = []
         for near, world in zip(pose.pose_landmarks, pose.pose_world_landmarks, strict=True):
@@ -140,9 +162,9 @@ class MediaPipePose:
             # Visibility may be exactly 0 for a joint that was placed all the same: 0 means missing here.
             score = np.clip([p.visibility or 0.0 for p in near], 1e-4, 1).astype(np.float32)
             people.append((xyz, _world_points(world), score))
-        if len(results) == 1:
+        if len(self._tasks) == 1:
             return [self._detection(xyz, world, score) for xyz, world, score in people]
-        return self._with_hands(people, results[1], size)
+        return self._with_hands(people, picture, image, size)
 
     def _run(self, task: Any, picture: Any) -> Any:
         return task.detect_for_video(picture, self._clock) if self._video else task.detect(picture)
@@ -150,23 +172,66 @@ class MediaPipePose:
     def _detection(self, xyz: np.ndarray, world: np.ndarray, score: np.ndarray) -> Detection:
         return Detection(xyz if self.unit == "image" else world, score, xyz[:, :2])
 
-    def _with_hands(self, people: Sequence[tuple], result: Any, size: np.ndarray) -> list[Detection]:
-        hands = [_points(h) for h in result.hand_landmarks]
-        hand_worlds = [_world_points(h) for h in result.hand_world_landmarks]
-        sureness = [float(h[0].score or 0.5) if h else 0.5 for h in result.handedness]
-        taken = assign_hands([p[0] for p in people], hands, size)
+    def _with_hands(
+        self, people: Sequence[tuple], picture: Any, image: np.ndarray, size: np.ndarray
+    ) -> list[Detection]:
+        if not people:
+            self._forget_hands()
+            return []
+
+        @cache
+        def detect() -> list[list[HandReading | None]]:
+            """Everybody's left and right hand as the palm detector finds them."""
+            with quiet_stderr() if self._n_seen <= _QUIET_FRAMES else contextlib.nullcontext():
+                result = self._run(self._tasks[1], picture)
+            hands = [_points(h) for h in result.hand_landmarks]
+            worlds = [_points(h) for h in result.hand_world_landmarks]
+            sureness = [float(h[0].score or 0.5) if h else 0.5 for h in result.handedness]
+            scale = np.array([*size, size[0]], np.float32)
+            taken = assign_hands([p[0] for p in people], hands, size)
+            return [
+                [None if h is None else HandReading(hands[h] * scale, worlds[h], sureness[h]) for h in pair]
+                for pair in taken
+            ]
+
         found = []
-        for (xyz, world, score), pair in zip(people, taken, strict=True):
-            joints, all_score = join_hands(xyz, score, hands, sureness, pair)
+        for k, (xyz, world, score) in enumerate(people):
+            pair: Sequence[HandReading | None] = []
+            if self._hand_path is None:
+                pair = detect()[k]
+            else:
+                pair = self._hands_of(k).look(image, xyz[:, :2] * size, score, lambda k=k: detect()[k])
+            there = [one for one in pair if one is not None]
+            sides = [None if one is None else there.index(one) for one in pair]
+            sure = [one.presence for one in there]
+            points = [one.points / np.array([*size, size[0]], np.float32) for one in there]
+            joints, all_score = join_hands(xyz, score, points, sure, (sides[0], sides[1]))
             xy = joints[:, :2]
             if self.unit == "m":
-                joints, _ = join_hands(world, score, hand_worlds, sureness, pair, metric=True)
+                metres = [one.world * _TO_KINECT for one in there]
+                joints, _ = join_hands(world, score, metres, sure, (sides[0], sides[1]), metric=True)
             found.append(Detection(joints, all_score, xy))
         return found
 
+    def _hands_of(self, k: int) -> HandCrops:
+        """What follows the hands of the ``k``-th person of a picture."""
+        assert self._hand_path is not None
+        while len(self._crops) <= k:
+            with quiet_stderr():
+                self._crops.append(HandCrops(self._hand_path, follow=self._video))
+        return self._crops[k]
+
+    def _forget_hands(self) -> None:
+        for crops in self._crops:
+            crops.forget()
+
     def forget(self) -> None:
-        """Let go of whoever is followed."""
-        self.estimate(np.zeros((32, 32, 3), np.uint8))
+        """Let go of whoever is followed, and of their hands."""
+        self._forget_hands()
+        nothing = np.zeros((32, 32, 3), np.uint8)
+        self.estimate(nothing)
+        for task in self._tasks[1:]:  # which is not asked where nobody is
+            self._run(task, self._image(self._format, nothing))
 
     def close(self) -> None:
         """Release models and threads; harmless when called twice."""
@@ -187,7 +252,7 @@ def _world_points(landmarks: Sequence[Any]) -> np.ndarray:
     MediaPipe's x runs right and y down in the picture; half a turn about z makes them left and up, so that
     sensors and videos agree about what is up and which side is left.
     """
-    return _points(landmarks) * np.array([-1, -1, 1], np.float32)
+    return _points(landmarks) * _TO_KINECT
 
 
 def _points(landmarks: Any) -> np.ndarray:

@@ -29,6 +29,7 @@ class OnePerson:
         quality: ``lite``, ``full`` or ``heavy``: see `MediaPipePose`; nobody is verified by the heavy network.
         pose_model: a pose ``.task`` file of one's own, instead.
         hand_model: a hand ``.task`` file of one's own.
+        hand_crops: look for hands where the arms end; see `MediaPipePose`.
 
     Raises:
         ConfigError: for an unknown option.
@@ -47,10 +48,11 @@ class OnePerson:
         quality: str = "full",
         pose_model: str | PathLike[str] | None = None,
         hand_model: str | PathLike[str] | None = None,
+        hand_crops: bool = True,
     ) -> None:
         self._make = lambda: MediaPipePose(
             parts=parts, coordinates=coordinates, min_score=min_score, quality=quality, pose_model=pose_model,
-            hand_model=hand_model,
+            hand_model=hand_model, hand_crops=hand_crops,
         )  # fmt: skip
         self._finder = self._make()
         self._heir: MediaPipePose | None = None

@@ -52,6 +52,7 @@ class SeveralPeople:
         quality: ``lite``, ``full`` or ``heavy``: of the network that reads people; see `MediaPipePose`.
         pose_model: a pose ``.task`` file of one's own, instead.
         hand_model: a hand ``.task`` file of one's own.
+        hand_crops: look for hands where the arms end; see `MediaPipePose`.
 
     Raises:
         ConfigError: for an unknown option.
@@ -72,10 +73,11 @@ class SeveralPeople:
         quality: str = "full",
         pose_model: str | PathLike[str] | None = None,
         hand_model: str | PathLike[str] | None = None,
+        hand_crops: bool = True,
     ) -> None:
         self._make = lambda: MediaPipePose(
             parts=parts, coordinates=coordinates, min_score=min_score, quality=quality, pose_model=pose_model,
-            hand_model=hand_model,
+            hand_model=hand_model, hand_crops=hand_crops,
         )  # fmt: skip
         self._idle = [Follower(self._make)]
         self.layout, self.unit = self._idle[0].layout, self._idle[0].unit

@@ -15,6 +15,7 @@ from skelact.errors import ConfigError, choices
 from skelact.layouts import SkeletonLayout
 from skelact.skeleton import need_trajectory
 from skelact.transforms.device import index_tensor
+from skelact.transforms.hands import part_joint, part_place
 
 
 def _seen(score: Tensor, dtype: torch.dtype) -> Tensor:
@@ -158,6 +159,8 @@ STREAMS: dict[str, Stream] = {
     "bone_motion": Stream(bone_motion),
     "angles": Stream(angles, channels=3),
     "confidence": Stream(confidence, channels=1),
+    "part_joint": Stream(part_joint),
+    "part_place": Stream(part_place),
     "partner": Stream(partner, of_clips=True),
     "nearest": Stream(nearest, of_clips=True),
 }

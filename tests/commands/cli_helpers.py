@@ -41,10 +41,10 @@ def skelact(*words: object) -> Done:
 
 
 def refused(code: int, *words: object) -> str:
-    """Run a command that must fail with this exit code and say nothing on standard output; returns its words."""
+    """Run a command that must fail with this exit code and, but for ``--json``, say nothing on standard output."""
     done = skelact(*words)
     assert done.code == code, (done.code, done.out, done.err)
-    assert done.out == "" and done.err.strip()
+    assert done.err.strip() and (done.json["exit_code"] == code if "--json" in words else done.out == "")
     return done.err
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import zipfile
@@ -11,7 +12,11 @@ from pathlib import Path
 import pytest
 from cli_helpers import skelact
 
-from skelact.errors import ConfigError
+from skelact.commands.ui import PARTLY
+from skelact.datasets.named import BENCHMARKS
+from skelact.errors import ConfigError, SkelactError
+from skelact.io.formats import FORMATS
+from skelact.layouts import LAYOUTS
 from skelact.models import MODELS
 from skelact.models.video import create_video_model, list_video_models
 from skelact.recipes import describe_recipe, find_recipe, list_recipes
@@ -65,3 +70,63 @@ def test_the_wheel_holds_the_recipes(tmp_path: Path) -> None:
         names = wheel.namelist()
     recipes = {Path(name).stem for name in names if name.startswith("skelact/configs/")}
     assert recipes == {path.stem for path in (ROOT / "configs").rglob("*.yaml")}
+
+
+def test_layouts_are_listed_and_shown() -> None:
+    listed = json.loads(skelact("layouts", "--json").out)["layouts"]
+    assert listed == {name: len(layout) for name, layout in LAYOUTS.items()}
+    shown = json.loads(skelact("layouts", "coco17", "--json").out)
+    assert [row["joint"] for row in shown["joints"]] == list(LAYOUTS["coco17"].joints)
+    rows = {row["joint"]: row for row in shown["joints"]}
+    assert rows["left_wrist"] == {"joint": "left_wrist", "parent": "left_elbow", "mirrored": "right_wrist"}
+    assert rows["nose"]["parent"] is None
+    made = json.loads(skelact("layouts", "coco17", "--to", "ntu25", "--json").out)["joints"]
+    assert made["mid_hip"] == ["left_hip", "right_hip"] and made["left_hand_tip"] == []
+    words = skelact("layouts", "coco17", "--to", "ntu25").out
+    assert "left_hip + right_hip" in words and "of 25 joints are missing" in words
+    assert "further edges" in skelact("layouts", "coco17").out
+    assert skelact("layouts", "coco18").code == 3 and skelact("layouts", "--to", "coco17").code == 2
+
+
+def test_formats_and_benchmarks_are_listed() -> None:
+    for words in (("formats",), ("convert", "--formats")):
+        found = json.loads(skelact(*words, "--json").out)
+        assert found["formats"] == list(FORMATS) and found["benchmarks"] == list(BENCHMARKS)
+
+
+def test_short_options_are_the_long_ones(dataset: Path, tmp_path: Path) -> None:
+    from skelact.commands.train import read_experiment
+    from skelact.commands.ui import UI
+
+    words = [
+        "default_small",
+        "--data",
+        str(dataset),
+        "--epochs",
+        "3",
+        "--lr=0.02",
+        "--batch-size",
+        "4",
+        "--seed",
+        "9",
+    ]
+    how = read_experiment(words, UI(silent=True))[0].train
+    assert (how.epochs, how.lr, how.batch_size, how.seed) == (3, 0.02, 4, 9)
+
+
+def test_errors_are_told_to_programs_and_by_their_kind(tmp_path: Path) -> None:
+    """The exit codes are those that --help lists."""
+    for words, code in (
+        (("trian",), 2), (("train", "default_smal", "--data", "x.h5"), 2), (("inspect", tmp_path / "none"), 3),
+        (("evaluate", tmp_path), 3),
+    ):  # fmt: skip
+        done = skelact(*words, "--json")
+        told = json.loads(done.out)
+        assert done.code == code == told["exit_code"] and told["error"] in done.err
+        assert skelact(*words).out == ""
+    text = skelact("--help").out
+    said = dict(re.findall(r"(\d+) ([a-z ]+)", text.partition("exit codes:")[2]))
+    assert said.keys() == {"0", "1", "2", "3", "4", "5", "130"}
+    kinds = {kind.__name__: kind.exit_code for kind in [SkelactError, *SkelactError.__subclasses__()]}
+    assert kinds["ConfigError"] == 2 and kinds["DataError"] == 3 and kinds["DependencyError"] == 5
+    assert {str(code) for code in kinds.values()} <= said.keys() and PARTLY == 4

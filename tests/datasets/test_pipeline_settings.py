@@ -10,10 +10,10 @@ from skelact.datasets.batch import SkeletonBatch
 from skelact.datasets.gather import Sampling, sample_positions
 from skelact.datasets.pipeline import Augment, Normalise, Pipeline
 from skelact.errors import ConfigError
-from skelact.layouts import LAYOUTS
-from skelact.transforms import geometry, normalise
+from skelact.layouts import LAYOUTS, SkeletonLayout
+from skelact.transforms import geometry, hands, normalise
 
-NTU = LAYOUTS["ntu25"]
+NTU, HANDS = LAYOUTS["ntu25"], LAYOUTS["pose_hands75"]
 OWNER = torch.tensor([0, 0, 1, 2])
 RAW = Normalise(centre="none", scale="none")
 OFF = Augment(rotate=0, scale=0)
@@ -33,11 +33,11 @@ def fixed(sampling: Sampling, view: tuple[int, int] = (0, 1)) -> Tensor:
     return sample_positions(sampling, LENGTH[:1], FPS[:1], False, view=view)[0]
 
 
-def batch(dims: int = 3) -> SkeletonBatch:
+def batch(dims: int = 3, layout: SkeletonLayout = NTU) -> SkeletonBatch:
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(4, 8, 25, dims, generator=generator) + 2
-    score = (torch.rand(4, 8, 25, generator=generator) > 0.2).float()
-    return SkeletonBatch(x, score, OWNER, torch.zeros(3, dtype=torch.int64), NTU)
+    x = torch.randn(4, 8, len(layout), dims, generator=generator) + 2
+    score = (torch.rand(4, 8, len(layout), generator=generator) > 0.2).float()
+    return SkeletonBatch(x, score, OWNER, torch.zeros(3, dtype=torch.int64), layout)
 
 
 def test_the_share_of_the_window_is_drawn_from_its_range() -> None:
@@ -110,6 +110,16 @@ def test_a_normalisation_is_its_function(setting: Normalise, function) -> None:
     assert not torch.allclose(expected, see(Pipeline(normalise=RAW, augment=OFF)).x, atol=1e-2)
 
 
+def test_left_handed_clips_are_mirrored_in_training_and_in_use() -> None:
+    made = batch()
+    setting = Pipeline(normalise=Normalise("none", "none", canonical="dominant_hand"), augment=OFF)
+    x, score = hands.canonical_dominance(made.x, made.score, OWNER, 3, NTU)
+    assert not torch.equal(x, made.x)  # some clip is left-handed
+    for training in (False, True):
+        found = see(setting, training)
+        assert torch.equal(found.x, normalise.hide_missing(x, score)) and torch.equal(found.score, score)
+
+
 def test_centring_at_the_first_frame_is_not_centring_at_the_mean() -> None:
     first, mean = (see(Pipeline(normalise=Normalise(when, "none"))) for when in ("first_frame", "mean"))
     seen = batch().score > 0
@@ -138,6 +148,7 @@ AUGMENTS = {
     "mirror": (1.0, lambda x, s, a, g: geometry.mirror(x, s, OWNER, 3, NTU, a, g)),
     "drop_joints": (0.4, lambda x, s, a, g: (x, geometry.drop_joints(s, OWNER, 3, a, g))),
     "drop_frames": (0.4, lambda x, s, a, g: (x, geometry.drop_frames(s, a, g))),
+    "drop_hands": (0.4, lambda x, s, a, g: (x, geometry.drop_hands(s, HANDS, a, g))),
 }
 
 
@@ -148,11 +159,11 @@ def test_every_augmentation_is_tested() -> None:
 @pytest.mark.parametrize("name", AUGMENTS)
 def test_an_augmentation_is_its_function_once_and_only_in_training(name: str) -> None:
     amount, function = AUGMENTS[name]
-    made = batch()
+    made = batch(layout=HANDS if name == "drop_hands" else NTU)
     pipeline = Pipeline(normalise=RAW, augment=Augment(**{"rotate": 0, "scale": 0, name: amount}))
     x, score = function(made.x, made.score, amount, seeded())
     expected = normalise.hide_missing(x, score)
-    found, plain = see(pipeline, training=True), see(pipeline)
+    found, plain = see(pipeline, training=True, made=made), see(pipeline, made=made)
     assert torch.equal(found.x, expected) and torch.equal(found.score, score)
     assert torch.equal(plain.x, normalise.hide_missing(made.x, made.score)) and torch.equal(
         plain.score, made.score
@@ -190,7 +201,8 @@ def test_what_needs_depth_is_refused_without(pipeline: Pipeline) -> None:
     ("kind", "values"),
     [
         (Augment, {"shear": -0.1}), (Augment, {"mirror": 1.1}), (Augment, {"drop_joints": 2}),
-        (Augment, {"drop_frames": 1.01}), (Normalise, {"centre": "hip"}), (Normalise, {"scale": "height"}),
+        (Augment, {"drop_frames": 1.01}), (Augment, {"drop_hands": 1.01}), (Normalise, {"centre": "hip"}), (Normalise, {"scale": "height"}),
+        (Normalise, {"canonical": "left"}),
         (Sampling, {"crop": (0.0, 1.0)}), (Sampling, {"crop": (0.8, 0.5)}),
     ],
 )  # fmt: skip

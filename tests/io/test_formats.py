@@ -19,6 +19,7 @@ from skelact.io import ctrgcn, joints_csv, kinetics, openpose, pyskl, sbu, ucla,
 from skelact.io.falls import UR_FALL_PHASES
 from skelact.io.formats import FORMATS, ReadOptions, detect_format
 from skelact.io.gesture_phase import GESTURE_PHASES
+from skelact.io.pose_format import write_pose
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.skeleton import Skeleton
 
@@ -378,6 +379,10 @@ def valid_files(folder: Path) -> dict[str, Path]:
     where["mp_signs"] = folder / "signer3.npz"
     x = np.random.default_rng(0).random((2, 3, 258)).astype(np.float32)
     np.savez(where["mp_signs"], X=x, label=np.array(["hello", "thanks"]))
+    where["pose"] = folder / "x.pose"
+    write_pose(make("pose_hands75", 1, 3, unit="px"), where["pose"])
+    where["holistic"] = folder / "x.npy"
+    np.save(where["holistic"], np.random.default_rng(0).random((3, 543, 3)).astype(np.float32))
     where["csv"] = folder / "x.csv"
     joints_csv.write_csv([make("natops8", 1, 3, id="a", label="b")], where["csv"])
     where["uea"] = folder / "NATOPS_TEST.ts"
