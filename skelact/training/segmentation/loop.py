@@ -7,80 +7,27 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from skelact.datasets.frame_input import FrameLabels, draw_windows, training_windows
 from skelact.datasets.skeleton_set import SkeletonSet
-from skelact.errors import CheckpointError, SkelactError
+from skelact.errors import SkelactError
 from skelact.evaluate.frames import score_frames
 from skelact.models.segmentation import SegmentationModel
 from skelact.recognition.checkpoint import Card, save_checkpoint
 from skelact.recognition.segmentation import Segmenter
-from skelact.training.fabric import make_fabric
 from skelact.training.history import HistoryWriter
 from skelact.training.interrupt import interrupts_held
 from skelact.training.loop import FitResult
-from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
-from skelact.training.resume import differences, load_resume, save_resume
+from skelact.training.optimise import learning_rate
 from skelact.training.segmentation.loss import label_weights, segmentation_loss
 from skelact.training.segmentation.settings import SegmentExperiment
+from skelact.training.sequence_run import SequenceRun
 
 log = logging.getLogger(__name__)
-
-
-class _Run:
-    """State of one training run, and the files it writes."""
-
-    def __init__(self, model: nn.Module, experiment: SegmentExperiment, folder: Path, card: Card) -> None:
-        self.settings, self.folder, self.card = experiment.train, folder, card
-        self.shared = self.settings.optimisation()
-        self.fabric = make_fabric(self.shared)
-        self.model: Any
-        self.model, self.optimiser = self.fabric.setup(model, make_optimiser(model, self.shared))
-        self.plain: nn.Module = self.model.module
-        self.average = WeightAverage(self.plain, self.settings.ema) if self.settings.ema else None
-        self.result, self.best_score, self.step = FitResult(), -math.inf, 0
-
-    @property
-    def weights(self) -> dict[str, Tensor]:
-        """The weights that are evaluated and saved."""
-        return self.average.state if self.average else self.plain.state_dict()
-
-    def save(self, epoch: int) -> None:
-        """Save everything that continuing after ``epoch`` needs."""
-        save_resume(
-            self.folder / "last.pt",
-            {
-                "epoch": epoch, "step": self.step, "model": self.plain.state_dict(),
-                "optimiser": self.optimiser.state_dict(), "average": self.average.state if self.average else {},
-                "average_updates": self.average.updates if self.average else 0, "history": self.result.history,
-                "best_score": self.best_score, "best_epoch": self.result.best_epoch,
-                "seconds": self.result.seconds, "config": self.card.config,
-            },
-        )  # fmt: skip
-
-    def restore(self, path: Path) -> int:
-        """Continue from a saved state; returns the epochs that are done."""
-        state = load_resume(path, self.fabric.device)
-        changed = differences(state["config"], self.card.config)
-        if changed:
-            raise CheckpointError(
-                f"{path} was trained with another configuration ({', '.join(changed)}); use the same one to "
-                "continue, or another folder (--name), or start again with --restart"
-            )
-        self.plain.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        if self.average:
-            self.average.state, self.average.updates = state["average"], state["average_updates"]
-        self.step, self.best_score = state["step"], state["best_score"]
-        self.result = FitResult(
-            state["history"], self.folder / "best.safetensors", state["best_epoch"], state["seconds"]
-        )
-        return state["epoch"]
 
 
 def fit_segmentation(
@@ -121,7 +68,7 @@ def fit_segmentation(
     settings, folder = experiment.train, Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
-    run = _Run(model, experiment, folder, card)
+    run = SequenceRun(model, experiment.train, folder, card)
     counts = torch.zeros(len(labels.names), dtype=torch.int64)
     for clip in train.tolist():
         codes = labels.wide(clip)
@@ -161,11 +108,11 @@ def fit_segmentation(
 
 
 def _train_epoch(
-    run: _Run, data: SkeletonSet, train: Tensor, labels: FrameLabels, experiment: SegmentExperiment,
+    run: SequenceRun, data: SkeletonSet, train: Tensor, labels: FrameLabels, experiment: SegmentExperiment,
     weight: Tensor | None, epoch: int, on_step: Callable[[int, int, int, float], None] | None,
     check: Callable[[], None],
 ) -> dict[str, float]:  # fmt: skip
-    settings = run.settings
+    settings = experiment.train
     seed = (settings.seed * 1_000_003 + epoch) % 2**63
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)  # dropout
@@ -212,7 +159,7 @@ def _train_epoch(
 
 
 def _validate(
-    run: _Run, data: SkeletonSet, val: Tensor, labels: FrameLabels, experiment: SegmentExperiment
+    run: SequenceRun, data: SkeletonSet, val: Tensor, labels: FrameLabels, experiment: SegmentExperiment
 ) -> dict[str, float]:
     """Frame accuracy and F1 of the (averaged) weights over whole recordings."""
     own = {k: v.clone() for k, v in run.plain.state_dict().items()}

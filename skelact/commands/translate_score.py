@@ -1,0 +1,71 @@
+"""What annotations say of translated recordings, and how the translations compare with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from skelact.commands.ui import UI, percent
+from skelact.errors import ConfigError, DataError, choices
+
+
+def annotated(recordings: Sequence[Any], truth: str, kind: str, part: str) -> list[tuple[Any, Any]]:
+    """(record, recording) of annotated clips, the recording cut and called as the annotation has it.
+
+    Args:
+        recordings: `skelact.skeleton.Skeleton`.
+        truth, kind: annotation files, separated by commas, and their format.
+        part: split or signer; empty: all.
+
+    Raises:
+        ConfigError: for an unknown format or part.
+        DataError: if no annotated clip of the part is among the recordings.
+    """
+    from skelact.datasets.signing.annotations import read_annotations
+    from skelact.datasets.signing.load import join_annotations
+    from skelact.datasets.signing.parts import listed
+
+    if not kind:
+        raise ConfigError("--truth needs --truth-format, such as phoenix14t")
+    pairs = join_annotations(recordings, read_annotations(listed(truth), kind))
+    known = sorted({r.split for r, _ in pairs} | {r.signer for r, _ in pairs} - {""})
+    if part and part not in known:
+        raise ConfigError(choices(part, [k for k in known if k], "split or signer"))
+    return [(r, u.skeleton.with_(id=r.id)) for r, u in pairs if not part or part in (r.split, r.signer)]
+
+
+def score(records: Sequence[Any], results: Sequence[tuple[Any, Any]], ui: UI) -> dict[str, float]:
+    """Word error rate of glosses, and of text its word error rate, BLEU and ROUGE-L; nothing for a failed recording.
+
+    Args:
+        records: `skelact.datasets.signing.annotations.SignRecord`, of every recording that was to be translated.
+        results: recordings and their translations.
+        ui: says the figures.
+
+    Raises:
+        DataError: if the annotations have neither glosses nor text.
+    """
+    from skelact.language.scores import bleu, rouge_l, word_error_rate
+    from skelact.language.vocabulary import split_words
+
+    found = {recording.id: translation for recording, translation in results}
+    out: dict[str, float] = {}
+    with_glosses = [r for r in records if r.glosses]
+    if with_glosses and any(t.glosses or not t.has_text for t in found.values()):
+        said = [[g.word for g in found[r.id].glosses] if r.id in found else [] for r in with_glosses]
+        out["gloss_wer"] = word_error_rate([r.glosses for r in with_glosses], said)
+        ui.say(f"glosses: word error rate {percent(out['gloss_wer'])} over {len(with_glosses)} clips")
+    with_text = [r for r in records if r.text]
+    if with_text and any(t.has_text for t in found.values()):
+        wanted = [split_words(r.text) for r in with_text]
+        said = [split_words(found[r.id].text) if r.id in found else [] for r in with_text]
+        out |= {
+            "text_wer": word_error_rate(wanted, said), "bleu": bleu(wanted, said), "rouge_l": rouge_l(wanted, said),
+        }  # fmt: skip
+        ui.say(
+            f"text: BLEU {out['bleu']:.1f}, ROUGE-L {out['rouge_l']:.1f}, word error rate "
+            f"{percent(out['text_wer'])} over {len(with_text)} clips"
+        )
+    if not out:
+        raise DataError("the annotations have neither glosses nor text of what the checkpoint gives")
+    return out
