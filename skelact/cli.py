@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import io
+import json
 import logging
 import os
 import sys
@@ -24,18 +25,26 @@ COMMANDS = {
     "evaluate": "test a checkpoint on a data set; numbers, pictures, report",
     "cross-validate": "test recipes by cross-validation, alone and fused",
     "fuse": "several trained networks (streams, seeds) as one checkpoint",
+    "teach": "gestures of your own from a handful of examples, recognised at once",
+    "gestures": "taught gestures elsewhere: export to ONNX, a page that runs them in the browser",
     "predict": "name the actions in a video or skeleton file",
     "detect": "who does what in a video, where, and from when to when",
     "segment": "label every frame of untrimmed recordings: train, evaluate, moments, detect",
     "monitor": "watch a camera, a stream or a video: people, actions, falls",
     "events": "list, filter, draw and export what monitor has seen",
     "lifelog": "what everybody did on a day: times, totals, trends, a picture",
+    "translate": "signing to glosses with times, and to text",
+    "describe": "what people do, in sentences",
+    "learn-language": "train networks for glosses, signs and text",
     "learn-activities": "activities as hidden Markov models, for a life log",
     "learn-normal": "what motion and what rests are normal, from days without labels",
+    "learn-thresholds": "when a network's scores are an action, for a stated rate of false events",
     "evaluate-events": "events and alarms against what happened",
     "import-weights": "a published implementation's weights as a checkpoint",
     "models": "the networks, with their numbers of weights",
     "recipes": "the configurations that come with skelact",
+    "layouts": "the skeleton layouts, the joints of one, and what becomes of them in another",
+    "formats": "the file formats and benchmarks",
     "benchmark": "measure speed on this machine, as ratios in one run",
 }
 
@@ -47,7 +56,7 @@ commands:
 {commands}
 
 options of every command:
-  --json     the result as JSON on standard output; words go to standard error
+  --json     the result as JSON on standard output, an error too; words go to standard error
   --quiet    no progress bars
   --debug    show where an error comes from
 
@@ -80,8 +89,7 @@ def run(arguments: list[str]) -> int:
         level=logging.INFO if flags["--debug"] else logging.WARNING, format="%(levelname)s %(message)s"
     )
     if name not in COMMANDS:
-        sys.stderr.write(f"skelact: {choices(name, COMMANDS, 'command')}\n")
-        return 2
+        return _failed("skelact", choices(name, COMMANDS, "command"), 2, flags["--json"])
     try:
         from skelact.commands.ui import UI
 
@@ -92,8 +100,7 @@ def run(arguments: list[str]) -> int:
     except SkelactError as error:
         if flags["--debug"]:
             raise
-        sys.stderr.write(f"skelact {name}: {without_secrets(str(error))}\n")
-        return error.exit_code
+        return _failed(f"skelact {name}", without_secrets(str(error)), error.exit_code, flags["--json"])
     except KeyboardInterrupt:
         sys.stderr.write(
             "\ninterrupted; what was finished is kept, the same command continues where it can\n"
@@ -107,17 +114,23 @@ def run(arguments: list[str]) -> int:
             raise
         place = _own_code(error)
         if place:
-            sys.stderr.write(
-                f"skelact {name}: {type(error).__name__} in {place}: {error}; --debug shows the way there\n"
-            )
+            text = f"{type(error).__name__} in {place}: {error}; --debug shows the way there"
         elif isinstance(error, OSError):
-            sys.stderr.write(f"skelact {name}: {_os_message(error)}\n")
+            text = _os_message(error)
         else:
-            sys.stderr.write(
-                f"skelact {name}: unexpected {type(error).__name__}: {without_secrets(str(error))}\n"
-                "This is a fault in skelact; run the same command with --debug to see where, and report it.\n"
+            text = (
+                f"unexpected {type(error).__name__}: {without_secrets(str(error))}\n"
+                "This is a fault in skelact; run the same command with --debug to see where, and report it."
             )
-        return 1
+        return _failed(f"skelact {name}", text, 1, flags["--json"])
+
+
+def _failed(who: str, text: str, code: int, as_json: bool) -> int:
+    """Say what is wrong, for programs too; returns the exit code."""
+    sys.stderr.write(f"{who}: {text}\n")
+    if as_json:
+        sys.stdout.write(json.dumps({"error": text, "exit_code": code}, indent=1) + "\n")
+    return code
 
 
 def _own_code(error: Exception) -> str:

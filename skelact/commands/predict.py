@@ -25,7 +25,8 @@ HELP = """Name the actions in a video (or camera, stream) or in a skeleton file.
 
   skelact predict video.mp4                             what people do all day, by the network that ships with skelact
   skelact predict runs/NAME video.mp4 --overlay out.mp4
-  skelact predict runs/NAME S001C001P001R001A001.skeleton"""
+  skelact predict runs/NAME S001C001P001R001A001.skeleton
+  skelact predict video.mp4 --vocabulary FILE           gestures that were taught with skelact teach"""
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Options:
         checkpoint: checkpoint file or run folder; everyday (3D) or everyday-2d, the networks that ship with skelact,
             if only the input is named.
         source: a video, or a skeleton file of any known format.
+        vocabulary: of skelact teach, instead of a checkpoint: its gestures are named.
         overlay: write the video with skeletons, tracks, actions and confidence drawn on it.
         out: folder for predictions.json, segments.csv and timeline.png; beside the source if not given.
         window: seconds per decision; the usual length of a training clip if not given.
@@ -59,6 +61,7 @@ class Options:
 
     checkpoint: Annotated[str, tyro.conf.Positional, named("CHECKPOINT")] = ""
     source: Annotated[str, tyro.conf.Positional, named("INPUT")] = ""
+    vocabulary: Annotated[str, named("FILE")] = ""
     overlay: Annotated[str, named("FILE.mp4")] = ""
     out: Annotated[str, named("FOLDER")] = ""
     window: Annotated[float | None, named("SECONDS")] = None
@@ -85,7 +88,12 @@ def main(arguments: list[str], ui: UI) -> int:
         options.checkpoint, options.source = "", options.checkpoint
     if not options.source:
         raise ConfigError("name an input: skelact predict video.mp4, or skelact predict runs/NAME video.mp4")
-    output = predict(options, ui)
+    if options.vocabulary:
+        from skelact.commands.name_gestures import predict_gestures
+
+        output = predict_gestures(options, ui)
+    else:
+        output = predict(options, ui)
     ui.result(output)
     return PARTLY if output["failed"] else 0
 

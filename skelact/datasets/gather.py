@@ -32,7 +32,7 @@ class Sampling:
             down to the lower end (with equal ends, all samples are the same).
         fps: for ``seconds``, frames per second.
         rates: for ``seconds``, range that the frames per second are drawn from in training, so that a network knows
-            people of other speeds and cameras of other rates; None: ``fps``.
+            people of other speeds and cameras of other rates; two zeros: ``fps``.
         least: for ``resize``, minimal window in training [frames], at most the clip (CTR-GCN: 64).
         test_share: for ``resize``, the centred share of the clip for evaluation (CTR-GCN: 0.95); 0: the upper
             end of ``crop``.
@@ -49,7 +49,7 @@ class Sampling:
     fps: float = 30.0
     least: int = 0
     test_share: float = 0.0
-    rates: tuple[float, float] | None = None
+    rates: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.kind not in SAMPLINGS:
@@ -62,10 +62,10 @@ class Sampling:
             raise ConfigError(f"fps must be above 0, got {self.fps}")
         if self.least < 0:
             raise ConfigError(f"least must be 0 or a number of frames, got {self.least}")
-        if self.rates is not None and not 0 < self.rates[0] <= self.rates[1]:
+        if any(self.rates) and not 0 < self.rates[0] <= self.rates[1]:
             raise ConfigError(f"rates must be two frame rates with 0 < low <= high, got {list(self.rates)}")
-        if self.rates is not None and self.kind != "seconds":
-            raise ConfigError(f"rates are of sampling by seconds, and kind is {self.kind}; set rates to null")
+        if any(self.rates) and self.kind != "seconds":
+            raise ConfigError(f"rates are of sampling by seconds, and kind is {self.kind}; set rates to 0 0")
         if not 0 <= self.test_share <= 1:
             raise ConfigError(f"test_share must be a share in 0..1, got {self.test_share}")
 
@@ -123,7 +123,7 @@ def sample_positions(
         positions = (steps.double() * apart + shift).floor().to(torch.float32)
     else:
         rate = torch.full((n, 1), sampling.fps, device=where)
-        if training and sampling.rates is not None:
+        if training and any(sampling.rates):
             rate = sampling.rates[0] + (sampling.rates[1] - sampling.rates[0]) * draw(n, 1)
         stride = fps[:, None] / rate
         slack = (total - 1 - (t - 1) * stride).clamp_min(0.0)

@@ -205,9 +205,11 @@ class Home:
         log: the file (SQLite) that events are written to; empty: none.
         checkpoint: of the network that names actions; empty: the one that ships with skelact.
         actions: name actions, too.
+        thresholds: file of ``skelact learn-thresholds``, by which actions are told; empty: the surest one is.
         estimator, people, quality: see ``skelact monitor --help``.
         normal: file of ``skelact learn-normal --out``, against which motion is unusual; empty: it is not judged.
         rest: file of ``--rest``, against which rests are unusually long; empty: they are not judged.
+        gestures: vocabulary of ``skelact teach``, whose gestures are named; made if it is not there; empty: none are.
         unusual_per_hour: windows of normal motion that may count as unusual, an hour of somebody's being seen.
         alarms: who is told; needs a log.
         keep_days: days after which what happened is deleted from the log, if whoever should be told was; 0: never.
@@ -225,6 +227,8 @@ class Home:
     quality: Literal["lite", "full", "heavy"] = "full"
     normal: str = ""
     rest: str = ""
+    thresholds: str = ""
+    gestures: str = ""
     unusual_per_hour: float = 1.0
     alarms: AlarmSettings = field(default_factory=AlarmSettings)
     keep_days: float = 0.0

@@ -11,7 +11,9 @@ from contextlib import closing
 from skelact.errors import SkelactError
 from skelact.io.video import is_live
 from skelact.layouts import SkeletonLayout
+from skelact.monitor.action_rules import ActionRules
 from skelact.monitor.actions import LiveActions
+from skelact.monitor.gestures import Gestures
 from skelact.monitor.home import CameraSettings, Home
 from skelact.monitor.log import Event
 from skelact.monitor.unusual import UnusualSettings, UnusualWatch
@@ -32,6 +34,7 @@ def watch_home(
     recogniser: Recogniser | None,
     seconds: float | None = None,
     reread: Callable[[], object] | None = None,
+    gestures: Gestures | None = None,
 ) -> Iterator[tuple[str, Moment]]:
     """Watch every camera of a home.
 
@@ -42,6 +45,7 @@ def watch_home(
         seconds: stop after this time.
         reread: called once a second at least; it may change the home's cameras, which are then watched as they are
             now. None: they stay as they are.
+        gestures: names taught gestures; None: they are not named.
 
     Returns:
         pairs of a camera's name and what is known after a frame of it. One of several that cannot be opened gives a
@@ -50,10 +54,10 @@ def watch_home(
     Raises:
         SkelactError: if the only camera, or every one, cannot be opened.
     """
-    usual = unusual_maker(home)
+    usual, actions = unusual_maker(home), action_maker(home, recogniser)
     if len(home.cameras) == 1 and reread is None:
         ((name, camera),) = home.cameras.items()
-        for moment in _watch(name, lambda: camera, make, recogniser, usual, seconds, lambda: False):
+        for moment in _watch(name, lambda: camera, make, actions, usual, seconds, lambda: False, gestures):
             yield name, moment
         return
     found: queue.Queue[tuple[str, Moment | Exception | None]] = queue.Queue(_WAITING)
@@ -72,7 +76,7 @@ def watch_home(
                 def over(current: Callable[[], CameraSettings | None] = current) -> bool:
                     return stop.is_set() or current() is None
 
-                for moment in _watch(name, current, make, recogniser, usual, seconds, over):
+                for moment in _watch(name, current, make, actions, usual, seconds, over, gestures):
                     found.put((name, moment))
                 if not over():
                     break
@@ -129,6 +133,18 @@ def _same_picture(a: CameraSettings, b: CameraSettings) -> bool:
     return (a.source, a.fov, a.tilt) == (b.source, b.fov, b.tilt)
 
 
+def action_maker(home: Home, recogniser: Recogniser | None) -> Callable[[], LiveActions | None]:
+    """Makes, for every camera, what names actions; thresholds are read once.
+
+    Raises:
+        SkelactError: if the thresholds are not there, or of another network.
+    """
+    if recogniser is None:
+        return lambda: None
+    rules = ActionRules.load(home.thresholds, recogniser.card.label_names) if home.thresholds else None
+    return lambda: LiveActions(recogniser, rules=rules)
+
+
 def unusual_maker(home: Home) -> MakeUnusual:
     """Makes, for every camera, what looks for the unusual; the models are read once.
 
@@ -151,24 +167,26 @@ def _watch(
     name: str,
     current: Callable[[], CameraSettings | None],
     make: Callable[[], PoseEstimator],
-    recogniser: Recogniser | None,
+    name_actions: Callable[[], LiveActions | None],
     usual: MakeUnusual,
     seconds: float | None,
     stopped: Callable[[], bool],
+    gestures: Gestures | None = None,
 ) -> Iterator[Moment]:
     """Watch a camera with its settings as ``current`` gives them; None: with the last ones, until it is stopped."""
     camera = current()
     if camera is None:
         return
     wall = clock.time() if is_live(camera.source) else None
-    actions = None if recogniser is None else LiveActions(recogniser)
+    actions = name_actions()
     watches: list[Watch] = []
     with closing(make()) as finder:
         settings = camera.watched()
 
         def begin(size: tuple[int, int]) -> Watch:
+            spotter = None if gestures is None else gestures.watch(name, finder.layout, wall)
             watches.append(
-                Watch(name, finder, size, actions, settings, wall, usual(name, finder.layout, wall))
+                Watch(name, finder, size, actions, settings, wall, usual(name, finder.layout, wall), spotter)
             )
             return watches[-1]
 

@@ -93,6 +93,38 @@ def _replay_one(
     return Replayed(recording, events, float(times[-1]) + 1 / recording.fps, judged / max(seen, 1))
 
 
+def replay_answers(recording: Skeleton, actions: LiveActions) -> list[tuple[np.ndarray, np.ndarray]]:
+    """What a network says about each person of a recording, asked as it is live.
+
+    Args:
+        recording: in camera coordinates, metres or in the picture.
+        actions: asked about nobody yet.
+
+    Returns:
+        for each person, the times ``[T]`` of the answers [s] and the probabilities ``[T, K]``.
+    """
+    times = (
+        recording.time if recording.time is not None else np.arange(recording.xyz.shape[1]) / recording.fps
+    )
+    times = times - times[0]
+    found = []
+    for xyz, score in zip(recording.xyz, recording.score, strict=True):
+        place = _Placer(recording)
+        asked, answers = [], []
+        last = None
+        for time, joints, there in zip(times, xyz, score, strict=True):
+            if (there > 0).any() and place(joints, there, float(time)) is not None:
+                actions.ask(place, float(time), recording.fps)
+                answer = actions.answer(0)
+                if answer is not None and answer is not last:
+                    last = answer
+                    asked.append(float(time))
+                    answers.append(answer)
+        actions.leave(0, float(times[-1]))
+        found.append((np.array(asked), np.array(answers).reshape(len(asked), len(actions.names))))
+    return found
+
+
 class _Placer:
     """One person of a recording in metres, frame by frame, and the last seconds for a network.
 

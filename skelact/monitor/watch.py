@@ -13,6 +13,7 @@ from skelact.errors import ConfigError
 from skelact.io.addresses import public_name, without_secrets
 from skelact.monitor.actions import ActionChange, LiveActions
 from skelact.monitor.falls import FallEvent, FallSettings, FallWatch
+from skelact.monitor.gestures import GestureWatch
 from skelact.monitor.ground import BodyParts, Ground
 from skelact.monitor.log import Event
 from skelact.monitor.people import LivePeople, LivePerson
@@ -60,6 +61,7 @@ class Moment:
         decided: seconds that the rest took.
         dropped: frames that a live source gave meanwhile, which nobody looked at.
         image: the frame, ``[H, W, 3]`` uint8 RGB.
+        gestures: (gesture, likeness) by track, of those that have just been made.
     """
 
     time: float
@@ -71,6 +73,7 @@ class Moment:
     decided: float
     dropped: int = 0
     image: np.ndarray | None = None
+    gestures: dict[int, tuple[str, float]] = field(default_factory=dict)
 
 
 class Watch:
@@ -84,6 +87,7 @@ class Watch:
         settings: see `WatchSettings`.
         wall: seconds since 1970 at time 0 of a live source; None: a file.
         unusual: looks for unusual motion and rests; None: nobody does.
+        gestures: names taught gestures; None: nobody does.
 
     Raises:
         ConfigError: if the estimator gives neither.
@@ -98,13 +102,14 @@ class Watch:
         settings: WatchSettings | None = None,
         wall: float | None = None,
         unusual: UnusualWatch | None = None,
+        gestures: GestureWatch | None = None,
     ) -> None:
         if estimator.unit not in ("m", "image"):
             raise ConfigError(
                 f"falls and places need joints in metres or in the picture, and the estimator gives '{estimator.unit}'"
             )
         self.settings, self.source, self.wall = settings or WatchSettings(), source, wall
-        self.estimator, self.actions, self.unusual = estimator, actions, unusual
+        self.estimator, self.actions, self.unusual, self.gestures = estimator, actions, unusual, gestures
         self.ground = Ground(estimator.layout, self.settings.tilt)
         self.people = LivePeople(
             estimator.layout, size, self.settings.fov or ASSUMED_FOV, flat=estimator.unit == "image"
@@ -140,10 +145,14 @@ class Watch:
             joints = {p.track: p.past[-1][1:] for p in here}
             doing = {track: label for track, (label, _) in actions.items()}
             events += self.unusual.see(joints, time, self.ground.up, doing)
+        made: dict[int, tuple[str, float]] = {}
+        if self.gestures is not None:
+            events += self.gestures.see({p.track: p.past[-1][1:] for p in here}, time)
+            made = {p.track: one for p in here if (one := self.gestures.current(p.track, time)) is not None}
         return Moment(
             time, here, actions,
             {track: one.state for track, one in self._falls.items()}, events, looked - begin,
-            clock.perf_counter() - looked,
+            clock.perf_counter() - looked, gestures=made,
         )  # fmt: skip
 
     def change(self, settings: WatchSettings) -> None:
@@ -211,6 +220,8 @@ class Watch:
             self.zones.leave(track)
             if self.unusual is not None:
                 self.unusual.leave(track)
+            if self.gestures is not None:
+                self.gestures.leave(track)
             if self.actions is not None:
                 events += [self._action(change) for change in self.actions.leave(track, time)]
             if track in self._falls and self._falls[track].state != "on_floor":

@@ -203,7 +203,7 @@ def test_failed_is_exit_code_1(config: Path, dataset: Path, tmp_path: Path) -> N
         0,
         "--json",
     )
-    assert done.code == 1 and "lower train.lr" in done.err and done.out == ""
+    assert done.code == 1 and "lower train.lr" in done.err and done.json["exit_code"] == 1
 
 
 def test_something_to_install_is_exit_code_5(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

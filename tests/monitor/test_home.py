@@ -99,7 +99,7 @@ def test_a_home_is_read_and_wrong_ones_are_refused(tmp_path: Path) -> None:
 
 
 def test_several_cameras_are_watched_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    def watch(name, camera, make, recogniser, usual, seconds, stopped):
+    def watch(name, *rest):
         if name == "broken":
             raise DataError("no camera there")
         for t in range(3):

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from test_watch import Told
 
-from skelact.commands.monitor import Options, following
+from skelact.commands.monitor import Options
+from skelact.commands.monitor_run import following
 from skelact.commands.ui import UI
 from skelact.monitor import household, watch
 from skelact.monitor.home import load_home

@@ -58,6 +58,15 @@ class Suspend(_Body):
     minutes: float
 
 
+class Teach(_Body):
+    """Whose next seconds are an example of a gesture."""
+
+    camera: str
+    person: Annotated[int, Field(ge=0, le=_MOST_NUMBER)]
+    gesture: Annotated[str, Field(min_length=1, max_length=60)]
+    seconds: Annotated[float, Field(ge=0.5, le=8)] = 2.5
+
+
 class DrawnZones(_Body):
     """A camera's zones, as they are in a home's file."""
 
@@ -154,6 +163,7 @@ def make_app(
             + [list(e) for e in layout.extra_edges],
             "pictures": live.pictures,
             "keeps_zones": live.keeps_zones,
+            "gestures": live.gestures is not None,
             "login": door.token is not None,
             "first_event": live.attention.first,
         }
@@ -235,6 +245,16 @@ def make_app(
             raise HTTPException(404, "there is no such camera")
         made = live.attention.suspend(body.camera, body.person, body.minutes)
         return {"suspension": None if made is None else asdict(made)}
+
+    @app.post("/api/teach")
+    def teach(body: Teach) -> dict[str, Any]:
+        """Take the next seconds of somebody as an example of a gesture."""
+        if live.gestures is None:
+            raise HTTPException(404, "gestures are not named; start the monitor with --gestures FILE")
+        if body.camera not in live.cameras:
+            raise HTTPException(404, "there is no such camera")
+        live.gestures.record(body.camera, body.person, body.gesture, body.seconds)
+        return {"recording": body.seconds, **live.gestures.status()}
 
     @app.get("/api/zones")
     def zones() -> dict[str, Any]:

@@ -16,6 +16,7 @@ from skelact.io.addresses import without_secrets
 from skelact.io.video import is_live
 from skelact.layouts import SkeletonLayout
 from skelact.monitor.attention import Alarm, Attention
+from skelact.monitor.gestures import Gestures
 from skelact.monitor.home import CameraSettings
 from skelact.monitor.log import Event
 from skelact.monitor.outbox import Outbox
@@ -66,6 +67,7 @@ class Live:
     ) -> None:
         self.cameras, self.layout, self.attention, self.outbox = dict(cameras), layout, attention, outbox
         self.pictures, self._keep_zones = pictures, keep_zones
+        self.gestures: Gestures | None = None  # whoever names taught gestures; the page can teach more
         self.begun = clock.time()
         self._lock = threading.Lock()
         self._zones_lock, self._n_drawn, self._n_changed = threading.Lock(), 0, 0
@@ -136,6 +138,7 @@ class Live:
             "cameras_changed": self._n_changed,
             "alarms": [_alarm(one) for one in self.attention.open()],
             "suspensions": [asdict(one) for one in self.attention.suspensions()],
+            "gestures": None if self.gestures is None else self.gestures.status(),
             **self.health(),
         }
 
@@ -251,7 +254,7 @@ def _people_of(name: str, time: float, moment: Moment | None) -> dict[str, Any]:
         if person.xy is None or person.score is None:
             continue
         assert moment is not None
-        action = moment.actions.get(person.track)
+        action, gesture = moment.actions.get(person.track), moment.gestures.get(person.track)
         people.append(
             {
                 "track": person.track,
@@ -259,6 +262,7 @@ def _people_of(name: str, time: float, moment: Moment | None) -> dict[str, Any]:
                 "score": np.round(np.asarray(person.score, np.float64), 2).tolist(),
                 "action": action[0] if action else None,
                 "confidence": round(action[1], 3) if action else None,
+                "gesture": gesture[0] if gesture else None,
                 "state": moment.states.get(person.track),
             }
         )

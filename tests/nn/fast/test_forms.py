@@ -177,9 +177,9 @@ def test_an_inference_form_cannot_be_put_into_training() -> None:
     assert torch.equal(form(x, owner, score, 3), expected)
 
 
-@pytest.mark.parametrize(
-    "name", [name for name in MODELS if name != "interactionnet"]
-)  # reads its pairs back
+@pytest.mark.parametrize(  # these read the numbers of their edges back, which differ from batch to batch
+    "name", [name for name in MODELS if name not in ("interactionnet", "raggedgat")]
+)
 def test_nothing_reads_a_value_back(name: str) -> None:
     """A step and an inference pass on a device without values: ``.item()`` and ``nonzero`` fail there.
 

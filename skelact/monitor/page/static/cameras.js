@@ -12,13 +12,13 @@ const STATES = {
 const PICTURE_MS = 300;
 
 export class Cards {
-  constructor(place, home, zones, openSuspend) {
+  constructor(place, home, zones, openSuspend, openTeach) {
     this.home = home;
     this.openSuspend = openSuspend;
     this.cards = new Map();
     place.classList.toggle("single", home.cameras.length === 1);
     for (const name of home.cameras) {
-      const card = new Card(name, home, zones[name] || {}, openSuspend);
+      const card = new Card(name, home, zones[name] || {}, openSuspend, openTeach);
       this.cards.set(name, card);
       place.append(card.element);
     }
@@ -43,10 +43,12 @@ export class Cards {
 }
 
 class Card {
-  constructor(name, home, zones, openSuspend) {
+  constructor(name, home, zones, openSuspend, openTeach) {
     this.name = name;
     this.id = `camera-${home.cameras.indexOf(name)}`;
     this.states = new Map();
+    this.gestures = new Map();
+    this.teach = home.gestures ? openTeach : null;
     this.shown = null;
     this.canvas = make("canvas", { role: "img", "aria-label": `Skeletons, ${name}` });
     this.state = make("span", { className: "pill" }, "Waiting");
@@ -99,10 +101,11 @@ class Card {
       (person) => {
         const dot = make("span", { className: "dot", "aria-hidden": "true" });
         return make("li", {}, dot, make("span", { className: "name" }, `Person ${person.track}`),
-          make("span", { className: "does" }), make("span", { className: "how" }));
+          make("span", { className: "does" }), make("span", { className: "how" }), ...this.teachButton(person));
       },
       (element, person) => {
-        const does = person.action ? `${person.action.replaceAll("_", " ")} ${Math.round(100 * person.confidence)} %` : "";
+        const made = person.gesture ? `gesture: ${person.gesture}` : "";
+        const does = made || (person.action ? `${person.action.replaceAll("_", " ")} ${Math.round(100 * person.confidence)} %` : "");
         setText(element.children[2], does);
         setText(element.children[3], stateWords(person.state));
         const down = person.state === "on_floor" || person.state === "falling";
@@ -114,10 +117,20 @@ class Card {
       const before = this.states.get(person.track);
       if (person.state === "on_floor" && before !== "on_floor") say(`${this.name}: person ${person.track} is on the floor`);
       if (before === "on_floor" && person.state === "upright") say(`${this.name}: person ${person.track} is up again`);
+      if (person.gesture && this.gestures.get(person.track) !== person.gesture) say(`${this.name}, person ${person.track}: ${person.gesture}`);
     }
+    this.gestures = new Map(people.map((person) => [person.track, person.gesture]));
     this.states = new Map(people.map((person) => [person.track, person.state]));
     const label = `Skeletons, ${this.name}: ${people.length === 1 ? "1 person" : `${people.length || "no"} people`}`;
     if (!this.view.editor && this.canvas.getAttribute("aria-label") !== label) this.canvas.setAttribute("aria-label", label);
+  }
+
+  /** A button that teaches a gesture, where gestures are named. */
+  teachButton(person) {
+    if (!this.teach) return [];
+    const onclick = () => this.teach(this.name, person.track);
+    const label = `Teach a gesture of person ${person.track}, ${this.name}`;
+    return [make("button", { type: "button", className: "link", "aria-label": label, onclick }, "Teach")];
   }
 
   desk(camera, desk) {

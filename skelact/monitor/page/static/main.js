@@ -5,6 +5,7 @@ import { Failed, Follower, askJson, whenTokenIsNeeded } from "./api.js";
 import { Cards } from "./cameras.js";
 import { make, say, setText } from "./dom.js";
 import { Health } from "./health.js";
+import { Teach } from "./teach.js";
 import { LifeLog } from "./lifelog.js";
 import { Timeline } from "./timeline.js";
 
@@ -76,6 +77,7 @@ function take(name, value) {
     parts.cards.desk(value);
     parts.alarms.show(value);
     parts.health.show(value);
+    parts.teach.show(value.gestures);
     parts.timeline.follow(value);
     parts.lifelog.follow(value);
   }
@@ -93,7 +95,8 @@ async function begin() {
   }
   if (!parts) {
     parts = {
-      cards: new Cards(byId("cards"), home, zones, openSuspend),
+      cards: new Cards(byId("cards"), home, zones, openSuspend, (camera, person) => parts.teach.open(camera, person)),
+      teach: new Teach(),
       alarms: new Alarms(openSuspend),
       timeline: new Timeline(home),
       lifelog: new LifeLog(),

@@ -1,0 +1,131 @@
+"""Actions by fitted thresholds: their file, what they tell, and the command that fits them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skelact.cli import run
+from skelact.datasets.synthetic.everyday.days import make_day
+from skelact.errors import ConfigError, DataError
+from skelact.evaluate.score_events import EventRule, FittedRule
+from skelact.io.store import StoreWriter
+from skelact.monitor.action_rules import ActionRules, RuledActions
+from skelact.monitor.actions import LiveActions
+from skelact.monitor.home import CameraSettings, Home
+from skelact.monitor.household import action_maker
+from skelact.recognition import Recogniser
+
+NAMES = ("walk", "fall", "other")
+
+
+def rules(**thresholds: float) -> ActionRules:
+    fitted = {k: FittedRule(EventRule(v, 0.8 * v, gap=0.5), 0.5, 0.9) for k, v in thresholds.items()}
+    return ActionRules(NAMES, fitted, 1.0, 2.5)
+
+
+def test_what_passes_its_own_threshold_is_told() -> None:
+    one = RuledActions(NAMES, rules(walk=0.8, fall=0.3))
+    told = []
+    for t in range(10):
+        answer = {0: [0.9, 0.1, 0.0], 1: [0.6, 0.35, 0.05], 2: [0.1, 0.1, 0.8]}[
+            0 if t < 3 else 1 if t < 5 else 2
+        ]
+        told += one.take(np.array(answer), 0.4 * t)
+        if t == 2:
+            assert one.current() == ("walk", 0.9)
+        if t == 4:  # walking is surer, and is below its threshold; it ends 0.5 s after that
+            assert one.current() == ("fall", 0.35)
+        if t == 9:
+            assert one.current() is None  # "other" has no rule, however sure it is
+    assert [(e.label, round(e.start, 1), round(e.end, 1)) for e in told] == [
+        ("walk", 0, 0.8),
+        ("fall", 1.2, 1.6),
+    ]
+    one.take(np.array([0.9, 0.0, 0.1]), 4.0)
+    (walk,) = one.end(9.0)
+    assert (walk.label, walk.start) == ("walk", 4.0) and one.end(9.0) == []
+
+
+def test_a_file_holds_what_was_fitted_and_refuses_other_networks(tmp_path: Path) -> None:
+    file = tmp_path / "thresholds.json"
+    made = rules(walk=0.8)
+    made.save(file)
+    read = ActionRules.load(file, NAMES)
+    assert read == made
+    with pytest.raises(ConfigError, match="of a network with the classes walk, fall, other"):
+        ActionRules.load(file, ["walk", "other", "fall"])
+    for text in ("", "{}", "[1]", json.dumps({**json.loads(file.read_text()), "rules": {"walk": {"on": 2}}})):
+        file.write_text(text)
+        with pytest.raises(DataError, match="no file of skelact learn-thresholds"):
+            ActionRules.load(file, NAMES)
+    with pytest.raises(DataError, match="cannot be read"):
+        ActionRules.load(tmp_path / "none.json", NAMES)
+
+
+@pytest.fixture(scope="module")
+def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("days") / "days.h5"
+    found = [make_day(resident, 0, minutes=0.7) for resident in range(3)]
+    with StoreWriter(file, layout="ntu25", unit="m", dims=3) as writer:
+        for one in found:
+            writer.append(one)
+        writer.set_splits({"home/train": [found[0].id, found[1].id], "home/test": [found[2].id]})
+    return file
+
+
+def test_thresholds_are_fitted_told_apart_and_used(
+    days: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    fitted = {}
+    for rate in ("0.1", "1000"):
+        out = tmp_path / f"{rate}.json"
+        words = [
+            "learn-thresholds",
+            str(days),
+            "--out",
+            str(out),
+            "--part",
+            "home/train",
+            "--test",
+            "home/test",
+        ]
+        assert run([*words, "--false-per-hour", rate, "--json"]) == 0
+        fitted[rate] = json.loads(capsys.readouterr().out)
+        assert set(fitted[rate]["held_out"]) == set(fitted[rate]["thresholds"]) >= {"walk", "standing"}
+    strict, loose = fitted["0.1"]["thresholds"], fitted["1000"]["thresholds"]
+    assert all(strict[name] >= loose[name] for name in loose) and strict != loose
+    recogniser = Recogniser("everyday")
+    home = Home({"a": CameraSettings("0")}, thresholds=str(tmp_path / "0.1.json"))
+    actions = action_maker(home, recogniser)()
+    assert actions is not None and actions.rules is not None
+    assert actions.rules.rules["walk"].rule.on == pytest.approx(strict["walk"])
+    assert isinstance(actions._begin(), RuledActions)
+    assert not isinstance(LiveActions(recogniser)._begin(), RuledActions)
+    home.thresholds = ""
+    assert action_maker(home, recogniser)().rules is None  # type: ignore[union-attr]
+
+
+def test_smoothing_least_and_gap_reach_the_rules(days: Path, tmp_path: Path) -> None:
+    out = tmp_path / "t.json"
+    words = ["learn-thresholds", str(days), "--out", str(out), "--part", "home/test", "--quiet"]
+    assert run([*words, "--smoothing", "2", "--least", "0.5", "--gap", "3"]) == 0
+    rule = json.loads(out.read_text())["rules"]["walk"]
+    assert (rule["smoothing"], rule["least"], rule["gap"]) == (2, 0.5, 3)
+
+
+def test_wrong_words(days: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    assert run(["learn-thresholds"]) == 2
+    assert run(["learn-thresholds", str(days), "--part", "home/train", "--test", "home/train"]) == 2
+    assert "are in" in capsys.readouterr().err
+    assert run(["learn-thresholds", str(days), "--part", "nowhere"]) == 2
+    other = make_day(0, 0, minutes=0.1)
+    odd = tmp_path / "odd.h5"
+    with StoreWriter(odd, layout="ntu25", unit="m", dims=3) as writer:
+        writer.append(other.with_(frame_labels=["juggling"] * other.n_frames))
+    out = tmp_path / "none.json"
+    assert run(["learn-thresholds", str(odd), "--out", str(out)]) == 3
+    assert "no label" in capsys.readouterr().err and not out.exists()
