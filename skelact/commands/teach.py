@@ -31,7 +31,8 @@ class Options:
     Args:
         name: of the gesture.
         clips: videos, or skeleton files of any known format; each recording shows the gesture once.
-        vocabulary: the file that is taught; the user's own (gestures.safetensors in the user's data folder, or in $SKELACT_DATA) if not given.
+        vocabulary: the file that is taught; if not given, gestures.safetensors in the user's data folder (or in
+            $SKELACT_DATA).
         camera: a camera number, a stream address, or a video that stands for one.
         examples: how many are recorded from the camera, or taken from a set.
         seconds: of each example from a camera.

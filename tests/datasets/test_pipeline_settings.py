@@ -201,7 +201,8 @@ def test_what_needs_depth_is_refused_without(pipeline: Pipeline) -> None:
     ("kind", "values"),
     [
         (Augment, {"shear": -0.1}), (Augment, {"mirror": 1.1}), (Augment, {"drop_joints": 2}),
-        (Augment, {"drop_frames": 1.01}), (Augment, {"drop_hands": 1.01}), (Normalise, {"centre": "hip"}), (Normalise, {"scale": "height"}),
+        (Augment, {"drop_frames": 1.01}), (Augment, {"drop_hands": 1.01}),
+        (Normalise, {"centre": "hip"}), (Normalise, {"scale": "height"}),
         (Normalise, {"canonical": "left"}),
         (Sampling, {"crop": (0.0, 1.0)}), (Sampling, {"crop": (0.8, 0.5)}),
     ],
