@@ -22,7 +22,8 @@ HELP = """Describe what people do, in sentences: who, does what, with which hand
   skelact describe runs/NAME/text video.mp4 --out video.srt
 
 The network that ships knows thirteen actions of synthetic people only (waves, raises a hand, points, drinks, punches,
-kicks, claps, walks, jumps, squats, bows, sits down, stands still) and says the nearest of them whatever it sees."""
+kicks, claps, walks, jumps, squats, bows, sits down, stands still) and says the nearest of them whatever it sees; where
+the everyday network is sure of something else (a fall, lying, kneeling, throwing, ...), its name is the sentence."""
 
 ENDINGS = (".srt", ".eaf", ".json", ".csv")
 
@@ -95,11 +96,15 @@ def main(arguments: list[str], ui: UI) -> int:
 def describe(options: Options, checkpoint: str, source: str, ui: UI) -> dict[str, Any]:
     """Describe an input; returns what ``--json`` prints."""
     from skelact.layouts.parts import regions
+    from skelact.recognition import Recogniser
+    from skelact.recognition.captions_beyond import say_what_is_beyond
+    from skelact.recognition.everyday import EVERYDAY
+    from skelact.recognition.language_captions import SHIPPED_CAPTIONS, load_captions
     from skelact.recognition.language_captions import describe as describe_recording
-    from skelact.recognition.language_captions import load_captions
 
     network = load_captions(checkpoint, options.device)
     hands = any("hand" in name for name in regions(network.card.skeleton_layout))
+    everyday = Recogniser(EVERYDAY, options.device) if str(network.path) == str(SHIPPED_CAPTIONS) else None
     recordings = read_source(options, source, network.card.unit == "m", hands, options.people, ui)
     if len(recordings) > 1 and options.out and Path(options.out).suffix.lower() in (".eaf", ".srt"):
         raise DataError(
@@ -119,6 +124,8 @@ def describe(options: Options, checkpoint: str, source: str, ui: UI) -> dict[str
             failed.append({"recording": recording.id, "error": str(error)})
             ui.warn(str(error))
             continue
+        if everyday is not None:
+            found = say_what_is_beyond(recording, found, everyday)
         rows += [{"recording": recording.id, **asdict(caption)} for caption in found]
     if not rows:
         raise DataError(f"none of the {len(recordings)} recordings of {source} could be described")
