@@ -40,6 +40,7 @@ COMMANDS = {
     "learn-normal": "what motion and what rests are normal, from days without labels",
     "learn-thresholds": "when a network's scores are an action, for a stated rate of false events",
     "evaluate-events": "events and alarms against what happened",
+    "export": "a trained network as ONNX or an exported program, with what goes before it",
     "import-weights": "a published implementation's weights as a checkpoint",
     "models": "the networks, with their numbers of weights",
     "recipes": "the configurations that come with skelact",

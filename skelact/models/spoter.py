@@ -86,7 +86,7 @@ class SPOTER(FrameModel):
         frames = frames + frame_positions(frames.shape[1], frames.shape[2], frames)
         for layer in self.encoder:
             frames = layer(frames, frames, present)
-        query = self.query.expand(len(x), -1, -1).to(frames.dtype)
+        query = self.query.expand(x.shape[0], -1, -1).to(frames.dtype)
         for layer in self.decoder:
             query = layer(query, frames, present)
         return query[:, 0]

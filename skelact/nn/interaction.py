@@ -28,7 +28,8 @@ def people_pairs(owner: Tensor, there: Tensor) -> tuple[Tensor, Tensor]:
         ``[E]``, as `InteractionConv` takes them; the last pair has no share, so that there always is one.
     """
     together = (owner[:, None] == owner[None]) & there[:, None] & there[None]
-    together = together.fill_diagonal_(False)
+    people = torch.arange(owner.shape[0], device=owner.device)
+    together = together & (people[:, None] != people[None])
     pairs = functional.pad(together.nonzero().T, (0, 1))
     share = 1 / together.sum(0).clamp_min(1)
     last = torch.arange(pairs.shape[1], device=owner.device) == pairs.shape[1] - 1

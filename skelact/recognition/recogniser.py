@@ -11,10 +11,12 @@ import torch
 
 from skelact.datasets.picture_files import pictures_of_video
 from skelact.datasets.pictures import PictureSet
+from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, DataError
 from skelact.recognition.engine import Progress, window_logits
 from skelact.recognition.ensemble import load_ensemble
+from skelact.recognition.fit import fit_input
 from skelact.recognition.released import ReleasedPipeline
 from skelact.skeleton import Skeleton
 
@@ -99,7 +101,8 @@ class Recogniser:
         """Slide a window over a recording.
 
         Args:
-            skeleton: the recording; made to fit with `fit_input` first.
+            skeleton: the recording; one of another layout is made to fit by `fit_input`, which also says what was
+                changed if it is called before.
             window: seconds; None: the usual length of a training clip. A recording of up to one and a
                 half windows is one window.
             stride: seconds between windows; None: a quarter window.
@@ -116,6 +119,8 @@ class Recogniser:
         """
         if mode not in ("auto", "each", "group"):
             raise DataError(f"mode '{mode}' is not one of auto, each, group")
+        if skeleton.layout != self.card.skeleton_layout and isinstance(self.pipeline, Pipeline):
+            skeleton = fit_input(skeleton, self.card, self.pipeline)[0]
         if isinstance(self.pipeline, ReleasedPipeline):
             if window is not None or stride is not None or mode == "each":
                 raise ConfigError(

@@ -22,8 +22,8 @@ def centre_joints(layout: SkeletonLayout) -> list[int]:
 
 def _first_people(owner: Tensor, n_clips: int) -> Tensor:
     """Index of the first person of each clip, ``[N]``."""
-    people = torch.arange(len(owner), device=owner.device)
-    first = torch.full((n_clips,), len(owner), device=owner.device, dtype=people.dtype)
+    people = torch.arange(owner.shape[0], device=owner.device)
+    first = torch.full((n_clips,), owner.shape[0], device=owner.device, dtype=people.dtype)
     return first.scatter_reduce(0, owner, people, "amin")
 
 
@@ -44,7 +44,7 @@ def _centres(x: Tensor, score: Tensor, layout: SkeletonLayout, when: str) -> Ten
     if when == "first_frame":
         there = (weight.sum(2) > 0).to(x.dtype)
         frame = there.argmax(1)
-        rows = torch.arange(len(x), device=x.device)
+        rows = torch.arange(x.shape[0], device=x.device)
         weight, point = weight[rows, frame][:, None], point[rows, frame][:, None]
     mean = (point * weight[..., None]).sum((1, 2)) / weight.sum((1, 2)).clamp_min(1)[:, None]
     return torch.where(absent[:, None], fallback, mean)

@@ -37,7 +37,7 @@ def joint_union(there: Tensor, edges: Tensor) -> JointUnion:
         edges: the skeleton's directed edges, source and target ``[2, S]``.
     """
     frames = there.flatten(0, 1)
-    node = frames.flatten().cumsum(0).view(frames.shape) - 1
+    node = frames.flatten().long().cumsum(0).view(frames.shape) - 1
     place = frames.flatten().nonzero()[:, 0]
     source, target = edges
     frame, kind = (frames[:, source] & frames[:, target]).nonzero(as_tuple=True)
