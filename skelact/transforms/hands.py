@@ -140,7 +140,9 @@ def _median(values: Tensor, there: Tensor) -> Tensor:
     """Median over frames ``[P, T]`` in which it is known; NaN where it never is."""
     if not values.shape[1]:
         return values.new_full((len(values),), torch.nan)
-    ordered = values.masked_fill(~there, torch.inf).sort(1).values  # as `nanmedian`, in operations that export
+    ordered = (
+        values.masked_fill(~there, torch.inf).sort(1).values
+    )  # as `nanmedian`, in operations that export
     n = there.sum(1)
     middle = ordered.gather(1, ((n - 1).clamp_min(0) // 2)[:, None])[:, 0]
     return torch.where(n > 0, middle, torch.full_like(middle, torch.nan))

@@ -124,9 +124,7 @@ def test_causal_convolutions_do_not_look_ahead() -> None:
     changed[:, 12:] += 1
     for causal in (True, False):
         model = TCN("ntu25", 5, channels=(8, 8), causal=causal).eval()
-        same = torch.allclose(
-            model.feature_map(x)[:, :, :12], model.feature_map(changed)[:, :, :12]
-        )
+        same = torch.allclose(model.feature_map(x)[:, :, :12], model.feature_map(changed)[:, :, :12])
         assert same == causal
 
 
