@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
-from skelact.errors import CheckpointError
-from skelact.recognition.checkpoint import Card
+from skelact.errors import CheckpointError, SkelactError
+from skelact.recognition.checkpoint import Card, save_checkpoint
 from skelact.training.fabric import make_fabric
+from skelact.training.history import HistoryWriter
+from skelact.training.interrupt import interrupts_held
 from skelact.training.loop import FitResult
-from skelact.training.optimise import WeightAverage, make_optimiser
+from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.resume import differences, load_resume, save_resume
 from skelact.training.settings import TrainSettings
 
@@ -20,7 +25,12 @@ from skelact.training.settings import TrainSettings
 class SequenceTrainSettings(Protocol):
     """What a run asks of the settings of its training."""
 
+    epochs: int
+    lr: float
+    clip_norm: float
     ema: float
+    eval_every: int
+    keep: str
 
     def optimisation(self) -> TrainSettings:
         """The same as settings of the optimiser."""
@@ -38,7 +48,7 @@ class SequenceRun:
     """
 
     def __init__(self, model: nn.Module, settings: SequenceTrainSettings, folder: Path, card: Card) -> None:
-        self.folder, self.card = folder, card
+        self.settings, self.folder, self.card = settings, folder, card
         self.shared = settings.optimisation()
         self.fabric = make_fabric(self.shared)
         self.model: Any
@@ -83,3 +93,101 @@ class SequenceRun:
             state["history"], self.folder / "best.safetensors", state["best_epoch"], state["seconds"]
         )
         return state["epoch"]
+
+    def descend(self, loss: Tensor, epoch: int, step: int, n_steps: int) -> float:
+        """A step of the optimiser down the gradient of a loss; returns the loss.
+
+        Args:
+            loss: of a batch.
+            epoch, step: from 0 on.
+            n_steps: of the epoch.
+
+        Raises:
+            SkelactError: if the loss is NaN or infinite; weights and state stay.
+        """
+        rate = learning_rate(self.shared, epoch + step / n_steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad()
+        shown = float(loss.detach())
+        if not math.isfinite(shown):
+            raise SkelactError(
+                f"the loss became {shown} in epoch {epoch + 1}, step {step + 1}; lower train.lr (now "
+                f"{self.settings.lr}) or set train.clip_norm. The state after epoch {epoch} is kept."
+            )
+        self.fabric.backward(loss)
+        if self.settings.clip_norm:
+            self.fabric.clip_gradients(
+                self.model, self.optimiser, max_norm=self.settings.clip_norm, error_if_nonfinite=False
+            )
+        self.optimiser.step()
+        self.step += 1
+        if self.average:
+            self.average.update(self.plain)
+        return shown
+
+    @contextmanager
+    def averaged(self) -> Iterator[nn.Module]:
+        """The network with the weights that are evaluated."""
+        own = {k: v.clone() for k, v in self.plain.state_dict().items()}
+        self.plain.load_state_dict(self.weights)
+        try:
+            yield self.plain.eval()
+        finally:
+            self.plain.load_state_dict(own)
+
+    def train(
+        self,
+        train_epoch: Callable[[int, Callable[[], None]], dict[str, float]],
+        validate: Callable[[], dict[str, float]] | None,
+        score: str,
+        *,
+        restart: bool = False,
+        on_epoch: Callable[[dict[str, float]], None] | None = None,
+        on_continue: Callable[[int], None] | None = None,
+    ) -> FitResult:
+        """All epochs that are not done yet; stopped at any moment, the same call continues exactly.
+
+        Args:
+            train_epoch: trains an epoch (its number from 0 on, and what is called after every step, which raises
+                `KeyboardInterrupt` where somebody wants to stop) and returns its record.
+            validate: adds to the record; None: the last weights are kept.
+            score: of the record, larger is better, which decides what is kept.
+            restart: begin again even if the folder holds an unfinished run.
+            on_epoch: called with the epoch's record.
+            on_continue: called with the epochs that are done, if an unfinished run is continued.
+        """
+        settings, path, done = self.settings, self.folder / "last.pt", 0
+        if restart:
+            path.unlink(missing_ok=True)
+        elif path.exists():
+            done = self.restore(path)
+            if on_continue:
+                on_continue(done)
+        with HistoryWriter(self.folder) as history, interrupts_held() as check:
+            history.write(self.result.history)
+            for epoch in range(done, settings.epochs):
+                begin = time.perf_counter()
+                record = train_epoch(epoch, check)
+                last = epoch + 1 == settings.epochs
+                if validate is not None and ((epoch + 1) % settings.eval_every == 0 or last):
+                    record |= validate()
+                self.result.seconds += time.perf_counter() - begin
+                record["seconds"] = round(self.result.seconds, 3)
+                self.result.history.append(record)
+                always = settings.keep == "last" or validate is None
+                self._keep(epoch, epoch if always else record.get(score, -math.inf), record)
+                self.save(epoch + 1)
+                history.write(self.result.history)
+                if on_epoch:
+                    on_epoch(record)
+        self.result.best = self.folder / "best.safetensors"
+        return self.result
+
+    def _keep(self, epoch: int, score: float, record: dict[str, float]) -> None:
+        if not (score >= self.best_score and score > -math.inf):
+            return
+        self.best_score, self.result.best_epoch = score, epoch + 1
+        kept = {k: v for k, v in record.items() if k.startswith("val")}
+        self.card.trained = {**self.card.trained, "epoch": epoch + 1, **kept}
+        self.result.best = save_checkpoint(self.folder / "best.safetensors", self.weights, self.card)

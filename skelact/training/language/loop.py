@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -12,10 +10,7 @@ import torch
 from torch import nn
 
 from skelact.datasets.signing.utterance import Utterance
-from skelact.errors import SkelactError
-from skelact.recognition.checkpoint import Card, save_checkpoint
-from skelact.training.history import HistoryWriter
-from skelact.training.interrupt import interrupts_held
+from skelact.recognition.checkpoint import Card
 from skelact.training.language.settings import LanguageExperiment
 from skelact.training.language.tasks import LanguageTask
 from skelact.training.loop import FitResult
@@ -62,35 +57,19 @@ def fit_language(
     settings, folder = experiment.train, Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(settings.seed)
-    run, done = SequenceRun(model, settings, folder, card), 0
-    if restart:
-        (folder / "last.pt").unlink(missing_ok=True)
-    elif (folder / "last.pt").exists():
-        done = run.restore(folder / "last.pt")
-        if on_continue:
-            on_continue(done)
-    with HistoryWriter(folder) as history, interrupts_held() as check:
-        history.write(run.result.history)
-        for epoch in range(done, settings.epochs):
-            begin = time.perf_counter()
-            record = _train_epoch(run, task, epoch_utterances(epoch), experiment, epoch, on_step, check)
-            if len(val) and ((epoch + 1) % settings.eval_every == 0 or epoch + 1 == settings.epochs):
-                record |= _validate(run, task, val)
-            run.result.seconds += time.perf_counter() - begin
-            record["seconds"] = round(run.result.seconds, 3)
-            run.result.history.append(record)
-            score = epoch if settings.keep == "last" or not len(val) else record.get("val_score", -math.inf)
-            if score >= run.best_score and score > -math.inf:
-                run.best_score, run.result.best_epoch = score, epoch + 1
-                kept = {k: v for k, v in record.items() if k.startswith("val")}
-                card.trained = {**card.trained, "epoch": epoch + 1, **kept}
-                run.result.best = save_checkpoint(folder / "best.safetensors", run.weights, card)
-            run.save(epoch + 1)
-            history.write(run.result.history)
-            if on_epoch:
-                on_epoch(record)
-    run.result.best = folder / "best.safetensors"
-    return run.result
+    run = SequenceRun(model, settings, folder, card)
+
+    def train_epoch(epoch: int, check: Callable[[], None]) -> dict[str, float]:
+        return _train_epoch(run, task, epoch_utterances(epoch), experiment, epoch, on_step, check)
+
+    def validate() -> dict[str, float]:
+        with run.averaged() as averaged:
+            return task.validate(averaged, val)
+
+    return run.train(
+        train_epoch, validate if len(val) else None, "val_score",
+        restart=restart, on_epoch=on_epoch, on_continue=on_continue,
+    )  # fmt: skip
 
 
 def _train_epoch(
@@ -106,39 +85,10 @@ def _train_epoch(
     run.model.train()
     total = 0.0
     for step, part in enumerate(parts):
-        rate = learning_rate(run.shared, epoch + step / len(parts))
-        for group in run.optimiser.param_groups:
-            group["lr"] = rate
-        run.optimiser.zero_grad()
         loss = task.loss(run.model, [utterances[int(i)] for i in part], rng)
-        shown = float(loss.detach())
-        if not math.isfinite(shown):
-            raise SkelactError(
-                f"the loss became {shown} in epoch {epoch + 1}, step {step + 1}; lower train.lr (now {settings.lr}) "
-                f"or set train.clip_norm. The state after epoch {epoch} is kept."
-            )
-        run.fabric.backward(loss)
-        if settings.clip_norm:
-            run.fabric.clip_gradients(
-                run.model, run.optimiser, max_norm=settings.clip_norm, error_if_nonfinite=False
-            )
-        run.optimiser.step()
-        run.step += 1
-        if run.average:
-            run.average.update(run.plain)
+        shown = run.descend(loss, epoch, step, len(parts))
         total += shown
         if on_step:
             on_step(epoch + 1, step + 1, len(parts), shown)
         check()
     return {"epoch": epoch + 1, "lr": learning_rate(run.shared, epoch), "train_loss": total / len(parts)}
-
-
-def _validate(run: SequenceRun, task: LanguageTask, val: Sequence[Utterance]) -> dict[str, float]:
-    """Scores of the (averaged) weights."""
-    own = {k: v.clone() for k, v in run.plain.state_dict().items()}
-    run.plain.load_state_dict(run.weights)
-    run.plain.eval()
-    try:
-        return task.validate(run.plain, val)
-    finally:
-        run.plain.load_state_dict(own)

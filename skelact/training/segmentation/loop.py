@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,13 +12,10 @@ from torch import Tensor
 
 from skelact.datasets.frame_input import FrameLabels, draw_windows, training_windows
 from skelact.datasets.skeleton_set import SkeletonSet
-from skelact.errors import SkelactError
 from skelact.evaluate.frames import score_frames
 from skelact.models.segmentation import SegmentationModel
-from skelact.recognition.checkpoint import Card, save_checkpoint
+from skelact.recognition.checkpoint import Card
 from skelact.recognition.segmentation import Segmenter
-from skelact.training.history import HistoryWriter
-from skelact.training.interrupt import interrupts_held
 from skelact.training.loop import FitResult
 from skelact.training.optimise import learning_rate
 from skelact.training.segmentation.loss import label_weights, segmentation_loss
@@ -75,36 +70,17 @@ def fit_segmentation(
         counts += torch.bincount(codes[codes >= 0], minlength=len(counts))
     weight = label_weights(counts, settings.balance)
     weight = None if weight is None else weight.to(run.fabric.device)
-    done = 0
-    if restart:
-        (folder / "last.pt").unlink(missing_ok=True)
-    elif (folder / "last.pt").exists():
-        done = run.restore(folder / "last.pt")
-        if on_continue:
-            on_continue(done)
-    with HistoryWriter(folder) as history, interrupts_held() as check:
-        history.write(run.result.history)
-        for epoch in range(done, settings.epochs):
-            begin = time.perf_counter()
-            record = _train_epoch(run, data, train, labels, experiment, weight, epoch, on_step, check)
-            looks = len(val) and ((epoch + 1) % settings.eval_every == 0 or epoch + 1 == settings.epochs)
-            if looks:
-                record |= _validate(run, data, val, labels, experiment)
-            run.result.seconds += time.perf_counter() - begin
-            record["seconds"] = round(run.result.seconds, 3)
-            run.result.history.append(record)
-            score = epoch if settings.keep == "last" or not len(val) else record.get("val_f1", -math.inf)
-            if score >= run.best_score and score > -math.inf:
-                run.best_score, run.result.best_epoch = score, epoch + 1
-                kept = {k: v for k, v in record.items() if k.startswith("val")}
-                card.trained = {**card.trained, "epoch": epoch + 1, **kept}
-                run.result.best = save_checkpoint(folder / "best.safetensors", run.weights, card)
-            run.save(epoch + 1)
-            history.write(run.result.history)
-            if on_epoch:
-                on_epoch(record)
-    run.result.best = folder / "best.safetensors"
-    return run.result
+
+    def train_epoch(epoch: int, check: Callable[[], None]) -> dict[str, float]:
+        return _train_epoch(run, data, train, labels, experiment, weight, epoch, on_step, check)
+
+    def validate() -> dict[str, float]:
+        return _validate(run, data, val, labels, experiment)
+
+    return run.train(
+        train_epoch, validate if len(val) else None, "val_f1",
+        restart=restart, on_epoch=on_epoch, on_continue=on_continue,
+    )  # fmt: skip
 
 
 def _train_epoch(
@@ -121,28 +97,10 @@ def _train_epoch(
     total = right = n_frames = 0.0
     for step, clips in enumerate(parts):
         batch = training_windows(data, clips, labels, experiment.input, generator).to(run.fabric.device)
-        rate = learning_rate(run.shared, epoch + step / len(parts))
-        for group in run.optimiser.param_groups:
-            group["lr"] = rate
-        run.optimiser.zero_grad()
         people = batch.skeletons
         logits = run.model(people.x, people.owner, people.score, len(clips), batch.real)
         loss = segmentation_loss(logits, batch.label, weight, settings.smoothing, settings.limit, batch.real)
-        shown = float(loss.detach())
-        if not math.isfinite(shown):
-            raise SkelactError(
-                f"the loss became {shown} in epoch {epoch + 1}, step {step + 1}; lower train.lr (now {settings.lr}) "
-                f"or set train.clip_norm. The state after epoch {epoch} is kept."
-            )
-        run.fabric.backward(loss)
-        if settings.clip_norm:
-            run.fabric.clip_gradients(
-                run.model, run.optimiser, max_norm=settings.clip_norm, error_if_nonfinite=False
-            )
-        run.optimiser.step()
-        run.step += 1
-        if run.average:
-            run.average.update(run.plain)
+        shown = run.descend(loss, epoch, step, len(parts))
         known = batch.label >= 0
         right += float(((logits[-1].argmax(-1) == batch.label) & known).sum())
         n_frames += float(known.sum())
@@ -162,18 +120,16 @@ def _validate(
     run: SequenceRun, data: SkeletonSet, val: Tensor, labels: FrameLabels, experiment: SegmentExperiment
 ) -> dict[str, float]:
     """Frame accuracy and F1 of the (averaged) weights over whole recordings."""
-    own = {k: v.clone() for k, v in run.plain.state_dict().items()}
-    run.plain.load_state_dict(run.weights)
-    assert isinstance(run.plain, SegmentationModel)
-    segmenter = Segmenter(run.plain, run.card, experiment.input, experiment.target)
     names = [*labels.names, ""]  # the last one for frames without a label
     truth, found, times = [], [], []
-    for clip in val.tolist():
-        scores = segmenter.scores(data, clip)
-        truth.append([names[c] for c in labels.wide(clip).tolist()])
-        found.append([names[c] for c in scores.probability.argmax(1).tolist()])
-        times.append(np.asarray(scores.times))
-    run.plain.load_state_dict(own)
+    with run.averaged() as model:
+        assert isinstance(model, SegmentationModel)
+        segmenter = Segmenter(model, run.card, experiment.input, experiment.target)
+        for clip in val.tolist():
+            scores = segmenter.scores(data, clip)
+            truth.append([names[c] for c in labels.wide(clip).tolist()])
+            found.append([names[c] for c in scores.probability.argmax(1).tolist()])
+            times.append(np.asarray(scores.times))
     background = {experiment.target.background} - {""}
     score = score_frames(truth, found, times, background)
     return {
