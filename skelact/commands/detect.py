@@ -13,7 +13,8 @@ import tyro
 
 from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
 from skelact.commands.predict import Options as PredictOptions
-from skelact.commands.predict import is_video, pose_of_video
+from skelact.commands.predict import pose_of_video
+from skelact.commands.sources import is_video
 from skelact.commands.ui import UI, percent
 from skelact.errors import ConfigError, DataError
 from skelact.io.addresses import short_name

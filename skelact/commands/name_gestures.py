@@ -23,7 +23,7 @@ def predict_gestures(options: Any, ui: UI) -> dict[str, Any]:
         ConfigError: for options that go with a checkpoint only.
         DataError: if no recording can be used.
     """
-    from skelact.commands.predict import is_video, read_skeletons
+    from skelact.commands.sources import is_video, read_skeletons
     from skelact.io.files import write_text
     from skelact.io.outputs import holding
     from skelact.pose.extract import extract_video

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
@@ -16,6 +16,7 @@ import tyro
 
 from skelact.commands.convert import find_layout, show_reasons
 from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
+from skelact.commands.sources import is_video, read_skeletons
 from skelact.commands.ui import PARTLY, UI, percent
 from skelact.errors import ConfigError, DataError, LayoutError
 from skelact.io.addresses import public_name, short_name
@@ -96,17 +97,6 @@ def main(arguments: list[str], ui: UI) -> int:
         output = predict(options, ui)
     ui.result(output)
     return PARTLY if output["failed"] else 0
-
-
-def is_video(source: str) -> bool:
-    """Whether a source goes through the pose front-end; a .ts file may be a video or text."""
-    from skelact.io.video import VIDEO_SUFFIXES, is_live
-
-    path = Path(source)
-    if path.suffix.lower() == ".ts" and path.is_file():
-        with path.open("rb") as file:
-            return file.read(1) == b"G"  # the sync byte of MPEG transport streams
-    return is_live(source) or path.suffix.lower() in VIDEO_SUFFIXES
 
 
 def predict(options: Options, ui: UI) -> dict:
@@ -243,21 +233,6 @@ def pose_of_video(options: Options, recogniser: Any, ui: UI) -> tuple[Skeleton, 
         f"{found.n_people} {'person' if found.n_people == 1 else 'people'} on {percent(seen)} of the frames"
     )
     return found, found.in_picture()
-
-
-def read_skeletons(options: Options, failed: list[tuple[str, str]]) -> Iterator[Skeleton]:
-    """Every recording of a skeleton file or folder; what cannot be read goes to ``failed``."""
-    from skelact.io.formats import ReadOptions, detect_format, get_format
-
-    kind = get_format(options.format or detect_format(options.source))
-    read = ReadOptions(
-        layout=find_layout(options.layout), fps=options.fps, unit=options.unit, root=Path(options.source)
-    )
-    for item in kind.find(options.source):
-        try:
-            yield from kind.read(item, read)
-        except (DataError, LayoutError) as error:
-            failed.append((str(item), str(error)))
 
 
 def write_results(folder: Path, name: str, results: list, ui: UI) -> dict:

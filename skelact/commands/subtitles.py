@@ -26,7 +26,7 @@ def clock(seconds: float) -> str:
 
 def write_tiers(out: Path, tiers: Mapping[str, Words], source: str) -> None:
     """Write an ELAN file; a tier's annotations that overlap, if only by rounding, are cut at the next one's start."""
-    from skelact.commands.predict import is_video
+    from skelact.commands.sources import is_video
     from skelact.io.eaf import Annotation, write_eaf
 
     made: dict[str, list[Annotation]] = {}

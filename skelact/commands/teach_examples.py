@@ -48,7 +48,7 @@ def gather_examples(options: Any, ui: UI) -> tuple[list[Any], list[str]]:
 def recordings_of(source: str, options: Any, ui: UI) -> Iterator[Skeleton]:
     """The recordings of a video or skeleton file."""
     from skelact.commands.convert import find_layout
-    from skelact.commands.predict import is_video
+    from skelact.commands.sources import is_video
     from skelact.io.formats import ReadOptions, detect_format, get_format
     from skelact.pose.extract import extract_video
 

@@ -124,7 +124,7 @@ def read_source(options: Any, source: str, metres: bool, hands: bool, people: st
     Raises:
         DataError: if nobody is in the video, or no recording of the file can be read.
     """
-    from skelact.commands.predict import is_video, read_skeletons
+    from skelact.commands.sources import is_video, read_skeletons
     from skelact.io.addresses import public_name
     from skelact.pose.extract import extract_video
 
