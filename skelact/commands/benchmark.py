@@ -31,6 +31,7 @@ PARTS = {
     "extract": "MediaPipe extraction (needs --video FILE)",
     "people": "who is found in videos by every estimator, frame by frame (needs --videos FOLDER)",
     "monitor": "networks frame by frame against a window that slides",
+    "onnx": "networks over skeletons in onnxruntime beside PyTorch (--names)",
     "chain": "live watching as a whole, at a camera's pace (needs --video FILE)",
     "soak": "whether live watching grows, on a video in a loop (needs --video FILE; --minutes)",
     "falls": "alarms on recorded skeletons: falls found, false alarms by activity (needs --sets FILE.h5 ...)",
@@ -80,8 +81,8 @@ class Options:
         out: folder for the tables as Markdown and JSON: benchmark.md and benchmark.json, or gpu.md and gpu.json of gpu,
             which takes gpu_benchmark if not given; the others are then only printed.
         minutes: for gpu and soak, in all.
-        names: for video, the networks; all if not given (skelact models lists them). For people, chain and soak, the
-            estimators.
+        names: for video and onnx, the networks; all if not given (skelact models lists them). For people, chain and
+            soak, the estimators.
         cameras: for chain, that give the video at once,
         fps: frames a second of each.
         sets: for falls, files of recordings; those of one subject and camera are one stream.
@@ -139,6 +140,7 @@ def main(arguments: list[str], ui: UI) -> int:
         "winograd": False,
         "people": False,
         "monitor": False,
+        "onnx": False,
         "falls": False,
         "chain": False,
         "soak": False,
@@ -149,6 +151,12 @@ def main(arguments: list[str], ui: UI) -> int:
         for name in options.names:
             if name not in CONTESTANTS:
                 raise ConfigError(choices(name, CONTESTANTS, "estimator"))
+    elif options.names and options.parts == ("onnx",):
+        from skelact.models import MODELS
+
+        for name in options.names:
+            if name not in MODELS:
+                raise ConfigError(choices(name, MODELS, "network"))
     elif options.names:
         from skelact.benchmark.video import check_video_names
 
@@ -285,6 +293,10 @@ def measure(part: str, options: Options, ui: UI, keep: Keep) -> list[dict[str, A
         from skelact.benchmark.monitor import measure_continual
 
         return _one_by_one(measure_continual(seconds), ui, keep)
+    if part == "onnx":
+        from skelact.benchmark.onnx import measure_onnx
+
+        return _one_by_one(measure_onnx(seconds, options.names), ui, keep)
     if part == "falls":
         from skelact.benchmark.falls import measure_falls
 

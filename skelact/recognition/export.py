@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
@@ -133,37 +133,74 @@ def _without_looking() -> Iterator[None]:
 
 
 def _onnx(model: Exported, sample: tuple[Tensor, Tensor], card: Card) -> tuple[bytes, float]:
+    made = to_onnx(model, example(card, model.pipeline, 2))  # two, so that no axis is taken for a constant
+    run = onnx_session(made)
+    try:
+        worst = max(_difference(model, run, example(card, model.pipeline, n, n)) for n in (1, 2, 3))
+    except Exception as error:
+        raise _no_words(error) from error
+    return made, worst
+
+
+def to_onnx(model: Exported, sample: tuple[Tensor, Tensor]) -> bytes:
+    """A model as ONNX, for any number of people.
+
+    Args:
+        model: the network with what goes before it.
+        sample: joints and scores of two people.
+
+    Raises:
+        ConfigError: if it has operations that ONNX has no words for.
+        DependencyError: if the package onnx is missing.
+    """
     try:
         import onnx  # noqa: F401
-        import onnxruntime
     except ImportError as error:
-        raise DependencyError(
-            "exporting to ONNX needs onnx and onnxruntime: pip install 'skelact[gestures]'"
-        ) from error
+        raise DependencyError("exporting to ONNX needs onnx: pip install 'skelact[gestures]'") from error
     torch.onnx.register_custom_op_symbolic("aten::index_add", _index_add, OPSET)
     file = io.BytesIO()
-    two = example(card, model.pipeline, 2)  # so that no axis of one person is taken for a constant
     try:
         with _without_looking():
             torch.onnx.export(
-                model, two, file,  # pyright: ignore[reportArgumentType]
+                model, sample, file,  # pyright: ignore[reportArgumentType]
                 input_names=["joints", "score"], output_names=["probability"],
                 dynamic_axes={"joints": {0: "people"}, "score": {0: "people"}}, opset_version=OPSET, dynamo=False,
             )  # fmt: skip
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 4
-        session = onnxruntime.InferenceSession(file.getvalue(), options, ["CPUExecutionProvider"])
+    except Exception as error:  # whatever the exporter raises
+        raise _no_words(error) from error
+    return file.getvalue()
 
-        def run(joints: Tensor, score: Tensor) -> np.ndarray:
-            return np.asarray(session.run(None, {"joints": joints.numpy(), "score": score.numpy()})[0])
 
-        worst = max(_difference(model, run, example(card, model.pipeline, n, n)) for n in (1, 2, 3))
-    except Exception as error:  # whatever exporter and runtime raise
-        text = " ".join(str(error).split())[:200]
-        raise ConfigError(
-            f"this network has operations that ONNX has no words for ({text}); use --format torch-export"
-        ) from error
-    return file.getvalue(), worst
+def onnx_session(made: bytes) -> Callable[[Tensor, Tensor], np.ndarray]:
+    """What runs a model of `to_onnx` in onnxruntime, on one thread.
+
+    Raises:
+        ConfigError: if the runtime cannot read it.
+        DependencyError: if the package onnxruntime is missing.
+    """
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise DependencyError("this needs onnxruntime: pip install 'skelact[gestures]'") from error
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    try:
+        session = onnxruntime.InferenceSession(made, options, ["CPUExecutionProvider"])
+    except Exception as error:
+        raise _no_words(error) from error
+
+    def run(joints: Tensor, score: Tensor) -> np.ndarray:
+        return np.asarray(session.run(None, {"joints": joints.numpy(), "score": score.numpy()})[0])
+
+    return run
+
+
+def _no_words(error: Exception) -> ConfigError:
+    text = " ".join(str(error).split())[:200]
+    return ConfigError(
+        f"this network has operations that ONNX has no words for ({text}); use --format torch-export"
+    )
 
 
 def _index_add(g: Any, into: Any, dim: Any, index: Any, other: Any, alpha: Any = None) -> Any:
