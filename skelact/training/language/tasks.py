@@ -71,8 +71,8 @@ class LanguageTask:
         return [(chunk, motion_batch(chunk, self.experiment.input)) for chunk in chunks]
 
 
-class GlossTask(LanguageTask):
-    """Glosses in order by connectionist temporal classification."""
+class WordTask(LanguageTask):
+    """Base class of what gives words of a vocabulary."""
 
     def __init__(self, experiment: LanguageExperiment, vocabulary: Vocabulary) -> None:
         super().__init__(experiment)
@@ -81,6 +81,10 @@ class GlossTask(LanguageTask):
     @property
     def label_names(self) -> list[str]:
         return self.vocabulary.tokens
+
+
+class GlossTask(WordTask):
+    """Glosses in order by connectionist temporal classification."""
 
     def check(self, utterances: Sequence[Utterance]) -> None:
         for u in utterances:
@@ -187,16 +191,8 @@ class _Sentences:
     target: Tensor
 
 
-class TextTask(LanguageTask):
+class TextTask(WordTask):
     """Text of motion, one word after the other."""
-
-    def __init__(self, experiment: LanguageExperiment, vocabulary: Vocabulary) -> None:
-        super().__init__(experiment)
-        self.vocabulary = vocabulary
-
-    @property
-    def label_names(self) -> list[str]:
-        return self.vocabulary.tokens
 
     def check(self, utterances: Sequence[Utterance]) -> None:
         for u in utterances:
