@@ -43,6 +43,9 @@ class Options:
         part: split or signer of the annotations; all if not given.
         beam: how many hypotheses the searches keep.
         penalty: of the length of a sentence; larger: longer ones.
+        bigrams: which gloss follows which: files separated by commas, .txt with the glosses of an utterance a line or
+            annotations of the training part (--truth-format).
+        bigram_weight: of those beside the network; 0: none.
         seconds: of a video, from its beginning on; all of it if not given.
         estimator: who looks for people in a video, see skelact predict.
         quality: lite, full or heavy, see skelact predict.
@@ -63,6 +66,8 @@ class Options:
     part: Annotated[str, named("NAME")] = ""
     beam: int = 16
     penalty: float = 1.0
+    bigrams: Annotated[str, named("FILE,FILE")] = ""
+    bigram_weight: Annotated[float, named("WEIGHT")] = 0.5
     seconds: Annotated[float | None, named("SECONDS")] = None
     estimator: Annotated[str, named("NAME|MODEL.onnx")] = "auto"
     quality: Literal["lite", "full", "heavy"] = "full"
@@ -89,8 +94,11 @@ def main(arguments: list[str], ui: UI) -> int:
     need_at_least(1, beam=options.beam)
     need_at_least(0, seconds=options.seconds, fps=options.fps)
     check_ending(options.out, ENDINGS)
-    if (options.part or options.truth_format) and not options.truth:
-        raise ConfigError("--part and --truth-format are of annotations; name them with --truth FILE")
+    need_at_least(0, bigram_weight=options.bigram_weight)
+    if options.part and not options.truth:
+        raise ConfigError("--part is of annotations; name them with --truth FILE")
+    if options.truth_format and not options.truth and not options.bigrams:
+        raise ConfigError("--truth-format is of annotations; name them with --truth FILE or --bigrams FILE")
     options = replace(options, checkpoint=checkpoint, first=source)
     with holding(options.out, [source]) if options.out else nullcontext():
         ui.result(translate(options, ui))
@@ -161,11 +169,18 @@ class _Reading:
 
 def translate(options: Options, ui: UI) -> dict[str, Any]:
     """Translate an input; returns what ``--json`` prints."""
-    from skelact.commands.translate_score import annotated, score
+    from skelact.commands.translate_score import annotated, gloss_sentences, score
     from skelact.layouts.parts import regions
     from skelact.recognition.language import Translator
 
     translator = Translator.load(options.checkpoint, options.device, options.signs)
+    if options.bigrams:
+        sentences = gloss_sentences(options.bigrams, options.truth_format)
+        unknown = translator.use_bigrams(sentences, options.bigram_weight)
+        if unknown:
+            ui.warn(
+                f"{len(unknown)} glosses of --bigrams are outside the vocabulary: {', '.join(unknown[:10])}"
+            )
     card = next(iter(translator.parts.values())).card
     hands = any("hand" in name for name in regions(card.skeleton_layout))
     recordings = read_source(options, options.first, card.unit == "m", hands, "one", ui)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from skelact.commands.ui import UI, percent
@@ -32,6 +33,37 @@ def annotated(recordings: Sequence[Any], truth: str, kind: str, part: str) -> li
     if part and part not in known:
         raise ConfigError(choices(part, [k for k in known if k], "split or signer"))
     return [(r, u.skeleton.with_(id=r.id)) for r, u in pairs if not part or part in (r.split, r.signer)]
+
+
+def gloss_sentences(files: str, kind: str) -> list[tuple[str, ...]]:
+    """The glosses of utterances: of annotation files, or of text files (.txt) with an utterance a line.
+
+    Raises:
+        ConfigError: for an unknown format, or none.
+        DataError: if a file cannot be read, or holds no glosses.
+    """
+    from skelact.datasets.signing.annotations import read_annotations
+    from skelact.datasets.signing.parts import listed
+
+    found: list[tuple[str, ...]] = []
+    for file in listed(files):
+        if file.lower().endswith(".txt"):
+            try:
+                lines = Path(file).read_text(encoding="utf-8").splitlines()
+            except (OSError, UnicodeDecodeError) as error:
+                raise DataError(f"{file} cannot be read as text in UTF-8: {error}") from None
+            found += [tuple(line.split()) for line in lines]
+        elif not kind:
+            raise ConfigError(
+                f"--bigrams {file} is an annotation file; name its format with --truth-format, such as phoenix14t "
+                "(or give a .txt with the glosses of an utterance a line)"
+            )
+        else:
+            found += [r.glosses for r in read_annotations([file], kind)]
+    found = [glosses for glosses in found if glosses]
+    if not found:
+        raise DataError(f"--bigrams {files} holds no glosses")
+    return found
 
 
 def score(records: Sequence[Any], results: Sequence[tuple[Any, Any]], ui: UI) -> dict[str, float]:

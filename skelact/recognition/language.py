@@ -11,7 +11,8 @@ import torch
 
 from skelact.datasets.signing.batches import pad, pad_words
 from skelact.datasets.signing.motion_input import whole_input
-from skelact.errors import CheckpointError
+from skelact.errors import CheckpointError, DataError
+from skelact.language.ctc import bigram_weights
 from skelact.language.vocabulary import join_words
 from skelact.recognition.language_checkpoint import (
     HINT,
@@ -81,6 +82,47 @@ class Translator:
                     f"{parts['glosses'].path} gives ({', '.join(given.words[:5])} ...)"
                 )
         self.parts = parts
+        self.bigrams: np.ndarray | None = None
+        self.bigram_weight = 1.0
+
+    def use_bigrams(self, sentences: Sequence[Sequence[str]], weight: float = 1.0) -> list[str]:
+        """Let the search for glosses know which gloss follows which.
+
+        Args:
+            sentences: glosses of utterances, those of the training part; a gloss outside the vocabulary parts its
+                sentence into two.
+            weight: of a pair's log-probability beside that of the network.
+
+        Returns:
+            the glosses outside the vocabulary.
+
+        Raises:
+            CheckpointError: if no network for glosses is there.
+            DataError: if no gloss of the sentences is in the vocabulary.
+        """
+        part = self.parts.get("glosses")
+        if part is None:
+            raise CheckpointError("bigrams of glosses need a checkpoint of the task glosses, got one of text")
+        words = part.vocabulary
+        unknown = words.unknown(w for sentence in sentences for w in sentence)
+        pieces: list[list[int]] = []
+        for sentence in sentences:
+            piece: list[int] = []
+            for word in sentence:
+                if word in words.index:
+                    piece.append(words.index[word])
+                elif piece:
+                    pieces.append(piece)
+                    piece = []
+            if piece:
+                pieces.append(piece)
+        if not pieces:
+            raise DataError(
+                f"none of the glosses ({', '.join(unknown[:5]) or 'there are none'}) is in the vocabulary of "
+                f"{part.path} ({', '.join(words.words[:5])} ...)"
+            )
+        self.bigrams, self.bigram_weight = bigram_weights(pieces, len(words.tokens)), weight
+        return unknown
 
     @classmethod
     def load(cls, path: str | Path, device: str = "auto", signs: str | Path = "") -> Translator:
@@ -119,7 +161,9 @@ class Translator:
         glosses: list[Gloss] = []
         if first.task == "glosses":
             log_p, at = frame_log_p(first.model, x)[0], x.seconds[0]
-            penalised = find_glosses(log_p, at, first.vocabulary, beam, blank_penalty=first.blank_penalty)
+            penalised = find_glosses(
+                log_p, at, first.vocabulary, beam, self.bigrams, self.bigram_weight, first.blank_penalty
+            )
             glosses = widen(penalised, signs)
         words, score = self._text(glosses, skeleton, beam, penalty)
         text = join_words(words) if words is not None else " ".join(g.word for g in glosses)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli_helpers import refused, skelact
-from signing_sets import streams, untrained
+from signing_sets import GLOSSES, streams, untrained
 
 from skelact.commands.subtitles import clock, subtitles
 from skelact.io.store import write_store
@@ -114,6 +114,33 @@ def test_the_beam_is_used(folder: Path) -> None:
         for beam in (1, 16)
     ]
     assert found[0]["glosses"] != found[1]["glosses"]
+
+
+def test_bigrams_turn_the_answer(folder: Path, tmp_path: Path) -> None:
+    words = ("translate", folder / "run" / "glosses", folder / "one.h5", "--json")
+    plain = [g["word"] for g in skelact(*words).json["recordings"][0]["glosses"]]
+    other = next(w for w in GLOSSES if plain[0] != w)
+    head = "name|video|start|end|speaker|orth|translation\n"
+    (tmp_path / "x.train.csv").write_text(head + f"a|v|-1|-1|S|{' '.join([other] * 400)} nowhere|t\n")
+    (tmp_path / "x.txt").write_text("\n".join([other] * 400) + "\n\nnowhere\n")
+    for more in (("x.txt",), ("x.train.csv", "--truth-format", "phoenix14t")):
+        done = skelact(*words, "--bigrams", tmp_path / more[0], *more[1:], "--bigram-weight", "30")
+        assert done.code == 0 and "outside the vocabulary: nowhere" in done.err, done.err
+        found = [g["word"] for g in done.json["recordings"][0]["glosses"]]
+        assert found != plain and set(found) <= {other}
+        light = skelact(*words, "--bigrams", tmp_path / more[0], *more[1:], "--bigram-weight", "1e-9")
+        assert [g["word"] for g in light.json["recordings"][0]["glosses"]] == plain
+    (tmp_path / "none.txt").write_text("nowhere\n")
+    (tmp_path / "empty.txt").write_text("\n")
+    (tmp_path / "bytes.txt").write_bytes(b"\xff\xfe")
+    for file, code, said in (
+        ("none.txt", 3, "none of the glosses (nowhere) is in the vocabulary"),
+        ("empty.txt", 3, "holds no glosses"),
+        ("bytes.txt", 3, "cannot be read as text"),
+        ("x.train.csv", 2, "name its format with --truth-format"),
+        ("missing.txt", 3, "cannot be read"),
+    ):
+        assert said in refused(code, *words[:-1], "--bigrams", tmp_path / file)
 
 
 def test_what_is_refused(folder: Path, tmp_path: Path) -> None:
