@@ -9,6 +9,8 @@ import numpy as np
 
 from skelact.errors import ConfigError, choices
 
+REGIONS = ("whole", "person", "main_person", "left_hand", "right_hand", "hands")
+
 
 @dataclass
 class ClipSampling:
@@ -54,7 +56,9 @@ class Framing:
         size: (height, width) of the result.
         region: ``whole``; ``person``: a square that follows the people, all of a clip together, so that who acts on
             whom stays in the picture; ``main_person``: a square that follows one of them alone, who is seen in most
-            frames (the first of equals).
+            frames (the first of equals); ``left_hand``, ``right_hand``, ``hands``: a square that follows that hand
+            of the main person, or both together, in layouts that have hands. While a hand is out of sight its square
+            moves from where it was seen last to where it is seen next.
         aspect: of the whole picture: ``stretch`` it to the size (as C3D and TSN do), or ``cut`` its middle out in
             the size's shape.
         margin: added around a person's box on each side, as a share of its longer side.
@@ -64,14 +68,14 @@ class Framing:
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
 
     size: tuple[int, int] = (128, 171)
-    region: Literal["whole", "person", "main_person"] = "whole"
+    region: Literal["whole", "person", "main_person", "left_hand", "right_hand", "hands"] = "whole"
     aspect: Literal["stretch", "cut"] = "stretch"
     margin: float = 0.15
     smooth: float = 0.2
 
     def __post_init__(self) -> None:
         self.size = (int(self.size[0]), int(self.size[1]))
-        for name, allowed in (("region", ("whole", "person", "main_person")), ("aspect", ("stretch", "cut"))):
+        for name, allowed in (("region", REGIONS), ("aspect", ("stretch", "cut"))):
             if getattr(self, name) not in allowed:
                 raise ConfigError(choices(getattr(self, name), allowed, name))
         if min(self.size) < 1 or self.margin < 0 or not self.smooth > 0:

@@ -14,11 +14,13 @@ from skelact.datasets.clip_sampling import Framing
 from skelact.datasets.picture_reading import PictureTask, load_pictures
 from skelact.datasets.pictures import KINDS, PictureInput, PictureSet
 from skelact.datasets.skeleton_set import SkeletonSet
-from skelact.errors import DataError
+from skelact.errors import ConfigError, DataError
 from skelact.io.flow_cache import flow_info, flow_path
 from skelact.io.flow_many import extract_flow
 from skelact.io.store import Store
 from skelact.io.video_open import videos_in
+from skelact.layouts import SkeletonLayout
+from skelact.layouts.parts import regions
 from skelact.skeleton import Skeleton
 
 Progress = Callable[[int, int, str], None]
@@ -214,16 +216,38 @@ def person_boxes(data: SkeletonSet, videos: Mapping[int, Path], framing: Framing
 
 
 def boxes_of(skeleton: Skeleton, framing: Framing) -> np.ndarray | None:
-    """As `person_boxes`, of one recording; None if it does not say where its people are in the picture."""
+    """As `person_boxes`, of one recording; None if it does not say where its people (or hands) are in the picture.
+
+    Raises:
+        ConfigError: for a hand in a layout without.
+    """
     if skeleton.picture is None or not skeleton.score.any():
         return None
     there, places = (skeleton.score > 0)[..., None], skeleton.picture
-    if framing.region == "main_person":
+    if framing.region != "person":
         main = int(there.any((2, 3)).sum(1).argmax())
         there, places = there[[main]], places[[main]]
+    if framing.region.endswith(("hand", "hands")):
+        joints = _hand_joints(skeleton.layout, framing.region)
+        there, places = there[:, :, joints], places[:, :, joints]
+        if not there.any():
+            return None
     frames = there.any((0, 2, 3))
     low = np.where(there, places, np.inf).min((0, 2))[frames]
     high = np.where(there, places, -np.inf).max((0, 2))[frames]
     times = skeleton.time if skeleton.time is not None else np.arange(skeleton.n_frames) / skeleton.fps
     wide = (high - low > SMALLEST_BOX).all(1)
     return np.column_stack([times[frames], low, high])[wide] if wide.any() else None
+
+
+def _hand_joints(layout: SkeletonLayout, region: str) -> list[int]:
+    """The joints of ``left_hand``, ``right_hand`` or ``hands``."""
+    parts = regions(layout)
+    sides = ("left_hand", "right_hand") if region == "hands" else (region,)
+    joints = [v for side in sides for v in parts.get(side, [])]
+    if not joints:
+        raise ConfigError(
+            f"framing.region {region} needs a layout with hands, and '{layout.name}' has none; extract the videos with "
+            "--parts pose+hands"
+        )
+    return joints

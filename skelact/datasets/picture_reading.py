@@ -129,8 +129,8 @@ def _read(task: PictureTask) -> PictureResult:
     follows = task.framing.follows
     if follows and task.boxes is None:
         raise DataError(
-            f"{task.path}: nobody's place in the picture is known, so there is no person to follow; use "
-            "framing.region: whole"
+            f"{task.path}: nobody's place in the picture is known (or the hand was never seen), so there is nobody to "
+            "follow; use framing.region: whole"
         )
     shown = shown_regions(task, times)
     unit = (1.0, 1.0)

@@ -29,15 +29,19 @@ class Kind:
         channels: of a frame.
         video: whether the pictures are the colour or the depth video's (``video``, ``depth_video``).
         flow: how optical flow is found, see `skelact.io.flow.FLOWS`; empty: the pictures themselves.
+        region: the one region that may be seen of it, see `Framing`; empty: any.
     """
 
     channels: int
     video: str = "video"
     flow: str = ""
+    region: str = ""
 
 
 KINDS = {
     "rgb": Kind(3),
+    "rgb_left_hand": Kind(3, region="left_hand"),
+    "rgb_right_hand": Kind(3, region="right_hand"),
     "grey": Kind(1),
     "flow": Kind(2, flow="dis"),
     "motion": Kind(2, flow="motion"),
@@ -138,6 +142,12 @@ def check_pictures(pictures: Mapping[str, PictureInput]) -> None:
         if not KINDS[name].flow and (seen.stack > 1 or seen.camera != "none"):
             raise ConfigError(
                 f"stack and camera are settings of flow, and the stream '{name}' is none; leave them out"
+            )
+        wanted = KINDS[name].region
+        if wanted and seen.framing.region != wanted:
+            raise ConfigError(
+                f"the stream '{name}' follows that hand: set pipeline.pictures.{name}.framing.region to {wanted}, got "
+                f"{seen.framing.region}"
             )
 
 

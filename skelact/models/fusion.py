@@ -25,7 +25,9 @@ from skelact.settings import Chosen
 from skelact.transforms.places import Places
 
 SKELETON = "skeleton"  # the name of the stream of joints
-CHANNELS = {"rgb": 3, "grey": 1, "depth": 1, "flow": 2, "motion": 2, "depth_flow": 2}  # of a frame
+CHANNELS = {  # of a frame
+    "rgb": 3, "rgb_left_hand": 3, "rgb_right_hand": 3, "grey": 1, "depth": 1, "flow": 2, "motion": 2, "depth_flow": 2,
+}  # fmt: skip
 
 
 class FusionNet(StreamNetwork):

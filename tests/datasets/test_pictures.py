@@ -11,12 +11,15 @@ from motion_pictures import encode, pan, texture
 
 from skelact.datasets.clip_sampling import ClipSampling, Framing
 from skelact.datasets.picture_files import attach_pictures, boxes_of, find_videos, person_boxes
-from skelact.datasets.pictures import KINDS, PictureInput, PictureSet, spread_moments
+from skelact.datasets.pictures import KINDS, PictureInput, PictureSet, check_pictures, spread_moments
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, DataError
 from skelact.io.store import Store, StoreWriter
 from skelact.io.video_frames import read_frames
+from skelact.layouts import get_layout
+from skelact.layouts.parts import regions
+from skelact.models.fusion import CHANNELS
 from skelact.skeleton import Skeleton
 
 WHOLE = PictureInput(framing=Framing((48, 64)), fps=10, crop=32)
@@ -259,6 +262,60 @@ def test_boxes_follow_the_main_person(videos: Path) -> None:
         Framing(region="everybody")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="stand still"):
         PictureInput(framing=Framing((48, 48), region="main_person"), crop=32, stacking="trajectory")
+
+
+def hands_at(n_frames: int) -> tuple[Skeleton, np.ndarray]:
+    """A signer whose left hand rests below and whose right hand moves across the picture; its middle, in shares."""
+    layout = get_layout("pose_hands75")
+    place = np.full((2, n_frames, len(layout), 2), 0.5, np.float32)
+    place += np.random.default_rng(0).uniform(-0.06, 0.06, place.shape)
+    middle = np.stack([np.linspace(0.2, 0.8, n_frames), np.full(n_frames, 0.25)], 1)
+    parts = regions(layout)
+    for name, at in (("left_hand", np.full_like(middle, 0.8)), ("right_hand", middle)):
+        place[0][:, parts[name]] += (at - 0.5)[:, None]
+    score = np.ones(place.shape[:3], np.float32)
+    score[1, 5:] = 0  # somebody who is there for a moment
+    xyz = np.zeros((*place.shape[:3], 3), np.float32)
+    return Skeleton(xyz, score, layout, 25.0, id="clip0", info={"video": "clip0.mp4"}, picture=place), middle
+
+
+def test_boxes_follow_a_hand() -> None:
+    skeleton, middle = hands_at(25)
+    right = boxes_of(skeleton, Framing(region="right_hand"))
+    left, both = (boxes_of(skeleton, Framing(region=r)) for r in ("left_hand", "hands"))
+    assert right is not None and left is not None and both is not None
+    assert np.allclose((right[:, 1:3] + right[:, 3:]) / 2, middle, atol=0.02)
+    assert np.allclose((left[:, 1:3] + left[:, 3:]) / 2, 0.8, atol=0.02)
+    assert np.allclose(both[:, 1:3], np.minimum(left, right)[:, 1:3])
+    assert np.allclose(both[:, 3:], np.maximum(left, right)[:, 3:])
+    score = skeleton.score.copy()
+    score[0, 10:, regions(skeleton.layout)["right_hand"]] = 0
+    part = boxes_of(skeleton.with_(score=score), Framing(region="right_hand"))
+    assert part is not None and len(part) == 10
+    score[0][:, regions(skeleton.layout)["right_hand"]] = 0
+    assert boxes_of(skeleton.with_(score=score), Framing(region="right_hand")) is None
+    with pytest.raises(ConfigError, match=r"'ntu25' has none; .*--parts pose\+hands"):
+        boxes_of(recording("a"), Framing(region="hands"))
+
+
+def test_the_stream_of_a_hand_shows_the_hand(tmp_path: Path) -> None:
+    skeleton, middle = hands_at(25)
+    frames = np.repeat(texture(96, 128)[None], 25, 0)
+    for frame, (x, y) in zip(frames, middle, strict=True):
+        frame[int(96 * y) - 16 : int(96 * y) + 16, int(128 * x) - 16 : int(128 * x) + 16] = (255, 0, 0)
+    encode(tmp_path / "clip0.mp4", list(frames), options={"crf": "4"})
+    data = a_set(tmp_path, skeleton)
+    seen = {
+        name: PictureInput(framing=Framing((32, 32), region=region, margin=0.1, smooth=0.05), fps=10, crop=32)
+        for name, region in (("rgb_right_hand", "right_hand"), ("rgb_left_hand", "left_hand"))
+    }
+    attach_pictures(data, seen)
+    shown = {name: data.pictures[one.kept_as(name)].frames[:-1].float() for name, one in seen.items()}
+    red = {name: ((f[..., 0] > 180) & (f[..., 1:] < 80).all(-1)).float().mean() for name, f in shown.items()}
+    assert red["rgb_right_hand"] > 0.9 and red["rgb_left_hand"] < 0.1
+    with pytest.raises(ConfigError, match=r"framing\.region to left_hand, got right_hand"):
+        check_pictures({"rgb_left_hand": seen["rgb_right_hand"]})
+    assert {name: kind.channels for name, kind in KINDS.items()} == CHANNELS
 
 
 def test_test_crops_are_of_evaluation() -> None:
