@@ -26,7 +26,7 @@ class Options:
     """Options of export.
 
     Args:
-        checkpoint: checkpoint file or run folder, of one network over skeletons.
+        checkpoint: checkpoint file or run folder, of one network.
         out: folder of the files.
         format: onnx, or torch-export.
         people: in a clip, for torch-export; ONNX takes any number.

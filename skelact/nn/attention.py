@@ -67,7 +67,7 @@ class GraphAttention(nn.Module):
         pooled = x.mean(2)
         source, target = self.source(pooled), self.target(pooled)
         edges = source[self.graph.col] + target[self.graph.row]
-        edges = functional.leaky_relu(edges, self.slope).unflatten(-1, (self.heads, -1))
+        edges = functional.leaky_relu(edges, self.slope).reshape(*edges.shape[:2], self.heads, -1)
         scores = torch.einsum("ephd,hd->eph", edges, self.score.to(edges.dtype))
         return self._softmax(scores, self.graph.row, num_nodes=self.graph.n_joints)
 
@@ -76,7 +76,7 @@ class GraphAttention(nn.Module):
         v = self.graph.n_joints
         flat = weights.new_zeros(v * v, *weights.shape[1:])
         flat = flat.index_copy(0, self.graph.row * v + self.graph.col, weights)
-        return flat.permute(1, 2, 0).unflatten(-1, (v, v))
+        return flat.permute(1, 2, 0).reshape(*weights.shape[1:], v, v)
 
     def forward(self, x: Tensor) -> Tensor:
         values = self.value(x)

@@ -111,7 +111,7 @@ def pad_same(x: Tensor, kernel: Sequence[int], stride: Sequence[int], repeat_fra
     """
     amounts = []
     for size, k, s in zip(x.shape[2:], kernel, stride, strict=True):
-        total = max(0, (-(-size // s) - 1) * s + k - size)
+        total = max(0, ((size + s - 1) // s - 1) * s + k - size)  # ONNX divides negative numbers towards 0
         amounts.append((total // 2, total - total // 2))
     time, rows, columns = amounts
     if repeat_frames and max(time):

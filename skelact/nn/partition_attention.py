@@ -80,7 +80,7 @@ class PartitionAttention(nn.Module):
         relative = self.position[self.lag].expand(n, n, s, s, self.heads)  # query and key frame, and joint
         relative = relative.permute(4, 0, 2, 1, 3).reshape(1, self.heads, n * s, n * s)
         masked = self.missing[:, None, None, None, :].expand(-1, 1, 1, n, s)
-        n_windows = -(-n_frames // n)
+        n_windows = (n_frames + n - 1) // n  # ONNX divides negative numbers towards 0
         if n_windows * n != n_frames:
             shape = (n_windows, n) if self.near_frames else (n, n_windows)
             late = (torch.arange(n_windows * n, device=self.lag.device) >= n_frames).view(shape)
@@ -95,7 +95,7 @@ class PartitionAttention(nn.Module):
         """``x [V, P, T, 3·C]`` (queries, keys, values) to ``[V, P, T, C]``; ``bias``: as `bias` gives it."""
         _, p, t, _ = x.shape
         n, g, s, h = self.window, self.n_groups, self.size, self.heads
-        windows = -(-t // n)
+        windows = (t + n - 1) // n
         bias = self.bias(t) if bias is None else bias
         if windows * n != t:
             x = functional.pad(x, (0, 0, 0, windows * n - t))

@@ -1,16 +1,13 @@
 """A checkpoint as one file for other programs: ONNX, or PyTorch's exported programs.
 
-What is exported takes joints as the checkpoint's recordings have them and gives probabilities: normalisation and
-streams are inside. Which frames of a clip to give is written beside it.
+What is exported takes joints as the checkpoint's recordings have them, and pictures of 8 bits, and gives probabilities:
+normalisation and streams are inside. Which frames of a clip to give is written beside it.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -21,41 +18,86 @@ from torch import Tensor, nn
 
 from skelact import __version__
 from skelact.datasets.batch import SkeletonBatch
+from skelact.datasets.pictures import KINDS, PictureInput, stack_moments, standardise
 from skelact.datasets.pipeline import Pipeline
-from skelact.errors import CheckpointError, ConfigError, DependencyError, choices
+from skelact.errors import CheckpointError, ConfigError, choices
 from skelact.io.files import write_file, write_text
 from skelact.layouts import SkeletonLayout
 from skelact.recognition.checkpoint import Card
 from skelact.recognition.ensemble import load_model
-from skelact.transforms import device
+from skelact.recognition.export_onnx import OPSET, no_words, onnx_session, to_onnx, tracing
+from skelact.transforms import video
 
 FORMATS = {"onnx": "model.onnx", "torch-export": "model.pt2"}
 PARAMETERS = "model.json"
-OPSET = 18
 TOLERANCE = 1e-4
 
 
 class Exported(nn.Module):
-    """Joints of the people of one clip to probabilities.
+    """What a network sees of one clip, to probabilities.
 
     Args:
         network: of a checkpoint.
         pipeline: of the same checkpoint.
         layout: of the joints.
         origin: of the positions.
+        dims: coordinates of a joint.
     """
 
-    def __init__(self, network: nn.Module, pipeline: Pipeline, layout: SkeletonLayout, origin: str) -> None:
+    def __init__(
+        self, network: nn.Module, pipeline: Pipeline, layout: SkeletonLayout, origin: str, dims: int = 3
+    ) -> None:
         super().__init__()
         self.network, self.pipeline, self.layout, self.origin = network, pipeline, layout, origin
+        self.dims = dims
+        streams = getattr(network, "streams", ("skeleton",))
+        self.names = [*(("joints", "score") if "skeleton" in streams else ()), *pipeline.pictures]
 
-    def forward(self, joints: Tensor, score: Tensor) -> Tensor:
-        """``joints [P, T, V, C]`` and ``score [P, T, V]`` to ``[1, n_classes]``."""
+    def forward(self, *inputs: Tensor) -> Tensor:
+        """``[1, n_classes]`` of the inputs ``names``: ``joints [P, T, V, C]`` and ``score [P, T, V]`` of P people if
+        the network sees them, and of each stream of pictures ``[T, side, side, channels]`` uint8 (flow: float32 pixels
+        a frame)."""
+        given = dict(zip(self.names, inputs, strict=True))
+        place = inputs[0].device
+        joints = given.get("joints")
+        if joints is None:  # nobody is looked at
+            joints = torch.zeros(1, 1, len(self.layout), self.dims, device=place)
+        score = given.get("score", torch.ones_like(joints[..., 0]))
         owner = torch.zeros_like(score[:, 0, 0], dtype=torch.int64)
-        label = torch.zeros(1, dtype=torch.int64, device=joints.device)
+        label = torch.zeros(1, dtype=torch.int64, device=place)
         batch = SkeletonBatch(joints, score, owner, label, self.layout, self.origin)
-        batch = self.pipeline.prepare(batch)
-        return self.network(batch.x, batch.owner, batch.score, 1).softmax(-1)
+        if "joints" in given:
+            batch = self.pipeline.prepare(batch)
+        if not self.pipeline.pictures:
+            return self.network(batch.x, batch.owner, batch.score, 1).softmax(-1)
+        pictures = {name: prepared(name, seen, given[name]) for name, seen in self.pipeline.pictures.items()}
+        return self.network(batch.x, batch.owner, batch.score, 1, pictures).softmax(-1)
+
+    def example(self, people: int, seed: int = 0) -> list[Tensor]:
+        """Inputs of the right shapes, some joints missing."""
+        g = torch.Generator().manual_seed(seed)
+        shape = people, self.pipeline.sampling.n_frames, len(self.layout)
+        joints = torch.randn(*shape, self.dims, generator=g)
+        found = {"joints": joints, "score": (torch.rand(shape, generator=g) > 0.1).float()}
+        for name, seen in self.pipeline.pictures.items():
+            values = torch.randint(0, 256, picture_shape(name, seen), generator=g, dtype=torch.uint8)
+            found[name] = (values.float() - 128) / 16 if KINDS[name].flow else values
+        return [found[name] for name in self.names]
+
+
+def picture_shape(name: str, seen: PictureInput) -> tuple[int, int, int, int]:
+    """(moments, side, side, channels) of a stream of pictures; every field of stacked flow is a moment."""
+    return seen.sampling.length * seen.stack, seen.crop, seen.crop, KINDS[name].channels
+
+
+def prepared(name: str, seen: PictureInput, x: Tensor) -> Tensor:
+    """Pictures ``[T, side, side, channels]`` as the network sees them, ``[1, C, T, side, side]``."""
+    if not KINDS[name].flow:
+        return standardise(video.to_float(x[None]), seen.colours)
+    fields = x[None].permute(0, 4, 1, 2, 3)
+    if seen.stack > 1 or seen.camera != "none":
+        fields = stack_moments(fields, seen, torch.ones(1, 2, device=x.device))
+    return fields / 2
 
 
 def export_checkpoint(
@@ -83,8 +125,7 @@ def export_checkpoint(
         raise ConfigError(f"people must be at least 1, got {people}")
     network, card, pipeline = load_model(Path(path))
     model = _check(network, card, pipeline, path)
-    sample = example(card, pipeline, people)
-    made, worst = (_onnx if kind == "onnx" else _program)(model, sample, card)
+    made, worst = _onnx(model) if kind == "onnx" else _program(model, people)
     if not worst <= TOLERANCE:
         raise ConfigError(
             f"{path}: the exported network gives other probabilities (off by {worst:.1e}); it is not written. Try "
@@ -92,7 +133,7 @@ def export_checkpoint(
         )
     folder = Path(folder)
     write_file(folder / FORMATS[kind], made)
-    write_text(folder / PARAMETERS, json.dumps(parameters(card, pipeline, kind, people), indent=1) + "\n")
+    write_text(folder / PARAMETERS, json.dumps(parameters(model, card, kind, people), indent=1) + "\n")
     return {"model": str(folder / FORMATS[kind]), "difference": worst}
 
 
@@ -102,159 +143,86 @@ def _check(network: Any, card: Card, pipeline: Any, path: str | PathLike[str]) -
         raise CheckpointError(
             f"{path} holds imported weights, whose own input is not written out; only networks of skelact are"
         )
-    if pipeline.pictures:
-        raise ConfigError(f"{path} sees pictures beside joints, which is not exported yet")
+    for name, seen in pipeline.pictures.items():
+        if seen.places or seen.stacking == "trajectory":
+            raise ConfigError(
+                f"{path} sees where joints are in the pictures, or flow along trajectories ('{name}'), which is not "
+                "exported"
+            )
     if pipeline.sampling.kind == "choice":
         raise ConfigError(
             f"{path} draws its frames after normalising the whole clip (sampling choice), which is not exported"
         )
-    return Exported(network, pipeline, card.skeleton_layout, card.origin).eval()
+    return Exported(network, pipeline, card.skeleton_layout, card.origin, card.dims).eval()
 
 
-def example(card: Card, pipeline: Pipeline, people: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Joints and scores of the right shape, some missing."""
-    g = torch.Generator().manual_seed(seed)
-    shape = people, pipeline.sampling.n_frames, len(card.skeleton_layout)
-    joints = torch.randn(*shape, card.dims, generator=g)
-    return joints, (torch.rand(shape, generator=g) > 0.1).float()
-
-
-@contextmanager
-def _without_looking() -> Iterator[None]:
-    """No decision by values, which a trace would keep for ever."""
-    before = device.may_look
-    device.may_look = lambda where: False
-    try:
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the exporters speak of their own future
-            yield
-    finally:
-        device.may_look = before
-
-
-def _onnx(model: Exported, sample: tuple[Tensor, Tensor], card: Card) -> tuple[bytes, float]:
-    made = to_onnx(model, example(card, model.pipeline, 2))  # two, so that no axis is taken for a constant
+def _onnx(model: Exported) -> tuple[bytes, float]:
+    made = to_onnx(model, model.example(2), model.names)
     run = onnx_session(made)
+    several = (1, 2, 3) if "joints" in model.names else (1,)
     try:
-        worst = max(_difference(model, run, example(card, model.pipeline, n, n)) for n in (1, 2, 3))
+        worst = max(_difference(model, run, model.example(n, n)) for n in several)
     except Exception as error:
-        raise _no_words(error) from error
+        raise no_words(error) from error
     return made, worst
 
 
-def to_onnx(model: Exported, sample: tuple[Tensor, Tensor]) -> bytes:
-    """A model as ONNX, for any number of people.
-
-    Args:
-        model: the network with what goes before it.
-        sample: joints and scores of two people.
-
-    Raises:
-        ConfigError: if it has operations that ONNX has no words for.
-        DependencyError: if the package onnx is missing.
-    """
+def _program(model: Exported, people: int) -> tuple[bytes, float]:
+    file, sample = io.BytesIO(), tuple(model.example(people))
     try:
-        import onnx  # noqa: F401
-    except ImportError as error:
-        raise DependencyError("exporting to ONNX needs onnx: pip install 'skelact[gestures]'") from error
-    torch.onnx.register_custom_op_symbolic("aten::index_add", _index_add, OPSET)
-    file = io.BytesIO()
-    try:
-        with _without_looking():
-            torch.onnx.export(
-                model, sample, file,  # pyright: ignore[reportArgumentType]
-                input_names=["joints", "score"], output_names=["probability"],
-                dynamic_axes={"joints": {0: "people"}, "score": {0: "people"}}, opset_version=OPSET, dynamo=False,
-            )  # fmt: skip
-    except Exception as error:  # whatever the exporter raises
-        raise _no_words(error) from error
-    return file.getvalue()
-
-
-def onnx_session(made: bytes) -> Callable[[Tensor, Tensor], np.ndarray]:
-    """What runs a model of `to_onnx` in onnxruntime, on one thread.
-
-    Raises:
-        ConfigError: if the runtime cannot read it.
-        DependencyError: if the package onnxruntime is missing.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise DependencyError("this needs onnxruntime: pip install 'skelact[gestures]'") from error
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    try:
-        session = onnxruntime.InferenceSession(made, options, ["CPUExecutionProvider"])
-    except Exception as error:
-        raise _no_words(error) from error
-
-    def run(joints: Tensor, score: Tensor) -> np.ndarray:
-        return np.asarray(session.run(None, {"joints": joints.numpy(), "score": score.numpy()})[0])
-
-    return run
-
-
-def _no_words(error: Exception) -> ConfigError:
-    text = " ".join(str(error).split())[:200]
-    return ConfigError(
-        f"this network has operations that ONNX has no words for ({text}); use --format torch-export"
-    )
-
-
-def _index_add(g: Any, into: Any, dim: Any, index: Any, other: Any, alpha: Any = None) -> Any:
-    """``index_add`` as ONNX's ScatterElements that adds; PyTorch's own translation keeps the last value alone."""
-    from torch.onnx import symbolic_helper as helper
-
-    rank: int = helper._get_tensor_rank(other) or 1
-    axis: int = int(helper._get_const(dim, "i", "dim")) % rank  # pyright: ignore[reportArgumentType]
-    axes = [k for k in range(rank) if k != axis]
-    index = helper._unsqueeze_helper(g, index, axes) if axes else index
-    index = g.op("Expand", index, g.op("Shape", other))
-    return g.op("ScatterElements", into, index, other, axis_i=axis, reduction_s="add")
-
-
-def _program(model: Exported, sample: tuple[Tensor, Tensor], card: Card) -> tuple[bytes, float]:
-    file = io.BytesIO()
-    try:
-        with _without_looking():
+        with tracing():
             model(*sample)  # tensors that are made once and kept must be real ones
             torch.export.save(torch.export.export(model, sample, strict=False), file)
         file.seek(0)
         program = torch.export.load(file).module()
-        people = len(sample[0])
-        worst = _difference(
-            model, lambda *x: program(*x).detach().numpy(), example(card, model.pipeline, people, 7)
-        )
+        worst = _difference(model, lambda *x: program(*x).detach().numpy(), model.example(people, 7))
     except Exception as error:
         text = " ".join(str(error).split())[:200]
         raise ConfigError(f"this network cannot be exported ({text})") from error
     return file.getvalue(), worst
 
 
-def _difference(model: Exported, run: Any, sample: tuple[Tensor, Tensor]) -> float:
+def _difference(model: Exported, run: Any, sample: list[Tensor]) -> float:
     with torch.no_grad():
         return float(np.abs(run(*sample) - model(*sample).numpy()).max())
 
 
-def parameters(card: Card, pipeline: Pipeline, kind: str, people: int) -> dict[str, Any]:
+def parameters(model: Exported, card: Card, kind: str, people: int) -> dict[str, Any]:
     """What whoever uses the model must know, as plain values."""
-    sampling = pipeline.sampling
-    share = sampling.test_share or sampling.crop[1]
-    frames = {
-        "resize": f"{sampling.n_frames} moments at even distances over the middle {share:g} of the clip, interpolated",
-        "segments": f"the middle frame of each of {sampling.n_frames} equal parts of the clip",
-        "seconds": f"{sampling.n_frames} moments, {sampling.fps:g} a second, from the middle of the clip, interpolated",
-    }[sampling.kind]
-    return {
-        "skelact": __version__, "format": kind, "opset": OPSET if kind == "onnx" else None,
-        "inputs": {
-            "joints": f"[people, {sampling.n_frames} frames, {len(card.skeleton_layout)} joints, {card.dims}] float32",
-            "score": f"[people, {sampling.n_frames} frames, {len(card.skeleton_layout)} joints] float32, 0: missing",
-        },
-        "people": "any number of one clip" if kind == "onnx" else people,
-        "frames": frames, "clip_seconds": card.clip_seconds, "unit": card.unit, "origin": card.origin,
-        "layout": card.skeleton_layout.name, "joints": list(card.skeleton_layout.joints),
-        "output": "probability [1, classes]", "classes": list(card.label_names),
+    inputs: dict[str, str] = {}
+    out: dict[str, Any] = {
+        "skelact": __version__, "format": kind, "opset": OPSET if kind == "onnx" else None, "inputs": inputs,
+        "clip_seconds": card.clip_seconds, "output": "probability [1, classes]", "classes": list(card.label_names),
     }  # fmt: skip
+    sampling = model.pipeline.sampling
+    if "joints" in model.names:
+        shape = f"[people, {sampling.n_frames} frames, {len(model.layout)} joints"
+        inputs |= {"joints": f"{shape}, {card.dims}] float32", "score": f"{shape}] float32, 0: missing"}
+        share = sampling.test_share or sampling.crop[1]
+        frames = {
+            "resize": f"{sampling.n_frames} moments at even distances over the middle {share:g} of the clip, "
+            "interpolated",
+            "segments": f"the middle frame of each of {sampling.n_frames} equal parts of the clip",
+            "seconds": f"{sampling.n_frames} moments, {sampling.fps:g} a second, from the middle of the clip, "
+            "interpolated",
+        }[sampling.kind]
+        out |= {
+            "people": "any number of one clip" if kind == "onnx" else people, "frames": frames, "unit": card.unit,
+            "origin": card.origin, "layout": card.skeleton_layout.name, "joints": list(model.layout.joints),
+        }  # fmt: skip
+    pictures: dict[str, Any] = {}
+    for name, seen in model.pipeline.pictures.items():
+        shape = "[" + ", ".join(map(str, picture_shape(name, seen))) + "]"
+        flow = KINDS[name].flow
+        inputs[name] = (
+            f"{shape} float32, {flow} flow in pixels a frame" if flow else f"{shape} uint8, RGB or grey"
+        )
+        framing = seen.framing
+        pictures[name] = {
+            "region": framing.region, "aspect": framing.aspect, "margin": framing.margin,
+            "resized_to": list(framing.size), "then_cut": f"the middle {seen.crop} x {seen.crop}",
+            "moments": f"{seen.sampling.n_parts} equal parts of the clip, in the middle of each "
+            f"{seen.sampling.n_frames} frames {seen.sampling.stride:g} s apart"
+            + (f", and {seen.stack} fields from each on" if seen.stack > 1 else ""),
+        }  # fmt: skip
+    return out | ({"pictures": pictures} if pictures else {})

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+_blind: ContextVar[bool] = ContextVar("_blind", default=False)
+
 
 def may_look(device: torch.device) -> bool:
     """Whether values may be read on the host without synchronisation, that is on a CPU."""
-    return device.type == "cpu"
+    return device.type == "cpu" and not _blind.get()
+
+
+@contextmanager
+def without_looking() -> Iterator[None]:
+    """Inside, `may_look` is false in this thread: a trace would keep a decision by values for ever."""
+    token = _blind.set(True)
+    try:
+        yield
+    finally:
+        _blind.reset(token)
 
 
 def index_tensor(values: Iterable[int], device: torch.device) -> Tensor:
