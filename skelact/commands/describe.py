@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from skelact.commands.options import named, need_at_least, parse
-from skelact.commands.translate import check_ending, read_source, sort_words
+from skelact.commands.translate import check_ending, read_source, sort_words, video_of
 from skelact.commands.ui import UI
 from skelact.errors import ConfigError, DataError
 
@@ -116,7 +116,7 @@ def describe(options: Options, checkpoint: str, source: str, ui: UI) -> dict[str
         try:
             found = describe_recording(
                 recording, network, shortest=options.shortest, longest=options.longest, beam=options.beam,
-                penalty=options.penalty,
+                penalty=options.penalty, video=video_of(recording, source, options.format),
             )  # fmt: skip
         except DataError as error:
             if len(recordings) == 1:

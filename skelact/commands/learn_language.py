@@ -25,6 +25,7 @@ besides the settings:
   TASK             glosses, signs, text or gloss2text
   DATA.h5 ...      skelact files (skelact extract VIDEOS --parts pose+hands --out DATA.h5); several are joined
   CONFIG.yaml      settings of an earlier run (OUT/NAME/TASK/config.yaml)
+  --input.pictures mobilenet_v2   for text: see the person in the video, too (--data.videos FOLDER)
   --streams        the recordings are isolated signs with labels, of which streams are made
   --annotations, --format, --device, --restart
 
@@ -119,6 +120,21 @@ def utterances(experiment: Any) -> tuple[Callable[[int], Sequence[Any]], list[An
     return repeat(train), val, recordings[0]
 
 
+def with_pictures(experiment: Any, parts: Sequence[list[Any]], ui: UI) -> list[list[Any]]:
+    """Lists of utterances with what their people look like in the videos."""
+    from pathlib import Path
+
+    from skelact.datasets.signing.parts import listed
+    from skelact.recognition.language_looks import Looker, videos_of, with_looks
+
+    data = experiment.data
+    root = Path(listed(data.path)[0]).parent
+    videos = videos_of([u.skeleton for part in parts for u in part], root, data.videos)
+    looker = Looker(experiment.input, experiment.train.device)
+    with ui.progress("looking at the videos") as update:
+        return [with_looks(part, videos, looker, update) for part in parts]
+
+
 def vocabularies(experiment: Any, epoch: Callable[[int], Sequence[Any]]) -> tuple[Any, Any]:
     """The glosses and the words of the training utterances (those that the task needs)."""
     from skelact.language.vocabulary import Vocabulary
@@ -149,6 +165,9 @@ def learn(experiment: Any, ui: UI, restart: bool = False) -> dict[str, Any]:
     from skelact.training.language.tasks import make_task
 
     epoch, val, like = utterances(experiment)
+    if experiment.input.pictures:
+        train, val = with_pictures(experiment, [list(epoch(0)), val], ui)
+        epoch = repeat(train)
     glosses, words = vocabularies(experiment, epoch)
     task = make_task(experiment, glosses, words)
     if glosses is not None and experiment.data.least > 1 and not experiment.data.streams:

@@ -158,6 +158,16 @@ def read_source(options: Any, source: str, metres: bool, hands: bool, people: st
     return [found]
 
 
+def video_of(recording: Any, source: str, file_format: str | None) -> str | Path:
+    """The video of a recording: the input itself, or the file that the recording names; empty if there is none."""
+    from skelact.commands.sources import is_video
+
+    if not file_format and is_video(source):
+        return source
+    named_file = Path(source).parent / str(recording.info.get("video", ""))
+    return named_file if named_file.is_file() else ""
+
+
 @dataclass
 class _Reading:
     source: str
@@ -196,7 +206,17 @@ def translate(options: Options, ui: UI) -> dict[str, Any]:
     results, failed = [], []
     for recording in recordings:
         try:
-            results.append((recording, translator.translate(recording, options.beam, options.penalty)))
+            results.append(
+                (
+                    recording,
+                    translator.translate(
+                        recording,
+                        options.beam,
+                        options.penalty,
+                        video_of(recording, options.first, options.format),
+                    ),
+                )
+            )
         except DataError as error:
             if len(recordings) == 1:
                 raise

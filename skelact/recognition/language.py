@@ -11,6 +11,7 @@ import torch
 
 from skelact.datasets.signing.batches import pad, pad_words
 from skelact.datasets.signing.motion_input import whole_input
+from skelact.datasets.signing.utterance import main_person
 from skelact.errors import CheckpointError, DataError
 from skelact.language.ctc import bigram_weights
 from skelact.language.vocabulary import join_words
@@ -32,6 +33,7 @@ from skelact.recognition.language_decoding import (
     translate_glosses,
     widen,
 )
+from skelact.recognition.language_looks import look_at
 from skelact.skeleton import Skeleton
 
 
@@ -142,13 +144,16 @@ class Translator:
             parts["signs"] = segmenter
         return cls(parts)
 
-    def translate(self, skeleton: Skeleton, beam: int = 16, penalty: float = 1.0) -> Translation:
+    def translate(
+        self, skeleton: Skeleton, beam: int = 16, penalty: float = 1.0, video: str | Path = ""
+    ) -> Translation:
         """Translate a recording of one signer (of several, the one who is seen most).
 
         Args:
             skeleton: the recording.
             beam: width of the searches.
             penalty: of the length of a text, see `skelact.language.sequence_search`.
+            video: of the recording, for networks that see pictures.
 
         Raises:
             DataError, LayoutError: if it does not fit, or no hand is seen.
@@ -165,7 +170,7 @@ class Translator:
                 log_p, at, first.vocabulary, beam, self.bigrams, self.bigram_weight, first.blank_penalty
             )
             glosses = widen(penalised, signs)
-        words, score = self._text(glosses, skeleton, beam, penalty)
+        words, score = self._text(glosses, skeleton, beam, penalty, video)
         text = join_words(words) if words is not None else " ".join(g.word for g in glosses)
         return Translation(glosses, text, words is not None, score, signs, skeleton.duration, notes)
 
@@ -179,7 +184,7 @@ class Translator:
         return sign_segments(np.exp(frame_log_p(part.model, batch)[0][:, index]), batch.seconds[0])
 
     def _text(
-        self, glosses: Sequence[Gloss], skeleton: Skeleton, beam: int, penalty: float
+        self, glosses: Sequence[Gloss], skeleton: Skeleton, beam: int, penalty: float, video: str | Path
     ) -> tuple[list[str] | None, float]:
         part = self.parts.get("gloss2text")
         if part is not None and "glosses" in self.parts:
@@ -192,6 +197,6 @@ class Translator:
         if part is None:
             return None, 0.0
         fitted, _ = fit_recording(skeleton, part)
-        batch = pad([whole_input(fitted, part.shown)])
+        batch = pad([whole_input(fitted, part.shown)], [look_at(main_person(skeleton), part, video)])
         with torch.no_grad():
             return describe_motion(part.model, batch, part.vocabulary, beam, penalty)[0]

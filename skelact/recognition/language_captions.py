@@ -14,6 +14,7 @@ from skelact.errors import CheckpointError, DataError
 from skelact.language.vocabulary import join_words
 from skelact.recognition.language_checkpoint import LanguageCheckpoint, fit_recording, load_language
 from skelact.recognition.language_decoding import describe_motion
+from skelact.recognition.language_looks import look_at
 from skelact.skeleton import Skeleton, need_trajectory
 
 CAPTIONS = "captions"
@@ -62,6 +63,7 @@ def describe(
     longest: float = 8.0,
     beam: int = 3,
     penalty: float = 1.0,
+    video: str | Path = "",
 ) -> list[Caption]:
     """A sentence for every stretch of every person's motion, by time.
 
@@ -72,6 +74,7 @@ def describe(
         checkpoint: of the task ``text``.
         shortest, longest: seconds of a stretch.
         beam, penalty: of the search.
+        video: of the recording, for networks that see pictures.
 
     Raises:
         DataError: if nobody is there for long enough, or the recording does not fit.
@@ -85,8 +88,10 @@ def describe(
         if not (alone.score > 0).any():
             continue
         fitted, _ = fit_recording(alone, checkpoint)
+        looks = look_at(alone, checkpoint, video)
         for start, end in stretches(fitted, shortest, longest):
-            batch = pad([whole_input(cut(fitted, start, end), checkpoint.shown)])
+            part = [None if looks is None else looks.cut(start, end)]
+            batch = pad([whole_input(cut(fitted, start, end), checkpoint.shown)], part)
             words, score = describe_motion(checkpoint.model, batch, checkpoint.vocabulary, beam, penalty)[0]
             found.append(Caption(track, start, end, join_words(words), score))
     if not found:

@@ -166,7 +166,7 @@ def describe_motion(
 ) -> list[tuple[list[str], float]]:
     """A sentence for every recording; see `write_sentences`."""
     batch = batch.to(next(model.parameters()).device)
-    memory, real = model.encode(batch.x, batch.score, batch.real)
+    memory, real = model.encode(batch.x, batch.score, batch.real, batch.looks)
     return write_sentences(memory, real, model.decoder, vocabulary, beam, penalty)
 
 

@@ -19,6 +19,7 @@ from skelact.transforms.frames import prepare_frames
 from skelact.transforms.normalise import centre_joints
 
 NORMALISE = ("signs", "body")
+PICTURES = {"": 0, "mobilenet_v2": 1280}  # image networks and how many features they give
 WEBCAM = 4 / 3  # width over height of a picture whose size the recording does not say
 _KNUCKLES = ("index_mcp", "middle_mcp", "ring_mcp", "pinky_mcp")
 # The joints of sign work that layouts with hands have: the face's centre, arms, hands.
@@ -48,6 +49,9 @@ class MotionInput:
         seen: add whether each joint is seen.
         size: add the mean length of the bones so far, in metres × 5, which tells children from adults.
         gap: a joint that is missing for at most so many seconds is interpolated.
+        pictures: the image network whose features of the person's square in the video go with the motion
+            (``mobilenet_v2``), for the task ``text``; empty: none.
+        picture_fps: how many pictures a second are looked at.
     """
 
     __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
@@ -60,12 +64,18 @@ class MotionInput:
     seen: bool = True
     size: bool = False
     gap: float = 0.0
+    pictures: str = ""
+    picture_fps: float = 4.0
 
     def __post_init__(self) -> None:
         if not 0 < self.fps < math.inf:
             raise ConfigError(f"input.fps must be above 0, got {self.fps}")
         if not 0 <= self.gap < math.inf:
             raise ConfigError(f"input.gap must not be negative, got {self.gap}")
+        if self.pictures not in PICTURES:
+            raise ConfigError(choices(self.pictures, [p for p in PICTURES if p], "input.pictures"))
+        if not 0 < self.picture_fps < math.inf:
+            raise ConfigError(f"input.picture_fps must be above 0, got {self.picture_fps}")
         if self.joints not in ("all", "signs"):
             raise ConfigError(choices(self.joints, ("all", "signs"), "input.joints"))
         if self.normalise not in NORMALISE:

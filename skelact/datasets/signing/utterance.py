@@ -26,6 +26,33 @@ class Span:
 
 
 @dataclass(frozen=True, eq=False)
+class Looks:
+    """What a person looks like at moments: features of an image network.
+
+    Args:
+        seconds: ``[S]``, increasing, from the recording's first frame.
+        features: ``[S, F]``.
+    """
+
+    seconds: np.ndarray
+    features: np.ndarray
+
+    def at(self, times: np.ndarray) -> np.ndarray:
+        """Features ``[T, F]`` of the nearest moments to ``times [T]``."""
+        if len(self.seconds) == 1:
+            return np.repeat(self.features, len(times), 0)
+        middles = (self.seconds[1:] + self.seconds[:-1]) / 2
+        return self.features[np.searchsorted(middles, times, side="right")]
+
+    def cut(self, start: float, end: float) -> Looks:
+        """Those of a part from ``start`` to ``end``, from its own beginning on (at least one)."""
+        inside = np.flatnonzero((self.seconds >= start - 1e-9) & (self.seconds < end - 1e-9))
+        nearest = int(np.abs(self.seconds - (start + end) / 2).argmin())
+        kept = inside if len(inside) else np.array([nearest])
+        return Looks(self.seconds[kept] - start, self.features[kept])
+
+
+@dataclass(frozen=True, eq=False)
 class Utterance:
     """One person's motion and its words.
 
@@ -36,6 +63,7 @@ class Utterance:
         words: of the text, in order; empty where unknown.
         spans: glosses with times; empty where unknown.
         signer: who it is; empty where unknown.
+        looks: of the person in the video; None where they are not needed.
 
     Raises:
         DataError: for no person, several people, no frame, or spans that are no spans.
@@ -47,6 +75,7 @@ class Utterance:
     words: tuple[str, ...] = ()
     spans: tuple[Span, ...] = ()
     signer: str = ""
+    looks: Looks | None = None
 
     def __post_init__(self) -> None:
         if self.skeleton.n_people != 1 or not self.skeleton.n_frames:

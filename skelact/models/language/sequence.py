@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, DataError
 from skelact.layouts import SkeletonLayout
 from skelact.models.language.decoder import make_decoder, positions
 from skelact.models.language.encoder import FrameEncoder, mean_frames
@@ -16,7 +16,7 @@ from skelact.models.settings import FamilySettings
 
 
 class MotionToText(nn.Module):
-    """A `FrameEncoder` whose answers are the memory of a decoder.
+    """A `FrameEncoder` whose answers are the memory of a decoder, and what people look like beside them.
 
     Args:
         layout, channels_in: see `FrameEncoder`.
@@ -25,6 +25,7 @@ class MotionToText(nn.Module):
         stride: frames whose mean is one place of the memory.
         encoder_layers, hidden, recurrent_layers, causal: see `FrameEncoder`.
         decoder, decoder_layers, heads, dropout: see `skelact.models.language.decoder`.
+        pictures: F, features of pictures beside each frame; 0: joints alone.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class MotionToText(nn.Module):
         decoder_layers: int = 2,
         heads: int = 4,
         dropout: float = 0.1,
+        pictures: int = 0,
     ) -> None:
         super().__init__()
         if stride < 1:
@@ -51,26 +53,48 @@ class MotionToText(nn.Module):
         )
         self.stride, self.n_words = stride, n_words
         self.decoder = make_decoder(decoder, n_words, width, decoder_layers, heads, dropout)
+        self.see = (
+            nn.Sequential(nn.LayerNorm(pictures), nn.Dropout(dropout), nn.Linear(pictures, width))
+            if pictures
+            else None
+        )
 
     @property
     def layout(self) -> SkeletonLayout:
         """Of the joints."""
         return self.encoder.layout
 
-    def encode(self, x: Tensor, score: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-        """The memory ``[N, S, D]`` of ``x [N, T, V, C]``, and which of its places are real ``[N, S]``."""
+    def encode(
+        self, x: Tensor, score: Tensor, real: Tensor, looks: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The memory ``[N, S, D]`` of ``x [N, T, V, C]``, and which of its places are real ``[N, S]``.
+
+        With ``looks [N, T, F]`` the places of the pictures follow those of the motion.
+
+        Raises:
+            DataError: if the network sees pictures and there are none.
+        """
         memory = self.encoder(x, None, score, real=real)[-1]
         memory, there = mean_frames(memory, real, self.stride)
-        return memory + positions(memory.shape[1], memory.shape[2], memory), there
+        place = positions(memory.shape[1], memory.shape[2], memory)
+        if self.see is None:
+            return memory + place, there
+        if looks is None:
+            raise DataError("this network sees pictures beside joints; give it the video of every recording")
+        seen, _ = mean_frames(self.see(looks), real, self.stride)
+        return torch.cat([memory + place, seen + place], 1), torch.cat([there, there], 1)
 
-    def forward(self, x: Tensor, score: Tensor, real: Tensor, words: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, score: Tensor, real: Tensor, words: Tensor, looks: Tensor | None = None
+    ) -> Tensor:
         """Logits ``[N, L, K]`` of the word after each of ``words [N, L]``.
 
         Args:
             x, score, real: ``[N, T, V, C]``, ``[N, T, V]`` (0 = missing), ``[N, T]`` (False beyond a recording's end).
             words: indices that begin with the begin token.
+            looks: ``[N, T, F]`` what the people look like.
         """
-        return self.decoder(words, *self.encode(x, score, real))
+        return self.decoder(words, *self.encode(x, score, real, looks))
 
 
 @dataclass
@@ -90,6 +114,7 @@ class MotionToTextSettings(FamilySettings):
     decoder_layers: int = 2
     heads: int = 4
     dropout: float = 0.1
+    pictures: int = 0
 
     def build(self, layout: SkeletonLayout | str, n_words: int, channels_in: int) -> MotionToText:
         """Make the network for a layout, a number of words and of input channels."""

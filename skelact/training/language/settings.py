@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from skelact.datasets.signing.augment import SignAugment
-from skelact.datasets.signing.motion_input import MotionInput
+from skelact.datasets.signing.motion_input import PICTURES, MotionInput
 from skelact.datasets.signing.streams import StreamSettings
 from skelact.device import check_device
 from skelact.errors import ConfigError, choices
@@ -37,6 +37,7 @@ class LanguageData:
         annotations: annotation files of a public set, separated by commas; the recordings' ids are those of the clips.
         format: of the annotations, a name of `skelact.datasets.signing.annotations.FORMATS`.
         streams: recordings are isolated signs, of which streams are made (`skelact.datasets.signing.streams`).
+        videos: folder of the recordings' videos, for ``input.pictures``; by default the files that the recordings name.
         glosses: labels that the streams are made of, separated by commas; all if empty.
         train: part of the annotations to train on (signers, separated by commas, with ``streams``; ``all``: all that
             neither validate nor test).
@@ -52,6 +53,7 @@ class LanguageData:
     annotations: str = ""
     format: str = ""
     streams: bool = False
+    videos: str = ""
     glosses: str = ""
     train: str = "all"
     val: str = ""
@@ -174,6 +176,10 @@ class LanguageExperiment:
             raise ConfigError(
                 f"the task {self.task} is learned by {' or '.join(fitting)}, got model.name '{self.model.name}'"
             )
+        if self.input.pictures and self.task != "text":
+            raise ConfigError(f"pictures are seen by the task text alone, got input.pictures for {self.task}")
+        if self.task == "text":
+            self.model.pictures = PICTURES[self.input.pictures]  # pyright: ignore[reportAttributeAccessIssue]
         if bool(self.data.annotations) != bool(self.data.format):
             raise ConfigError("annotations need data.annotations and data.format, both of them")
         if self.data.streams and (self.data.annotations or self.task in ("text", "gloss2text")):

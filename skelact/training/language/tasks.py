@@ -212,7 +212,7 @@ class TextTask(WordTask):
     def loss(self, model: nn.Module, utterances: Sequence[Utterance], rng: np.random.Generator) -> Tensor:
         batch = self.batch(model, utterances, rng)
         both = self.sentences(utterances, batch.x.device)
-        return self._cost(model(batch.x, batch.score, batch.real, both.words), both.target)
+        return self._cost(model(batch.x, batch.score, batch.real, both.words, batch.looks), both.target)
 
     def find(self, model: Any, utterances: Sequence[Utterance]) -> list[list[str]]:
         """The sentences that the network writes."""

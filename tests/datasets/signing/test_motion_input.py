@@ -8,7 +8,7 @@ import torch
 
 from skelact.datasets.signing.batches import motion_batch, pad_words
 from skelact.datasets.signing.motion_input import UPPER_BODY, MotionInput, sample, whole_input
-from skelact.datasets.signing.utterance import Span, Utterance, cut, main_person, runs, seconds_of
+from skelact.datasets.signing.utterance import Looks, Span, Utterance, cut, main_person, runs, seconds_of
 from skelact.errors import ConfigError, DataError, LayoutError
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.skeleton import Skeleton
@@ -176,3 +176,21 @@ def test_recordings_are_cut_by_time() -> None:
         cut(signer(n=12), 5.0, 6.0)
     assert seconds_of(part).tolist() == pytest.approx([0, 1 / 30, 2 / 30])
     assert runs([True, False, True, True]) == [(0, 1), (2, 4)] and runs([]) == []
+
+
+def test_looks_are_the_nearest_and_can_be_cut() -> None:
+    looks = Looks(np.arange(5) / 4, np.arange(10, dtype=np.float32).reshape(5, 2))
+    assert looks.at(np.array([0, 0.1, 0.13, 0.9, 7]))[:, 0].tolist() == [0, 0, 2, 8, 8]
+    part = looks.cut(0.5, 1.0)
+    assert part.seconds.tolist() == [0, 0.25] and part.features[:, 0].tolist() == [4, 6]
+    assert (
+        looks.cut(0.6, 0.7).features[:, 0].tolist()
+        == [6]
+        == looks.cut(0.6, 0.7).at(np.zeros(1))[:, 0].tolist()
+    )
+    batch = motion_batch(
+        [Utterance("a", signer(n=5), looks=looks), Utterance("b", signer(n=9), looks=looks)], shown_at_30()
+    )
+    assert batch.looks is not None and batch.looks.shape[:2] == batch.x.shape[:2]
+    half = [Utterance("a", signer(n=5), looks=looks), Utterance("b", signer(n=9))]
+    assert motion_batch(half, shown_at_30()).looks is None
