@@ -151,3 +151,18 @@ def open_data(experiment: Any) -> Any:
             "then convert again"
         )
     return data
+
+
+def open_recordings(path: str) -> Any:
+    """The set of a path, with a word on what to do if it is not there."""
+    from skelact.datasets.skeleton_set import SkeletonSet
+
+    if not path:
+        raise ConfigError(
+            "data.path is empty; give the skelact file with --data FILE.h5 (made by skelact convert)"
+        )
+    if not Path(path).exists():
+        raise DataError(
+            f"there is no file {path}; make it with skelact convert, or name another with --data FILE.h5"
+        )
+    return SkeletonSet.open(path)

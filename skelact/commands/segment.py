@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from skelact.commands.experiment import Extra, config_files, split_options
+from skelact.commands.experiment import Extra, config_files, open_recordings, split_options
 from skelact.commands.options import parse
 from skelact.commands.ui import UI, command_line, percent
-from skelact.errors import ConfigError, DataError, choices
+from skelact.errors import ConfigError, choices
 
 HELP = """usage: skelact segment train|evaluate|moments|detect ...      skelact segment train --help
 
@@ -102,21 +102,6 @@ def read_experiment(arguments: list[str]) -> tuple[Any, Extra]:
     if options.data_file:
         experiment.data.path = options.data_file
     return experiment, options
-
-
-def open_recordings(path: str) -> Any:
-    """The set of a path, with a word on what to do if it is not there."""
-    from skelact.datasets.skeleton_set import SkeletonSet
-
-    if not path:
-        raise ConfigError(
-            "data.path is empty; give the skelact file with --data FILE.h5 (made by skelact convert)"
-        )
-    if not Path(path).exists():
-        raise DataError(
-            f"there is no file {path}; make it with skelact convert, or name another with --data FILE.h5"
-        )
-    return SkeletonSet.open(path)
 
 
 def make_card(experiment: Any, data: Any) -> Any:

@@ -82,7 +82,7 @@ def look(checkpoint: str, data_path: str, split: str, device: str, ui: UI) -> Lo
         ConfigError: if nothing is named, or no recording is there.
         CheckpointError: if the set does not fit the checkpoint.
     """
-    from skelact.commands.segment import open_recordings
+    from skelact.commands.experiment import open_recordings
     from skelact.datasets.frame_input import FrameLabels
     from skelact.recognition.segmentation import Segmenters
 
@@ -149,7 +149,13 @@ def evaluate(options: Options, ui: UI) -> dict[str, Any]:
         write_events(folder / "truth.json", truth, lengths)
         write_frames(folder, seen, found)
         for s in seen.scores[: options.pictures]:
-            draw(folder / f"timeline-{file_name(s.id)}.png", truth[s.id], events[s.id], lengths[s.id])
+            draw(
+                folder / f"timeline-{file_name(s.id)}.png",
+                truth[s.id],
+                events[s.id],
+                lengths[s.id],
+                seen.segmenter.names,
+            )
         from skelact.io.files import write_text
 
         write_text(folder / "metrics.json", json.dumps(result, indent=1))
@@ -217,7 +223,7 @@ def write_frames(folder: Path, seen: Looked, found: list[list[str]]) -> None:
         write_text(folder / f"frames-{file_name(scores.id)}.csv", text.getvalue())
 
 
-def draw(path: Path, truth: Sequence[Any], found: Sequence[Any], length: float) -> None:
+def draw(path: Path, truth: Sequence[Any], found: Sequence[Any], length: float, names: Sequence[str]) -> None:
     """Truth against prediction over time."""
     from skelact.evaluate.plots import plot_timeline
 
@@ -226,4 +232,4 @@ def draw(path: Path, truth: Sequence[Any], found: Sequence[Any], length: float) 
         for lane, events in (("1 truth", truth), ("2 predicted", found))
         for e in events
     ]
-    plot_timeline(lanes, length, path)
+    plot_timeline(lanes, length, path, names)

@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import DataError
-from skelact.evaluate.figures import action_colours, draw_figure, shorten
+from skelact.evaluate.figures import draw_figure, shorten
+from skelact.evaluate.palette import INK, MIDDLE, SOFT, action_colours
 
 Bars = Sequence[tuple[float, float]]
 _MOST_PEOPLE, _MOST_ROWS = 8, 14
+_LEVEL = 12.0  # points between lines of words above the rows
+_LETTER = 0.0098  # width of a letter of them, as a share of the picture's time
 
 
 def plot_day(
@@ -50,7 +53,9 @@ def plot_day(
     colours = action_colours(sorted({label for rows in people.values() for label in rows}))
     rows = [_rows(one, (gaps or {}).get(name, ())) for name, one in shown.items()]
     heights = [len(r) for r in rows]
-    size = (9.6, 0.235 * sum(heights) + 0.42 * len(rows) + 0.8)
+    told = _places_of_alarms(alarms, begin, end)
+    levels = max((level for *_, level in told), default=0)
+    size = (9.6, 0.235 * sum(heights) + 0.42 * len(rows) + 0.8 + _LEVEL / 72 * levels)
     with draw_figure(
         path, size, len(rows), 1, sharex=True, gridspec_kw={"height_ratios": [h + 0.6 for h in heights]}
     ) as (figure, axes):
@@ -59,7 +64,7 @@ def plot_day(
             for y, (label, bars, seen) in enumerate(lines):
                 spans = [(a, max(b - a, least)) for a, b in bars]
                 look = (
-                    {"facecolor": colours.get(label, "#5A5A5A")}
+                    {"facecolor": colours.get(label, SOFT)}
                     if seen
                     else {"facecolor": "#F2F2F2", "hatch": "////", "edgecolor": "#9A9A9A", "linewidth": 0}
                 )
@@ -71,24 +76,23 @@ def plot_day(
                     total,
                     transform=ax.get_yaxis_transform(),
                     va="center",
-                    fontsize=8.5,
-                    color="#3B3B3B",
+                    fontsize=9.5,
+                    color=MIDDLE,
                 )
             for moment, _ in alarms:
-                ax.axvline(moment, color="#222222", linewidth=1.2, linestyle=(0, (3, 2)))
+                ax.axvline(moment, color=INK, linewidth=1.2, linestyle=(0, (3, 2)))
             ax.set(ylim=(len(lines) - 0.4, -0.6), xlim=(begin, end))
-            ax.set_yticks(range(len(lines)), [shorten(label, 22) for label, _, _ in lines], fontsize=9)
+            ax.set_yticks(range(len(lines)), [shorten(label, 22) for label, _, _ in lines], fontsize=9.5)
             ax.grid(axis="y", visible=False)
-            ax.set_title(shorten(name, 60), fontsize=10, pad=16 if alarms and ax is axes[0, 0] else 6)
+            above = 16 + _LEVEL * max((level for *_, level in told), default=0)
+            ax.set_title(shorten(name, 60), fontsize=10.5, pad=above if alarms and ax is axes[0, 0] else 6)
         ticks = _ticks(begin, end)
         axes[-1, 0].set_xticks(ticks, [clock(t)[: 5 if end - begin > 7200 else 8] for t in ticks])
-        for moment, what in alarms:
-            what_told = shorten(what.replace("_", " "), 20)
-            early = moment - begin < 0.8 * (end - begin)
+        for (moment, _), (words_of, early, level) in zip(alarms, told, strict=True):
             axes[0, 0].annotate(
-                f"▼ {what_told}" if early else f"{what_told} ▼", (moment, 1.0), (-4.5 if early else 4.5, 1.5),
+                words_of, (moment, 1.0), (-4.5 if early else 4.5, 1.5 + _LEVEL * level),
                 xycoords=("data", "axes fraction"), textcoords="offset points", ha="left" if early else "right",
-                va="bottom", fontsize=8, color="#222222",
+                va="bottom", fontsize=9, color=INK,
             )  # fmt: skip
         more = len(people) - len(shown)
         figure.suptitle(
@@ -99,6 +103,25 @@ def plot_day(
             weight="bold",
         )
     return Path(path)
+
+
+def _places_of_alarms(
+    alarms: Sequence[tuple[float, str]], begin: float, end: float
+) -> list[tuple[str, bool, int]]:
+    """(words, whether they stand right of their moment, level above the rows): no words cover others."""
+    out, taken = [], []
+    for moment, what in alarms:
+        text = shorten(what.replace("_", " "), 20)
+        early = moment - begin < 0.8 * (end - begin)
+        width = _LETTER * (len(text) + 3) * (end - begin)
+        left = moment - 0.006 * (end - begin) if early else moment - width
+        span = (left, left + width)
+        level = 0
+        while any(k == level and span[0] < b and a < span[1] for a, b, k in taken):
+            level += 1
+        taken.append((*span, level))
+        out.append((f"▼ {text}" if early else f"{text} ▼", early, level))
+    return out
 
 
 def _rows(activities: Mapping[str, Bars], gaps: Bars) -> list[tuple[str, Bars, bool]]:

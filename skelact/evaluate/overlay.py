@@ -5,24 +5,33 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from os import PathLike
 
 import numpy as np
 
 from skelact.errors import DataError, LayoutError
-from skelact.io.video import Frame, Video, VideoWriter
+from skelact.evaluate.overlay_text import Box, Colour, draw_text, text_size
+from skelact.evaluate.palette import LEFT, RIGHT, brighter, person_colour
+from skelact.evaluate.view import is_fine
+from skelact.io.video import Frame, Video, VideoWriter, open_video
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.skeleton import Skeleton
 
-Colour = tuple[int, int, int]
+__all__ = [
+    "OverlayPerson",
+    "draw_frame",
+    "draw_skeleton",
+    "draw_text",
+    "overlay_recording",
+    "overlay_video",
+    "skeleton_people",
+    "track_colour",
+]
 
-# Left, right and middle of the body (RGB): told apart by the colour-blind too.
-SIDE_COLOURS: tuple[Colour, Colour, Colour] = ((255, 160, 40), (60, 170, 255), (240, 240, 240))
-# One colour per person: Okabe and Ito's palette without black.
-TRACK_COLOURS: tuple[Colour, ...] = (
-    (86, 180, 233), (230, 159, 0), (0, 200, 140), (240, 228, 66), (213, 94, 0), (204, 121, 167),
-    (90, 140, 255),
-)  # fmt: skip
+# Left, right and middle of the body (RGB), brighter than on paper: photographs are dark.
+SIDE_COLOURS: tuple[Colour, Colour, Colour] = (brighter(LEFT), brighter(RIGHT), (245, 245, 245))
+RIM: Colour = (16, 16, 16)
 _SHIFT = 4  # cv2 draws in sixteenths of a pixel
 
 
@@ -46,8 +55,8 @@ class OverlayPerson:
 
 
 def track_colour(track_id: int) -> Colour:
-    """The colour of a person, RGB."""
-    return TRACK_COLOURS[track_id % len(TRACK_COLOURS)]
+    """The colour of a person on a photograph, RGB."""
+    return brighter(person_colour(track_id))
 
 
 def draw_skeleton(
@@ -60,6 +69,7 @@ def draw_skeleton(
     text: str | None = None,
     box: np.ndarray | bool | None = None,
     min_score: float = 0.2,
+    taken: list[Box] | None = None,
 ) -> np.ndarray:
     """Draw one person with smooth lines.
 
@@ -72,6 +82,7 @@ def draw_skeleton(
         text: written above the person on a dark ground.
         box: ``[x0, y0, x1, y1]`` in pixels, or True: around the joints.
         min_score: below it a joint is not drawn.
+        taken: where other texts are, see `draw_text`.
 
     Returns:
         A new picture.
@@ -100,49 +111,43 @@ def draw_skeleton(
         return image
     thick = max(2, round(min(height, width) / 240))
     points = np.round(np.where(there[:, None], xy, 0) * (1 << _SHIFT)).astype(int)
-    for v, p in layout.edges:
-        if there[v] and there[p]:
-            bone = color or _side_colour(layout, v, p)
-            ends = (tuple(points[v].tolist()), tuple(points[p].tolist()))
-            cv2.line(image, *ends, (0, 0, 0), thick + 2, cv2.LINE_AA, _SHIFT)
-            cv2.line(image, *ends, bone, thick, cv2.LINE_AA, _SHIFT)
-    small = _is_hand(layout)
+    place = [tuple(point) for point in points.tolist()]
+    fine = _fine_joints(layout)
+    bones = [(v, p) for v, p in layout.edges if there[v] and there[p]]
+    # All dark rims before all colours, so that no bone is cut by its neighbour's rim.
+    for v, p in bones:
+        cv2.line(image, place[v], place[p], RIM, thick + (1 if fine[v] else 2), cv2.LINE_AA, _SHIFT)
+    radius = [round((0.5 if small else 1.1) * thick * (1 << _SHIFT)) for small in fine]
     for v in np.flatnonzero(there).tolist():
-        radius = (thick if small[v] else thick + 1) << _SHIFT
-        centre = tuple(points[v].tolist())
-        cv2.circle(image, centre, radius, color or _side_colour(layout, v, v), -1, cv2.LINE_AA, _SHIFT)
-    low, high = xy[there].min(0), xy[there].max(0)
+        cv2.circle(image, place[v], radius[v] + (1 << _SHIFT), RIM, -1, cv2.LINE_AA, _SHIFT)
+    for v, p in bones:
+        width_of = max(1, thick // 2) if fine[v] else thick
+        cv2.line(
+            image, place[v], place[p], color or _side_colour(layout, v, p), width_of, cv2.LINE_AA, _SHIFT
+        )
+    for v in np.flatnonzero(there).tolist():
+        cv2.circle(image, place[v], radius[v], color or _side_colour(layout, v, v), -1, cv2.LINE_AA, _SHIFT)
     if box is not None and box is not False:
-        corners = np.concatenate([low, high]) if box is True else np.asarray(box, float)
-        x0, y0, x1, y1 = np.clip(np.round(corners), -(1 << 14), 1 << 14).astype(int).tolist()
+        x0, y0, x1, y1 = _corners(xy[there], box)
         cv2.rectangle(image, (x0, y0), (x1, y1), color or SIDE_COLOURS[2], thick, cv2.LINE_AA)
-        low, high = np.array([x0, y0]), np.array([x1, y1])
     if text:
-        draw_text(image, text, (float(low[0]), float(low[1]) - 4), color or SIDE_COLOURS[2])
+        x0, y0, _, _ = _corners(xy[there], box)
+        draw_text(
+            image, text, (x0, y0 - thick - text_size(height, width) // 2), color or SIDE_COLOURS[2], taken
+        )
     return image
 
 
-def draw_text(image: np.ndarray, text: str, at: tuple[float, float], color: Colour = (255, 255, 255)) -> None:
-    """Write ``text`` with its lower left corner at ``at`` (pixels) on a dark ground, kept inside the picture.
-
-    The picture is changed in place. Signs that the font lacks are shown as ``?``.
-    """
-    import cv2
-
-    height, width = image.shape[:2]
-    text = text.encode("ascii", "replace").decode()
-    scale = max(0.35, min(height, width) / 700)
-    thick = max(1, round(scale * 1.5))
-    (w, h), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
-    pad = max(2, h // 4)
-    if w + 2 * pad > width:
-        scale *= width / (w + 2 * pad)
-        (w, h), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
-    x = int(np.clip(at[0], pad, max(pad, width - w - pad)))
-    y = int(np.clip(at[1], h + pad, max(h + pad, height - base - pad)))
-    ground = image[max(0, y - h - pad) : y + base + pad // 2, max(0, x - pad) : x + w + pad]
-    ground[:] = (ground * 0.25).astype(np.uint8)
-    cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, color, thick, cv2.LINE_AA)
+def _corners(xy: np.ndarray, box: np.ndarray | bool | None) -> list[int]:
+    """A box ``[x0, y0, x1, y1]`` in pixels; around the joints with some room (the head ends above the eyes), if none
+    is given."""
+    if box is None or isinstance(box, bool):
+        low, high = xy.min(0), xy.max(0)
+        room = 0.05 * float((high - low).max())
+        corners = np.concatenate([low - [room, 2 * room], high + room])
+    else:
+        corners = np.asarray(box, float)
+    return np.clip(np.round(corners), -(1 << 14), 1 << 14).astype(int).tolist()
 
 
 def draw_frame(
@@ -162,6 +167,7 @@ def draw_frame(
         caption: written in the upper left corner.
         min_score: below it a joint is not drawn.
     """
+    taken: list[Box] = []  # texts of people who stand together do not cover each other
     for person in people:
         colour = None if person.track_id is None else track_colour(person.track_id)
         name = "" if person.track_id is None else f"#{person.track_id}"
@@ -175,10 +181,11 @@ def draw_frame(
             text=text,
             box=person.box,
             min_score=min_score,
+            taken=taken,
         )
     if caption:
         image = image.copy()
-        draw_text(image, caption, (0, 0))
+        draw_text(image, caption, (0, 0), taken=taken)
     return image
 
 
@@ -269,6 +276,37 @@ def overlay_video(
     return n
 
 
+def overlay_recording(
+    source: str | PathLike[str],
+    skeleton: Skeleton,
+    out: str | PathLike[str],
+    texts: Mapping[int, Sequence[str | None]] | None = None,
+    *,
+    box: bool = False,
+    start: float | None = None,
+) -> int:
+    """Draw the people of a recording on the frames of the video that it was extracted from.
+
+    Args:
+        source: the video; its frames are those of the recording, one by one, from the first on.
+        skeleton: a recording that says where its joints are in the picture.
+        out: the video to write.
+        texts, box: as for `skeleton_people`.
+        start: seconds at which the recording begins.
+
+    Returns:
+        How many frames were written.
+
+    Raises:
+        DataError: if the recording does not say it, or a video cannot be read or written.
+    """
+    picture = skeleton.in_picture()
+    with open_video(source, start=start) as video:
+        people = skeleton_people(picture, (video.width, video.height), texts, box)
+        frames = islice(video, picture.n_frames)
+        return overlay_video(frames, people, picture.layout, out, fps=video.fps)
+
+
 def _side_colour(layout: SkeletonLayout, v: int, p: int) -> Colour:
     names = (layout.joints[v], layout.joints[p])
     for side, colour in zip(("left_", "right_"), SIDE_COLOURS, strict=False):
@@ -277,6 +315,6 @@ def _side_colour(layout: SkeletonLayout, v: int, p: int) -> Colour:
     return SIDE_COLOURS[2]
 
 
-def _is_hand(layout: SkeletonLayout) -> list[bool]:
-    ends = ("_mcp", "_pip", "_dip", "_cmc", "_ip", "_tip")
-    return [joint.endswith(ends) for joint in layout.joints]
+def _fine_joints(layout: SkeletonLayout) -> list[bool]:
+    """Which joints lie so close together (fingers, the face) that they are drawn smaller."""
+    return [is_fine(joint) for joint in layout.joints]

@@ -10,7 +10,8 @@ from os import PathLike
 import numpy as np
 
 from skelact.errors import DataError
-from skelact.evaluate.overlay import draw_text, track_colour
+from skelact.evaluate.overlay import track_colour
+from skelact.evaluate.overlay_text import Box, draw_text, text_size
 from skelact.io.video import Frame, Video, VideoWriter
 
 
@@ -46,15 +47,21 @@ def draw_boxes(image: np.ndarray, boxes: Iterable[OverlayBox]) -> np.ndarray:
     image = np.ascontiguousarray(image).copy()
     height, width = image.shape[:2]
     thick = max(2, round(min(height, width) / 240))
-    line_height = max(14, round(min(height, width) / 24))
-    for one in boxes:
+    line_height = round(1.75 * text_size(height, width))
+    taken: list[Box] = []
+    people = list(boxes)
+    places = []
+    for one in people:
         corners = np.round(np.asarray(one.box, float).clip(-1, 2) * [width, height, width, height])
         x1, y1, x2, y2 = corners.astype(int).tolist()
         colour = track_colour(one.track_id)
         cv2.rectangle(image, (x1, y1), (x2, y2), colour, thick, cv2.LINE_AA)
+        places.append((x1 + thick, max(y1, 0)))
+    for one, (left, top) in zip(people, places, strict=True):  # words are over all boxes
+        colour = track_colour(one.track_id)
         texts = [f"#{one.track_id}", *one.lines]
         for k, text in enumerate(texts):
-            draw_text(image, text, (x1 + thick, max(y1, 0) + (k + 1) * line_height), colour)
+            draw_text(image, text, (left, top + (k + 1) * line_height), colour, taken)
     return image
 
 

@@ -40,10 +40,15 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG file, embedded in the page."""
+    """A PNG file, embedded in the page; a ``photo`` keeps its colours where the page is dark, drawings are inverted.
+
+    On a phone drawings keep a width at which their words can be read, and scroll; ``small`` ones fit the page.
+    """
 
     path: str | Path
     caption: str = ""
+    photo: bool = False
+    small: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,21 +87,25 @@ section,details{background:var(--card);border:1px solid var(--line);border-radiu
 padding:18px 20px;margin:0 0 18px;overflow-x:auto}
 summary{font-size:18px;font-weight:700;cursor:pointer}
 details[open]>summary{margin-bottom:12px}
-.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:0 0 12px}
+.cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(135px,1fr));gap:12px;margin:0 0 12px}
 .card{border:1px solid var(--line);border-radius:10px;padding:12px 14px}
 .card b{display:block;font-size:25px;line-height:1.25;color:var(--accent);
 font-variant-numeric:tabular-nums;overflow-wrap:anywhere}
 .card small{color:var(--soft);display:block}
 figure{margin:0 0 14px}
 figure img{max-width:100%;height:auto;background:#fff;border-radius:8px;display:block;margin:0 auto}
-figcaption{color:var(--soft);font-size:13.5px;margin-top:6px;overflow-wrap:anywhere}
+@media (prefers-color-scheme:dark){figure img:not(.photo){filter:invert(.89) hue-rotate(180deg)}}
+figcaption{color:var(--soft);font-size:14px;margin-top:6px;overflow-wrap:anywhere}
 table{border-collapse:collapse;width:100%;font-size:14px}
-th,td{padding:5px 10px;border-bottom:1px solid var(--line);text-align:left;overflow-wrap:anywhere}
+th,td{padding:5px 10px;border-bottom:1px solid var(--line);text-align:left;overflow-wrap:break-word;max-width:24em}
 th{color:var(--soft);font-weight:600}
 td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 pre{background:var(--page);border:1px solid var(--line);border-radius:8px;padding:10px 12px;
 overflow-x:auto;font-size:13px;margin:0 0 12px;white-space:pre-wrap;overflow-wrap:anywhere}
 p{margin:0 0 10px}
+@media (max-width:700px){main{padding:18px 10px 40px}section,details{padding:14px 12px}.card{padding:10px 11px}
+.card b{font-size:22px}figure{overflow-x:auto}figure img:not(.photo,.small){max-width:none;width:660px}
+figcaption{position:sticky;left:0}th,td{padding:5px 8px}}
 """
 
 
@@ -144,7 +153,8 @@ def _picture(block: Picture) -> str:
         raise DataError(f"the picture {block.path} is no PNG file; reports embed PNG only")
     caption = f"<figcaption>{escape(block.caption)}</figcaption>" if block.caption else ""
     code = base64.b64encode(data).decode("ascii")
-    return f'<figure><img alt="{escape(block.caption)}" src="data:image/png;base64,{code}">{caption}</figure>'
+    kind = " class=photo" if block.photo else " class=small" if block.small else ""
+    return f'<figure><img{kind} alt="{escape(block.caption)}" src="data:image/png;base64,{code}">{caption}</figure>'
 
 
 def _block(block: Block) -> str:

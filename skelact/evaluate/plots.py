@@ -13,8 +13,10 @@ import numpy as np
 
 from skelact.errors import DataError
 from skelact.evaluate.calibration import CalibrationResult
-from skelact.evaluate.figures import LEFT, MIDDLE, PALETTE, RIGHT, action_colours, draw_figure, shorten
+from skelact.evaluate.figures import draw_figure, shorten
 from skelact.evaluate.metrics import ClassificationResult
+from skelact.evaluate.palette import LEFT, MIDDLE, PALETTE, RIGHT, action_colours, text_on
+from skelact.evaluate.view import PICTURE_UNITS, upright
 from skelact.skeleton import Skeleton
 
 
@@ -55,7 +57,7 @@ def plot_curves(history: Sequence[Mapping[str, Any]], path: str | Path) -> Path:
     panels = [p for p in panels if p[0]] or [(number, "Figures", False)]
     with draw_figure(path, (4.2 * len(panels) + 0.4, 3.3), 1, len(panels)) as (_, axes):
         for ax, (names, title, share) in zip(axes[0], panels, strict=True):
-            for name, colour in zip(names, list(action_colours(names).values()), strict=True):
+            for name, colour in zip(names, list(action_colours(names, names).values()), strict=True):
                 y = values(name)
                 there = np.isfinite(y)
                 dashed = "--" if name.startswith("train") else "-"
@@ -93,9 +95,9 @@ def plot_confusion(matrix: np.ndarray, names: Sequence[str], path: str | Path) -
     from matplotlib.colors import PowerNorm
 
     longest = max(len(shorten(n)) for n in names)
-    cell = 0.46 if k <= 20 else max(0.15, 9.5 / k)
-    font = 8.5 if k <= 20 else max(4.2, 8.5 - 0.07 * k)
-    side = cell * k + 0.0105 * font * longest + 1.2
+    cell = 0.46 if k <= 20 else max(0.165, 9.5 / k)
+    font = 9.5 if k <= 20 else min(9.5, 44 * cell)
+    side = cell * k + 0.0095 * font * longest + 1.2
     with draw_figure(path, (max(3.6, side + 0.5), max(3.2, side))) as (figure, axes):
         ax = axes[0, 0]
         image = ax.imshow(share, cmap="Blues", norm=PowerNorm(0.7, vmin=0, vmax=1), aspect="equal")
@@ -110,7 +112,7 @@ def plot_confusion(matrix: np.ndarray, names: Sequence[str], path: str | Path) -
         ax.tick_params(which="both", length=0)
         if k <= 20:
             for i, j in zip(*np.nonzero(share >= 0.005), strict=True):
-                ax.text(j, i, f"{100 * share[i, j]:.0f}", ha="center", va="center", fontsize=7.5,
+                ax.text(j, i, f"{100 * share[i, j]:.0f}", ha="center", va="center", fontsize=9,
                         color="white" if share[i, j] > 0.45 else "#222222")  # fmt: skip
         ax.set_xlabel("predicted")
         ax.set_ylabel("true")
@@ -133,7 +135,7 @@ def plot_reliability(result: CalibrationResult, path: str | Path) -> Path:
     """
     edges, there = result.bin_edges, result.bin_count > 0
     middle, width = (edges[1:] + edges[:-1]) / 2, np.diff(edges)
-    with draw_figure(path, (8.2, 3.6), 1, 2) as (_, axes):
+    with draw_figure(path, (9.2, 4.0), 1, 2) as (figure, axes):
         ax, risk = axes[0]
         ax.plot([0, 1], [0, 1], "--", color="#8A8A8A", linewidth=1, label="perfectly calibrated")
         ax.bar(
@@ -146,11 +148,10 @@ def plot_reliability(result: CalibrationResult, path: str | Path) -> Path:
         ax.plot(result.bin_confidence[there], result.bin_accuracy[there], "o", color=PALETTE[1], markersize=4,
                 label="mean confidence")  # fmt: skip
         counts = result.bin_count / max(result.bin_count.max(), 1)
-        ax.bar(middle, -0.13 * counts, width * 0.92, color="#B5B5B5")
-        ax.text(0.01, -0.115, "how many", fontsize=7.5, color="#5A5A5A")
+        ax.bar(middle, -0.13 * counts, width * 0.92, color="#B5B5B5", label="how many")
         ax.set(xlim=(0, 1), ylim=(-0.14, 1.02), xlabel="confidence", ylabel="share right")
         ax.set_title(f"Reliability: ECE {100 * result.ece:.1f} %")
-        ax.legend(loc="upper left")
+        figure.legend(loc="outside lower center", ncols=4)
         risk.plot(result.coverage, result.risk, color=PALETTE[0])
         risk.fill_between(result.coverage, result.risk, color=PALETTE[0], alpha=0.12)
         risk.set(xlim=(0, 1), ylim=(0, max(0.05, 1.1 * float(result.risk.max()))))
@@ -171,8 +172,8 @@ def plot_per_class(result: ClassificationResult, path: str | Path) -> Path:
     """
     rows = sorted(result.per_class, key=lambda c: (np.nan_to_num(c.recall, nan=-1), c.name))
     y = np.arange(len(rows))
-    font = 8.5 if len(rows) <= 30 else 6.5
-    with draw_figure(path, (6.6, max(2.2, (0.26 if len(rows) <= 30 else 0.16) * len(rows) + 1.1))) as (
+    font, height = (9.5, 0.27) if len(rows) <= 30 else (8.5, 0.185)
+    with draw_figure(path, (7.6, max(2.2, height * len(rows) + 1.1))) as (
         _,
         axes,
     ):
@@ -187,44 +188,28 @@ def plot_per_class(result: ClassificationResult, path: str | Path) -> Path:
     return Path(path)
 
 
-def _has_y_down(skeleton: Skeleton) -> bool:
-    """Whether y grows downwards: MediaPipe's metres do, Kinect's do not. Heads are above feet, mostly."""
-    heights = []
-    for words in (("head", "nose", "neck", "shoulder"), ("hip", "knee", "ankle", "foot")):
-        joints = [v for v, j in enumerate(skeleton.layout.joints) if any(w in j for w in words)]
-        there = skeleton.score[:, :, joints] > 0
-        heights.append(skeleton.xyz[:, :, joints, 1][there].mean() if there.any() else np.nan)
-    return bool(heights[0] < heights[1])
-
-
 def _project(skeleton: Skeleton, azimuth: float) -> np.ndarray:
     """Picture coordinates ``[M, T, V, 2]`` (right, up) as a camera in front of the people sees them."""
-    xyz = skeleton.xyz.astype(float)
-    if skeleton.unit in ("px", "image"):
-        return xyz[..., :2] * [1, -1]
-    if _has_y_down(skeleton):
-        xyz = xyz * ([1, -1] if xyz.shape[-1] == 2 else [1, -1, 1])
-    elif xyz.shape[-1] == 3:
-        # Right-handed with y up and z away from the camera: x grows to the left of the picture.
-        xyz = xyz * [-1, 1, 1]
-    if xyz.shape[-1] == 2:
-        return xyz
+    xyz = upright(skeleton)
+    if xyz.shape[-1] == 2 or skeleton.unit in PICTURE_UNITS:
+        return xyz[..., :2]
     c, s = np.cos(np.radians(azimuth)), np.sin(np.radians(azimuth))
-    across = c * xyz[..., 0] + s * xyz[..., 2]
+    across = c * xyz[..., 0] - s * xyz[..., 2]
     # A look from slightly above, so that depth shows.
-    return np.stack([across, xyz[..., 1] + 0.18 * (c * xyz[..., 2] - s * xyz[..., 0])], -1)
+    return np.stack([across, xyz[..., 1] - 0.18 * (c * xyz[..., 2] + s * xyz[..., 0])], -1)
 
 
-def plot_skeleton_strip(skeleton: Skeleton, path: str | Path, n: int = 8, azimuth: float = 0.0) -> Path:
-    """Poses at ``n`` moments side by side; left blue, right orange, missing joints hollow.
-
-    A missing joint is drawn where it was last seen (or will first be).
+def plot_skeleton_strip(
+    skeleton: Skeleton, path: str | Path, n: int = 8, azimuth: float = 0.0, height: float = 2.5
+) -> Path:
+    """Poses at ``n`` moments side by side; left blue, right orange; missing joints are not drawn.
 
     Args:
         skeleton: any layout, 2D or 3D; 3D is seen from the front, turned by ``azimuth``.
         path: the PNG to write.
         n: how many moments.
         azimuth: degrees about the vertical.
+        height: of a pose, in inches.
 
     Returns:
         The path.
@@ -246,7 +231,7 @@ def plot_skeleton_strip(skeleton: Skeleton, path: str | Path, n: int = 8, azimut
     side = [
         LEFT if j.startswith("left_") else RIGHT if j.startswith("right_") else MIDDLE for j in layout.joints
     ]
-    height = 2.5
+    weight = min(1.0, height / 2)  # of lines and dots
     with draw_figure(path, (max(3.0, height * aspect * len(frames)), height + 0.5), 1, len(frames)) as (
         figure,
         axes,
@@ -255,22 +240,15 @@ def plot_skeleton_strip(skeleton: Skeleton, path: str | Path, n: int = 8, azimut
             for m in range(skeleton.n_people):
                 if not there[m, t].any():
                     continue
-                point = view[m, t].copy()
-                known = there[m].any(0)
-                for v in np.flatnonzero(~there[m, t] & known):
-                    times = np.flatnonzero(there[m, :, v])
-                    point[v] = view[m, times[np.abs(times - t).argmin()], v]
-                for v, p in layout.bones:
-                    if known[v] and known[p]:
-                        whole = there[m, t, v] and there[m, t, p]
-                        colour = side[v] if side[v] != MIDDLE else side[p]
-                        width, dash = (2.2, "-") if whole else (1, ":")
-                        alpha = 1.0 if m == 0 else 0.6
-                        ax.plot(*point[[v, p]].T, dash, color=colour, alpha=alpha, linewidth=width)
                 sure = there[m, t]
-                ax.scatter(*point[sure].T, s=9, c=[side[v] for v in np.flatnonzero(sure)], zorder=3)
-                hollow = ~sure & known
-                ax.scatter(*point[hollow].T, s=16, facecolors="none", edgecolors="#8A8A8A", zorder=3)
+                alpha = 1.0 if m == 0 else 0.6
+                for v, p in layout.bones:
+                    if sure[v] and sure[p]:
+                        colour = side[v] if side[v] != MIDDLE else side[p]
+                        ends = view[m, t, [v, p]].T
+                        ax.plot(*ends, color=colour, alpha=alpha, linewidth=2.2 * weight)
+                colours = [side[v] for v in np.flatnonzero(sure)]
+                ax.scatter(*view[m, t, sure].T, s=9 * weight**2, c=colours, zorder=3)
             ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
             ax.axis("off")
             second = skeleton.time[t] - skeleton.time[0] if skeleton.time is not None else t / skeleton.fps
@@ -283,7 +261,12 @@ def plot_skeleton_strip(skeleton: Skeleton, path: str | Path, n: int = 8, azimut
     return Path(path)
 
 
-def plot_timeline(segments: Sequence[Mapping[str, Any]], duration: float, path: str | Path) -> Path:
+def plot_timeline(
+    segments: Sequence[Mapping[str, Any]],
+    duration: float,
+    path: str | Path,
+    names: Sequence[str] | None = None,
+) -> Path:
     """Who did what when: one lane per person, a coloured bar per action.
 
     Args:
@@ -291,6 +274,7 @@ def plot_timeline(segments: Sequence[Mapping[str, Any]], duration: float, path: 
             track id) and ``score`` (0..1, drawn as opacity).
         duration: seconds of the recording.
         path: the PNG to write.
+        names: the classes, so that an action has the same colour in all pictures; see `action_colours`.
 
     Returns:
         The path.
@@ -307,23 +291,22 @@ def plot_timeline(segments: Sequence[Mapping[str, Any]], duration: float, path: 
             )
     people = list(dict.fromkeys(s.get("person", 0) for s in segments)) or [0]
     people.sort(key=str)
-    colours = action_colours(sorted({str(s["label"]) for s in segments}))
-    legend_rows = -(-len(colours) // 5)
-    with draw_figure(path, (9.5, 0.62 * len(people) + 1.0 + 0.24 * legend_rows)) as (figure, axes):
+    colours = action_colours(sorted({str(s["label"]) for s in segments}), names)
+    columns = _legend_columns([shorten(name, 24) for name in colours])
+    legend_rows = -(-len(colours) // columns)
+    with draw_figure(path, (9.5, 0.62 * len(people) + 1.0 + 0.27 * legend_rows)) as (figure, axes):
         from matplotlib.patches import Patch
 
         ax = axes[0, 0]
         for s in segments:
             lane, start, end = people.index(s.get("person", 0)), float(s["start"]), float(s["end"])
             label, score = str(s["label"]), s.get("score")
-            alpha = 1.0 if score is None else 0.35 + 0.65 * float(np.clip(score, 0, 1))
+            alpha = 1.0 if score is None else 0.5 + 0.5 * float(np.clip(score, 0, 1))
             ax.barh(lane, end - start, 0.72, left=start, color=colours[label], alpha=alpha, edgecolor="white")
-            room = int((end - start) / duration * 110)
-            if room >= min(4, len(label)):
-                r, g, b = (int(colours[label][k : k + 2], 16) for k in (1, 3, 5))
-                dark = 0.299 * r + 0.587 * g + 0.114 * b < 150 and alpha > 0.6
+            room = int((end - start) / duration * 88)  # letters that fit
+            if room >= min(6, len(label)):
                 ax.text((start + end) / 2, lane, shorten(label, max(room, 2)), ha="center", va="center",
-                        fontsize=7.5, color="white" if dark else "#222222", clip_on=True)  # fmt: skip
+                        fontsize=8.5, color=text_on(colours[label], alpha), clip_on=True)  # fmt: skip
         ax.set(xlim=(0, duration), ylim=(len(people) - 0.4, -0.6), xlabel="seconds")
         ax.set_yticks(
             range(len(people)), [shorten(p, 14) if isinstance(p, str) else f"person {p}" for p in people]
@@ -332,8 +315,14 @@ def plot_timeline(segments: Sequence[Mapping[str, Any]], duration: float, path: 
         ax.set_title("Actions over time")
         if colours:
             handles = [Patch(color=c, label=shorten(n, 24)) for n, c in colours.items()]
-            figure.legend(handles=handles, loc="outside lower center", ncols=min(5, len(handles)))
+            figure.legend(handles=handles, loc="outside lower center", ncols=columns)
     return Path(path)
+
+
+def _legend_columns(names: Sequence[str]) -> int:
+    """How many columns of a legend fit below a picture of 9.5 inches."""
+    width = 0.6 + 0.082 * max(map(len, names), default=1)
+    return max(1, min(len(names), int(9.3 / width)))
 
 
 def plot_probabilities_over_time(
@@ -357,17 +346,22 @@ def plot_probabilities_over_time(
     time, p = np.asarray(time, float), np.asarray(probabilities, float)
     if p.ndim != 2 or p.shape != (len(time), len(names)) or not len(time):
         raise DataError(f"probabilities must be [{len(time)} times, {len(names)} names], got {list(p.shape)}")
-    top = np.argsort(-p.max(0), kind="stable")[:n_shown]
+    top = [int(k) for k in np.argsort(-p.max(0), kind="stable")[:n_shown]]
+    colours = action_colours([names[k] for k in top], names)
+    used: set[str] = set()
     with draw_figure(path, (9.5, 3.2)) as (figure, axes):
         ax = axes[0, 0]
-        for k, colour in zip(top, PALETTE, strict=False):
+        for k in top:
+            colour = colours[names[k]]
             ax.plot(
                 time,
                 p[:, k],
+                "--" if colour in used else "-",  # of more than 40 classes two can have one colour
                 color=colour,
                 label=shorten(names[k], 24),
                 marker="o" if len(time) == 1 else None,
             )
+            used.add(colour)
         if len(top) < p.shape[1]:
             rest = 1 - p[:, top].sum(1)
             ax.fill_between(time, np.clip(rest, 0, 1), color="#D0D0D0", label="all others")

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import DataError
-from skelact.evaluate.figures import action_colours, draw_figure, shorten
+from skelact.evaluate.figures import draw_figure, shorten
+from skelact.evaluate.palette import action_colours
 
 Runs = Mapping[float, Sequence[tuple[float, float]]]
 
@@ -32,7 +33,7 @@ def plot_shares(networks: Mapping[str, Runs], path: str | Path) -> Path:
     shares = sorted({share for runs in networks.values() for share in runs})
     with draw_figure(path, (6.4, 3.8)) as (figure, axes):
         ax = axes[0, 0]
-        for name, colour in action_colours(list(networks)).items():
+        for name, colour in action_colours(list(networks), list(networks)).items():
             seen = sorted(networks[name])
             training, test = np.array([np.mean(networks[name][share], axis=0) for share in seen]).T
             ax.fill_between(seen, test, training, color=colour, alpha=0.1, linewidth=0)

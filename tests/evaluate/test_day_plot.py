@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +10,9 @@ import pytest
 from matplotlib.image import imread
 
 from skelact.errors import DataError
+from skelact.evaluate import day_plot
 from skelact.evaluate.day_plot import plot_day
-from skelact.evaluate.figures import action_colours
+from skelact.evaluate.palette import action_colours
 
 DAY = (0.0, 86400.0)
 WORDS = {"clock": lambda t: f"{int(t) // 3600:02d}:00:00", "words": lambda s: f"{s:.0f} s"}
@@ -51,3 +53,25 @@ def test_nobody_is_no_picture(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nobody"):
         plot_day({}, DAY, tmp_path / "day.png", title="", **WORDS)
     assert not (tmp_path / "day.png").exists()
+
+
+def test_words_of_alarms_do_not_cover_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    real = day_plot.draw_figure
+
+    @contextmanager
+    def spy(*values, **named):
+        with real(*values, **named) as (figure, axes):
+            yield figure, axes
+            figure.canvas.draw()
+            texts = [*axes[0, 0].texts, axes[0, 0]._left_title]
+            drawn.extend(t.get_window_extent() for t in texts if t.get_text().strip("▼ "))
+
+    monkeypatch.setattr(day_plot, "draw_figure", spy)
+    alarms = [(40000.0 + 300 * k, "long_on_floor" if k % 2 else "fall") for k in range(4)]
+    alarms += [(80000.0, "fall"), (80600.0, "no_movement"), (86000.0, "a_very_long_name_of_an_alarm")]
+    people = {"home": {"sitting": [(0.0, 43200.0)]}}
+    plot_day(people, DAY, tmp_path / "day.png", title="a day", alarms=alarms, **WORDS)
+    assert len(drawn) == len(alarms) + 2  # the row's time and the name, too
+    for k, one in enumerate(drawn):
+        assert not any(one.overlaps(other) for other in drawn[:k]), k

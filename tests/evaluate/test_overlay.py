@@ -14,11 +14,12 @@ from skelact.evaluate.overlay import (
     draw_frame,
     draw_skeleton,
     draw_text,
+    overlay_recording,
     overlay_video,
     skeleton_people,
     track_colour,
 )
-from skelact.io.video import Frame, open_video
+from skelact.io.video import Frame, open_video, write_video
 from skelact.layouts import LAYOUTS
 from skelact.skeleton import Skeleton
 
@@ -155,3 +156,44 @@ def test_captions_of_frames(tmp_path: Path) -> None:
             return [bool(frame.image[:30, :80].max() > 120) for frame in video]
 
     assert corner(["one", None, "three"]) == [True, False, True] and corner(None) == [False] * 3
+
+
+def test_words_of_people_who_stand_together_do_not_cover_each_other() -> None:
+    taken: list[tuple[int, int, int, int]] = []
+    image = np.zeros((480, 640, 3), np.uint8)
+    for k in range(6):
+        draw_text(image, f"#{k} waving", (100 + 5 * k, 200), (255, 255, 255), taken)
+    assert len(taken) == 6
+    for k, (left, top, right, bottom) in enumerate(taken):
+        for x0, y0, x1, y1 in taken[:k]:
+            assert right <= x0 or x1 <= left or bottom <= y0 or y1 <= top
+    above, nowhere = np.tile([100.0, -20.0], (17, 1)), np.eye(17)[0]  # only words are in the picture
+    people = [OverlayPerson(above, nowhere, k, "HHHH") for k in range(2)]
+    letters = [(draw_frame(BLACK, [p], "coco17") > 100).any(-1).sum() for p in people]
+    together = (draw_frame(BLACK, people, "coco17") > 100).any(-1).sum()
+    assert together == pytest.approx(sum(letters), rel=0.05)
+
+
+def test_words_in_other_scripts_are_written() -> None:
+    def written(text: str) -> np.ndarray:
+        image = np.zeros((240, 640, 3), np.uint8)
+        draw_text(image, text, (100, 100))
+        return image
+
+    assert not np.array_equal(written("встаёт"), written("??????"))
+    assert not np.array_equal(written("встаёт"), written("падает"))
+    written("\n\t日本")  # signs that the font lacks
+
+
+def test_left_is_blue_and_right_orange_as_on_paper() -> None:
+    left, right, _ = SIDE_COLOURS
+    assert left[2] > left[0] and right[0] > right[2]
+
+
+def test_a_recording_on_its_video(tmp_path: Path) -> None:
+    write_video(tmp_path / "film.mp4", [np.full((240, 320, 3), 30, np.uint8)] * 12, 10)
+    n = overlay_recording(tmp_path / "film.mp4", recording(), tmp_path / "drawn.mp4", start=0.3)
+    assert n == 5  # as long as the recording
+    with pytest.raises(DataError, match="where its joints are"):
+        overlay_recording(tmp_path / "film.mp4", recording("m"), tmp_path / "no.mp4")
+    assert not (tmp_path / "no.mp4").exists()

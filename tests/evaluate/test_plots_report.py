@@ -100,13 +100,19 @@ def test_every_picture_is_drawn(tmp_path, results):
     assert not list(tmp_path.rglob("*.part"))
 
 
-def test_missing_joints_are_drawn_hollow(tmp_path):
+def test_missing_joints_are_not_drawn(tmp_path):
     clip = make_clip("wave", subject=1, noise=None)
     score = np.array(clip.score)
-    score[:, ::2, 5:12] = 0
+    score[:, :, 5:12] = 0
+    moved = clip.xyz + np.where(score > 0, 0, 5.0)[..., None]
     whole = plots.plot_skeleton_strip(clip, tmp_path / "a.png", n=4)
     partly = plots.plot_skeleton_strip(clip.with_(score=score), tmp_path / "b.png", n=4)
-    assert ink(partly) < ink(whole)
+    elsewhere = plots.plot_skeleton_strip(clip.with_(score=score, xyz=moved), tmp_path / "c.png", n=4)
+    assert ink(partly) < 0.9 * ink(whole) and partly.read_bytes() == elsewhere.read_bytes()
+    score[:, ::2] = 0
+    sometimes = plots.plot_skeleton_strip(clip.with_(score=score), tmp_path / "d.png", n=clip.n_frames)
+    always = plots.plot_skeleton_strip(clip, tmp_path / "e.png", n=clip.n_frames)
+    assert ink(sometimes) < 0.5 * ink(always)
     with pytest.raises(DataError, match="no joint"):
         plots.plot_skeleton_strip(clip.with_(score=np.zeros_like(score)), tmp_path / "c.png")
 
@@ -118,13 +124,6 @@ def test_strips_stand_upright_whichever_way_y_points():
         view = plots._project(turned, 0.0)[0, 0]
         assert view[head, 1] > view[foot, 1] + 1
         assert view[left, 0] > view[right, 0]  # facing us
-
-
-def test_colours_are_distinct_and_stable():
-    names = [f"action {i}" for i in range(24)]
-    colours = plots.action_colours(names)
-    assert len(set(colours.values())) == 24 and colours == plots.action_colours(names)
-    assert all(re.fullmatch("#[0-9a-f]{6}", c) for c in colours.values())
 
 
 def test_wrong_shapes_are_refused_and_leave_nothing(tmp_path):
@@ -174,6 +173,14 @@ def test_the_report_is_self_contained_and_escaped(tmp_path, results):
     rows = list(csv.DictReader((tmp_path / "per_class.csv").open(encoding="utf-8", newline="")))
     assert [r["name"] for r in rows] == HOSTILE and int(rows[0]["support"]) == result.per_class[0].support
     assert not list(tmp_path.rglob("*.part"))
+
+
+def test_dark_pages_invert_drawings_and_not_photographs(tmp_path):
+    picture = plots.plot_timeline([], 1, tmp_path / "figures" / "t.png")
+    blocks = [Picture(picture, "drawn"), Picture(picture, "seen", photo=True)]
+    html = write_report(tmp_path / "r.html", "t", [Section("s", blocks)]).read_text()
+    assert html.count("<img class=photo ") == 1 and html.count("<img alt=") == 1
+    assert "figure img:not(.photo){filter:invert" in html
 
 
 def test_a_page_of_every_block(tmp_path):

@@ -15,6 +15,7 @@ from skelact.datasets.synthetic import make_clip
 from skelact.evaluate import plots
 from skelact.evaluate.calibration import calibration_metrics
 from skelact.evaluate.metrics import classification_metrics
+from skelact.evaluate.palette import action_colours
 
 NAMES = ["a", "b", "c"]
 Draw = Callable[..., list[Axes]]
@@ -127,10 +128,25 @@ def test_timeline(draw: Draw) -> None:
     assert [(bar.get_x(), bar.get_width()) for bar in bars] == [(0, 2), (2, 4), (1, 3)]
     assert [round(bar.get_y() + bar.get_height() / 2) for bar in bars] == [1, 1, 0]
     assert bars[0].get_facecolor()[:3] == bars[2].get_facecolor()[:3] != bars[1].get_facecolor()[:3]
-    assert [bar.get_alpha() for bar in bars] == [pytest.approx(0.675), 1.0, 1.0]
+    assert [bar.get_alpha() for bar in bars] == [pytest.approx(0.75), 1.0, 1.0]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["person 2", "person 7"]
     assert [t.get_text() for t in ax.texts] == ["walk", "fall", "walk"] and ax.get_xlim() == (0, 8)
     assert ax.get_ylim()[0] > ax.get_ylim()[1]  # the first person above
+
+
+def test_an_action_has_one_colour_in_all_pictures_of_a_report(draw: Draw) -> None:
+    classes = ["b", "z", "a", "q"]
+    colours = action_colours(classes, classes)
+    segment = {"start": 0.0, "end": 2.0, "label": "a"}
+    ax = draw(plots.plot_timeline, [segment], 2.0, names=classes)[0]
+    assert ax.containers[0][0].get_facecolor()[:3] == to_rgb(colours["a"])
+    p = np.array([[0.1, 0.2, 0.4, 0.3]])
+    ax = draw(lambda path: plots.plot_probabilities_over_time(np.array([1.0]), p, classes, path, n_shown=2))[
+        -1
+    ]
+    assert {str(line.get_label()): line.get_color() for line in ax.lines} == {
+        n: colours[n] for n in ("a", "q")
+    }
 
 
 def test_probabilities_over_time(draw: Draw) -> None:
@@ -169,9 +185,9 @@ def test_joints_of_a_strip_are_inside_and_in_the_colours_of_their_side(draw: Dra
     hidden = clip.layout.index["left_knee"]
     score[:, 0, hidden] = 0
     first, last = draw(plots.plot_skeleton_strip, clip.with_(score=score), n=2)
-    (sure, hollow), (all_sure, none) = first.collections, last.collections
-    sizes = [len(np.asarray(c.get_offsets())) for c in (sure, hollow, all_sure, none)]
-    assert sizes == [24, 1, 25, 0]
+    (sure,), (all_sure,) = first.collections, last.collections
+    assert [len(np.asarray(c.get_offsets())) for c in (sure, all_sure)] == [24, 25]
+    assert len(first.lines) == len(last.lines) - 2  # the bones that end at the knee
     points = np.asarray(all_sure.get_offsets())
     for axis, limits in enumerate((last.get_xlim(), last.get_ylim())):
         assert first.get_xlim() == last.get_xlim() and first.get_ylim() == last.get_ylim()

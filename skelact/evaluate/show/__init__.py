@@ -1,0 +1,1 @@
+"""A self-contained page on which recordings are looked at: rotate, scrub, compare."""
