@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from small_sets import random_set
@@ -78,4 +79,27 @@ def test_records_are_shown_in_a_line() -> None:
         ]),
     ):  # fmt: skip
         text = repr(record)
+        assert all(word in text for word in words) and len(text) < 200 and "\n" not in text, text
+
+
+def test_results_are_shown_in_a_line(tmp_path: Path) -> None:
+    from skelact.evaluate.calibration import calibration_metrics
+    from skelact.evaluate.metrics import classification_metrics
+    from skelact.io.convert import convert
+    from skelact.io.inspect import inspect
+    from skelact.io.store import write_store
+    from skelact.recognition import Recogniser
+
+    p, labels = np.tile([[0.9, 0.1], [0.4, 0.6]], (50, 1)), np.tile([0, 1], 50)
+    write_store(tmp_path / "a.h5", [skelact.Skeleton(np.ones((1, 9, 17, 3)), None, "coco17", 25.0, id="x")])
+    everyday = Recogniser("everyday")
+    seen = skelact.Skeleton(np.random.default_rng(0).normal(size=(1, 99, 25, 3)), None, "ntu25", 30.0)
+    for record, words in (
+        (classification_metrics(p, labels), ["100 samples", "2 classes", "top-1 100.0 %"]),
+        (calibration_metrics(p, labels), ["100 samples", "ECE 25.0 %"]),
+        (inspect(tmp_path / "a.h5"), ["a.h5", "1 clips", "coco17", "problems"]),
+        (convert(tmp_path / "a.h5", tmp_path / "b.h5"), ["b.h5", "1 clips of 1 files", "0 failed"]),
+        (everyday, ["classes", "clips of"]), (everyday.recognise(seen), ["Recognition(group", " s"]),
+    ):  # fmt: skip
+        text = repr(record).replace(str(tmp_path), "")
         assert all(word in text for word in words) and len(text) < 200 and "\n" not in text, text

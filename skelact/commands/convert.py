@@ -15,7 +15,8 @@ from skelact.errors import ConfigError, DataError
 HELP = """Turn skeleton files of any known format into one skelact file (HDF5).
 
   skelact convert nturgb+d_skeletons --out ntu60.h5 --benchmark ntu60
-  skelact convert joints.csv --layout my_layout.yaml --out mine.h5 --split 0.7 0.1 0.2"""
+  skelact convert joints.csv --layout my_layout.yaml --out mine.h5 --split 0.7 0.1 0.2
+  skelact convert recordings --out mine.h5 --split-from train=train.txt test=test.txt"""
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Options:
         fps: frame rate, where the format does not say.
         unit: unit of the joints (m, px, image, unknown), where the format does not say.
         split: shares for train, val and test, such as 0.7 0.1 0.2; nobody is in two parts.
+        split_from: parts that are written down: FILE.csv or FILE.csv:COLUMN (a column of clip or file names, and one of
+            parts, split if not named), or PART=LIST.txt ... with a name a line.
         split_by: what is never divided: subject (or another column, such as camera), or clip.
         workers: processes that read; -1 for one per core.
         overwrite: replace the file if it exists.
@@ -49,6 +52,7 @@ class Options:
     unit: Annotated[str | None, named("NAME")] = None
     split: Annotated[tuple[float, float, float] | None, named("TRAIN VAL TEST")] = None
     split_by: str = "subject"
+    split_from: Annotated[tuple[str, ...], named("FILE.csv|PART=LIST.txt")] = ()
     workers: int = -1
     overwrite: bool = False
     resume: bool = False
@@ -82,11 +86,17 @@ def main(arguments: list[str], ui: UI) -> int:
     need_at_least(0, fps=options.fps)
     label_names = None
     splits = need = None
+    listed = read_split_from(options)
     if options.benchmark:
         benchmark = get_benchmark(options.benchmark)
         options.format = options.format or benchmark.format
         label_names = benchmark.label_names or None
-        splits = lambda clips: benchmark_splits(options.benchmark or "", clips)  # noqa: E731
+        splits = lambda clips: {  # noqa: E731
+            **benchmark_splits(options.benchmark or "", clips),
+            **(listed(clips) if listed else {}),
+        }
+    elif listed:
+        splits = listed
     elif options.split:
         shares = check_shares(options.split)
         need = None if options.split_by == "clip" else options.split_by
@@ -106,11 +116,29 @@ def main(arguments: list[str], ui: UI) -> int:
         ui.say(f"  {len(report.excluded)} left out: named in the published list of missing skeletons")
     show_reasons(ui, "could not be used", report.failed)
     show_reasons(ui, "notes on recordings", report.notes)
+    for note in listed.notes if listed else ():
+        ui.warn(note)
     if report.splits:
         ui.table(["split", "clips"], [[name, n] for name, n in report.splits.items()])
     ui.next(command_line("inspect", report.out), command_line("train", "--data", report.out))
-    ui.result(report.to_dict())
+    ui.result({**report.to_dict(), "split_notes": listed.notes if listed else []})
     return PARTLY if report.failed else 0
+
+
+def read_split_from(options: Any) -> Any:
+    """The parts of ``--split-from``, read before anything is done; None if it is not given.
+
+    Raises:
+        ConfigError: together with ``--split``, or if a word of it is no table and no list.
+        DataError: if one of its files cannot be used.
+    """
+    from skelact.datasets.split_files import read_listed_splits
+
+    if not options.split_from:
+        return None
+    if options.split:
+        raise ConfigError("--split draws the parts, --split-from reads them; leave one out")
+    return read_listed_splits(options.split_from)
 
 
 def check_shares(shares: tuple[float, float, float]) -> tuple[float, float, float]:

@@ -13,11 +13,12 @@ import tyro
 from skelact.commands.convert import show_reasons
 from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
 from skelact.commands.ui import PARTLY, UI, command_line, percent
-from skelact.errors import CheckpointError, ConfigError
+from skelact.errors import ConfigError
 
 HELP = """Test a checkpoint on a data set: numbers, a confusion matrix, calibration, a report with pictures.
 
-  skelact evaluate runs/NAME data.h5 --split xsub/test"""
+  skelact evaluate runs/NAME data.h5 --split xsub/test
+  skelact evaluate runs/NAME --fit-unknown 0.05          predict says 'unknown' of what it hardly knows"""
 
 
 @dataclass
@@ -32,6 +33,10 @@ class Options:
         views: samples per clip, spread over it and averaged (each of them over its test crops); the configuration's
             if not given.
         out: folder of the report; RUN/evaluation-SPLIT if not given.
+        mistakes: how many of the most confident wrong answers the report shows; 0: none.
+        fit_unknown: fit the confidence below which predict answers 'unknown', so that at most this share of clips of
+            known classes (such as 0.05) is refused; it is kept beside the checkpoint.
+        fit_on: part of the data that this is fitted on; the configuration's validation part if not given.
         batch_size: clips at once.
         dtype: of the arithmetic: float32, bfloat16 or float16.
         device: auto (a GPU if there is one), cpu, cuda or cuda:1.
@@ -44,6 +49,9 @@ class Options:
     videos: str = ""
     views: int = 0
     out: str = ""
+    mistakes: Annotated[int, named("N")] = 12
+    fit_unknown: Annotated[float | None, named("RATE")] = None
+    fit_on: Annotated[str, named("SPLIT")] = ""
     batch_size: int = 64
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     device: str = "auto"
@@ -60,36 +68,6 @@ def main(arguments: list[str], ui: UI) -> int:
     return PARTLY if output["left_out"] else 0
 
 
-def match_set(data: Any, card: Any, name: str) -> Any:
-    """Labels of the set in the checkpoint's class order; refuses a set that does not fit."""
-    import torch
-
-    if data.layout != card.skeleton_layout:
-        raise CheckpointError(
-            f"{name} has layout '{data.layout.name}', the checkpoint was trained on '{card.skeleton_layout.name}'; "
-            f"convert it first: skelact convert {name} --to-layout {card.skeleton_layout.name} --out OTHER.h5"
-        )
-    if data.dims != card.dims or data.unit != card.unit:
-        raise CheckpointError(
-            f"{name} has {data.dims} coordinates in '{data.unit}', the checkpoint was trained on {card.dims} in "
-            f"'{card.unit}'"
-        )
-    if data.origin != card.origin:
-        raise CheckpointError(
-            f"{name} has origin '{data.origin}', the checkpoint was trained on '{card.origin}': with 'camera' the "
-            "trajectory is in the joints, with 'hips' it is not; extract the videos again with --coordinates "
-            + ("camera" if card.origin == "camera" else "world")
-        )
-    unknown = [n for n in data.label_names if n not in card.label_names]
-    if unknown:
-        raise CheckpointError(
-            f"{name} has classes that the checkpoint does not know: {', '.join(unknown[:10])}; it knows: "
-            f"{', '.join(card.label_names)}"
-        )
-    order = torch.tensor([card.label_names.index(n) for n in data.label_names] or [0])
-    return torch.where(data.labels < 0, data.labels, order[data.labels.clamp_min(0)])
-
-
 def evaluate(
     options: Options,
     ui: UI,
@@ -102,9 +80,30 @@ def evaluate(
     if options.views:  # 0: the configuration's
         need_at_least(1, views=options.views)
     need_at_least(1, batch_size=options.batch_size)
+    if options.mistakes < 0:
+        raise ConfigError(f"--mistakes must be 0 or more, got {options.mistakes}")
     use_own(options.model)
     with ExitStack() as held:
         return _evaluate(options, ui, held, command, examples, sections, advise)
+
+
+def answer(
+    ensemble: Any, data: Any, clips: Any, options: Options, views: int, ui: UI, what: str = "evaluating"
+) -> tuple[list, Any]:
+    """Logits of every member, and joint ones ``[N, views × crops, K]``, of clips whose pictures are attached."""
+    with ui.progress(what) as update:
+        each = ensemble.member_logits(data, clips, options.batch_size, views, update)
+    return each, ensemble.combine(each).numpy()
+
+
+def folder_of(options: Options, checkpoint: Path, split: str) -> Path:
+    """Where the report goes: beside the checkpoint, or here for one that ships with skelact."""
+    from skelact.recognition.everyday import SHIPPED
+
+    if options.out:
+        return Path(options.out)
+    name = f"evaluation-{split.replace('/', '-')}"
+    return Path(f"{checkpoint.stem}-{name}") if checkpoint in SHIPPED.values() else checkpoint.parent / name
 
 
 def _evaluate(
@@ -116,13 +115,16 @@ def _evaluate(
     sections: Sequence[Any],
     advise: bool,
 ) -> dict:
-    import numpy as np
     import torch
 
+    from skelact.commands.evaluate_clips import examples_of, find_copies, looker, match_set
+    from skelact.commands.evaluate_unknown import fit, known_threshold, part_to_fit_on, say_refused
     from skelact.datasets.skeleton_set import SkeletonSet
     from skelact.evaluate.calibration import calibration_metrics
     from skelact.evaluate.metrics import classification_metrics, combine_clips, hit_metrics
-    from skelact.evaluate.report import Example, Section, Table, write_evaluation_report
+    from skelact.evaluate.mistakes import mistakes_section
+    from skelact.evaluate.predictions import predictions_of, write_predictions
+    from skelact.evaluate.report import Section, Table, write_evaluation_report
     from skelact.io.outputs import holding
     from skelact.io.store import Store
     from skelact.recognition import load_ensemble
@@ -135,7 +137,7 @@ def _evaluate(
     data_path = options.data or config.get("data", {}).get("path", "")
     split = options.split or config.get("data", {}).get("test") or "all"
     views = options.views or config.get("views", 1)
-    folder = Path(options.out) if options.out else path.parent / f"evaluation-{split.replace('/', '-')}"
+    folder = folder_of(options, path, split)
     held.enter_context(holding(folder, [path, data_path], folder=True))
     if not data_path:
         raise ConfigError(
@@ -151,15 +153,20 @@ def _evaluate(
         ui.warn(
             "most of these clips were trained on, so the figures say little; name a test part with --split"
         )
+    fitted, fitted_on = clips[:0], ""
+    if options.fit_unknown is not None:
+        fitted, fitted_on = part_to_fit_on(options, ensemble, path, data, labels)
+        fitted = ensemble.readable(data, fitted)[0]
     n_clips = len(clips)
     clips, left_out = ensemble.readable(data, clips)
     show_reasons(ui, f"of {n_clips} clips cannot be read and are left out", list(left_out.items()))
+    videos = options.videos or config.get("data", {}).get("videos", "")
     with ui.progress("reading pictures") as update:
-        videos = options.videos or config.get("data", {}).get("videos", "")
-        ensemble.attach_pictures(data, clips, videos, progress=update)
-    with ui.progress("evaluating") as update:
-        each = ensemble.member_logits(data, clips, options.batch_size, views, update)
-    logits = ensemble.combine(each).numpy()
+        ensemble.attach_pictures(data, torch.cat([clips, fitted]), videos, progress=update)
+    if options.fit_unknown is not None:
+        surest = combine_clips(answer(ensemble, data, fitted, options, views, ui, "fitting")[1]).max(1)
+        fit(surest, options, path, data_path, fitted_on, ui)
+    each, logits = answer(ensemble, data, clips, options, views, ui)
     target = labels[clips].numpy()
     probability = combine_clips(logits)  # of one view or several: mAP ranks across clips
     result = classification_metrics(probability, target, card.label_names)
@@ -168,31 +175,43 @@ def _evaluate(
     hit_table = [
         (f"hit@{k}", hits[f"clip_hit{k}"], hits[f"video_hit{k}"]) for k in (1, 5) if f"clip_hit{k}" in hits
     ]
-    shown = []
+    numbers = clips.tolist()
+    found = predictions_of(
+        [data.ids[i] for i in numbers],
+        [str(data.infos[i].get("subject", "")) for i in numbers],
+        probability,
+        target,
+        card.label_names,
+    )
+    ui.table(
+        ["top-1", "top-5", "mean class", "macro F1", "mAP", "calibration error"],
+        [[
+            percent(result.top1), percent(result.top5), percent(result.mean_class_accuracy), percent(result.macro_f1),
+            percent(result.mean_average_precision), percent(calibration.ece),
+        ]],
+        title=f"{len(clips)} clips, part {split}",
+    )  # fmt: skip
+    refused, unknown = say_refused(found, known_threshold(path, ui), split, ui)
     with Store(data_path) as store:
-        copies = find_copies(store, clips.tolist(), config.get("data", {}).get("train", ""))
-        right = np.flatnonzero(probability.argmax(1) == target)
-        wrong = np.flatnonzero(probability.argmax(1) != target)
-        for i in [*wrong[: examples // 2], *right[:: max(1, len(right) // examples)]][:examples]:
-            best, skeleton = int(probability[i].argmax()), store.read(int(clips[i]))
-            if not skeleton.score.any():
-                continue
-            shown.append(
-                Example(
-                    skeleton,
-                    card.label_names[best],
-                    float(probability[i, best]),
-                    card.label_names[int(target[i])],
-                )
-            )
-    history = read_history(path.parent / "metrics.csv")
-    report = write_evaluation_report(
-        folder, result, calibration, history=history, examples=shown, title=config.get("name", path.parent.name),
-        extra=[*sections, Section(
+        copies = find_copies(store, numbers, config.get("data", {}).get("train", ""))
+        mistakes = mistakes_section(
+            found, options.mistakes, looker(store, numbers, videos), folder / "figures"
+        )
+        shown = examples_of(store, numbers, found, examples)
+    several = [
+        Section(
             f"Each of {views} samples in time alone (clip), and their mean (video)",
             [Table(("", "clip", "video"), hit_table, ("clip", "video"))],
-        )],
-        more_metrics=hits, command=command,
+        )
+    ] * (views > 1)
+    history = read_history(path.parent / "metrics.csv")
+    predictions = write_predictions(folder / "predictions.csv", found)
+    how = {"data": data_path, "split": split, "views": views, "arithmetic": options.dtype}
+    report = write_evaluation_report(
+        folder, result, calibration, history=history, examples=shown, title=config.get("name", path.parent.name),
+        mistakes=mistakes,
+        extra=[*unknown, *sections, *several],
+        more_metrics={**hits, **how, "unknown": refused}, command=command,
         subtitle=f"{len(clips)} clips of {Path(data_path).name}, part {split}"
         + (f"; {len(left_out)} more cannot be read and are left out" if left_out else ""),
         facts={
@@ -202,41 +221,33 @@ def _evaluate(
             "seed": config.get("train", {}).get("seed"), "skelact": card.skelact,
         },
     )  # fmt: skip
-    ui.table(
-        ["top-1", "top-5", "mean class", "macro F1", "mAP", "calibration error"],
-        [[
-            percent(result.top1), percent(result.top5), percent(result.mean_class_accuracy), percent(result.macro_f1),
-            percent(result.mean_average_precision), percent(calibration.ece),
-        ]],
-        title=f"{len(clips)} clips, part {split}",
-    )  # fmt: skip
     if views > 1:
         rows = [[name, percent(clip), percent(video)] for name, clip, video in hit_table]
         ui.table(
             ["", "each sample (clip)", "their mean (video)"], rows, title=f"{views} samples of each clip"
         )
     alone = member_table(ensemble, each, target, ui)
-    without = None
-    if copies.any():
-        right_ones = probability.argmax(1) == target
-        without = float(right_ones[~copies].mean()) if not copies.all() else None
-        ui.warn(
-            f"{int(copies.sum())} of these clips are exact copies of training clips"
-            + (
-                f"; on the other {int((~copies).sum())} top-1 is {percent(without)}"
-                if without is not None
-                else ""
-            )
-        )
-    ui.done(f"report {report}")
+    without = top1_without(found, copies, ui)
+    ui.done(f"report {report}, answers {predictions}")
     if advise:
         own = [word for name in options.model for word in ("--model", name)]
         ui.next(command_line("predict", options.checkpoint, "video.mp4", "--overlay", "out.mp4", *own))
     return {
-        "report": str(report), "split": split, "views": views, "crops": ensemble.n_crops,
-        **result.to_dict(), **hits, "ece": calibration.ece, "members": alone,
-        "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without, "left_out": left_out,
+        "report": str(report), "predictions": str(predictions), "split": split, "views": views,
+        "crops": ensemble.n_crops, **result.to_dict(), **hits, "ece": calibration.ece, "members": alone,
+        "copies_of_training_clips": int(copies.sum()), "top1_without_copies": without, "unknown": refused,
+        "left_out": left_out,
     }  # fmt: skip
+
+
+def top1_without(found: Any, copies: Any, ui: UI) -> float | None:
+    """Top-1 on the clips that are no copies of training clips, said if there are copies; None without any."""
+    if not copies.any():
+        return None
+    without = None if copies.all() else float(found.correct[~copies].mean())
+    rest = f"; on the other {int((~copies).sum())} top-1 is {percent(without)}" if without is not None else ""
+    ui.warn(f"{int(copies.sum())} of these clips are exact copies of training clips{rest}")
+    return without
 
 
 def member_table(ensemble: Any, logits: list, target: Any, ui: UI) -> list[dict]:
@@ -255,25 +266,6 @@ def member_table(ensemble: Any, logits: list, target: Any, ui: UI) -> list[dict]
     shown = [[r["from"], r["streams"], f"{r['weight']:.2f}", percent(r["top1"])] for r in rows]
     ui.table(["member", "streams", "weight", "top-1 alone"], shown)
     return rows
-
-
-def find_copies(store: Any, clips: list[int], train: str) -> Any:
-    """Which clips hold the very joints of a clip of another, the training part: booleans ``[N]``."""
-    import hashlib
-
-    import numpy as np
-
-    if train not in store.splits or set(clips) & set(store.splits[train].tolist()):
-        return np.zeros(len(clips), bool)  # not known, or the training part itself is looked at
-
-    def mark(clip: int) -> bytes:
-        skeleton = store.read(clip)
-        if not skeleton.score.any():  # a clip of pictures alone
-            return str(store.infos[clip].get("video", clip)).encode()
-        return hashlib.sha256(skeleton.xyz.tobytes() + skeleton.score.tobytes()).digest()
-
-    trained = {mark(int(clip)) for clip in store.splits[train]}
-    return np.array([mark(clip) in trained for clip in clips])
 
 
 def read_history(path: Path) -> list[dict[str, float]] | None:

@@ -34,7 +34,7 @@ def predict_gestures(options: Any, ui: UI) -> dict[str, Any]:
             "--vocabulary takes the place of a checkpoint; name the input alone: "
             "skelact predict video.mp4 --vocabulary FILE"
         )
-    for name in ("overlay", "window", "stride", "model"):
+    for name in ("overlay", "window", "stride", "model", "threshold"):
         if getattr(options, name):
             raise ConfigError(f"--{name} goes with a checkpoint, not with --vocabulary")
     vocabulary = Vocabulary.load(options.vocabulary)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Iterable
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +13,7 @@ import tyro
 
 from skelact.commands.convert import find_layout, show_reasons
 from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
+from skelact.commands.predict_results import draw, write_results
 from skelact.commands.sources import is_video, read_skeletons
 from skelact.commands.ui import PARTLY, UI, percent
 from skelact.errors import ConfigError, DataError, LayoutError
@@ -44,6 +42,9 @@ class Options:
         window: seconds per decision; the usual length of a training clip if not given.
         stride: seconds between decisions; a quarter window if not given.
         mode: each person alone, all people as one group, or auto.
+        unknown: answer 'unknown' below the threshold that was fitted for the checkpoint (skelact evaluate
+            --fit-unknown); without one, every answer is a class.
+        threshold: answer 'unknown' below this probability (0 to 1) instead.
         people: how many people to look for in a video: one, many or auto.
         estimator: who looks for people: auto (MoveNet finds them and MediaPipe reads each; MediaPipe alone where
             MoveNet cannot be had), mediapipe, movenet (17 joints, without depth), or a YOLO-pose or RTMPose model of
@@ -68,6 +69,8 @@ class Options:
     window: Annotated[float | None, named("SECONDS")] = None
     stride: Annotated[float | None, named("SECONDS")] = None
     mode: Literal["auto", "each", "group"] = "auto"
+    unknown: bool = True
+    threshold: Annotated[float | None, named("0..1")] = None
     people: Literal["auto", "one", "many"] = "auto"
     estimator: Annotated[str, named("NAME|MODEL.onnx")] = "auto"
     pose_layout: Annotated[str | None, named("NAME|FILE.yaml")] = None
@@ -105,6 +108,10 @@ def predict(options: Options, ui: UI) -> dict:
     from skelact.io.video import VIDEO_SUFFIXES
 
     need_at_least(0, window=options.window, stride=options.stride, fps=options.fps)
+    if options.threshold is not None and not 0 <= options.threshold <= 1:
+        raise ConfigError(f"--threshold must be from 0 to 1, got {options.threshold}")
+    if options.threshold is not None and not options.unknown:
+        raise ConfigError("--threshold says when to answer 'unknown', --no-unknown never to; leave one out")
     use_own(options.model)
     results, others = result_files(options)
     inputs = [options.source]
@@ -153,6 +160,7 @@ def _predict(options: Options, ui: UI) -> dict:
             f"that it was trained on, not videos; got {options.source}. Fine-tune it on skeletons of videos "
             "(skelact train --train.init-from)"
         )
+    threshold = choose_threshold(options, ui)
     drawn: Skeleton | None = None
     results: list[tuple[Skeleton, Any]] = []
     if video:
@@ -163,7 +171,7 @@ def _predict(options: Options, ui: UI) -> dict:
             fitted, notes = fit_input(skeleton, recogniser.card, recogniser.pipeline)
             recognition = recogniser.recognise(
                 fitted, window=options.window, stride=options.stride, mode=options.mode,
-                video=options.source if video else None,
+                threshold=threshold, video=options.source if video else None,
             )  # fmt: skip
         except (DataError, LayoutError) as error:
             failed.append((skeleton.id, str(error)))
@@ -178,13 +186,35 @@ def _predict(options: Options, ui: UI) -> dict:
         raise DataError(text + more)
     show_reasons(ui, "could not be used", failed)
     written = result_files(options)[0]
-    output = write_results(written.parent, written.name.removesuffix(".predictions.json"), results, ui)
+    name = written.name.removesuffix(".predictions.json")
+    output = write_results(written.parent, name, results, threshold, ui)
     output["seen"] = float((results[0][0].score > 0).any((0, 2)).mean())
     output["failed"] = failed
     if options.overlay and drawn is not None:
         draw(options, drawn, results[0][1], ui)
         output["overlay"] = options.overlay
     return output
+
+
+def choose_threshold(options: Options, ui: UI) -> float:
+    """The probability below which the answer is ``unknown``; 0: never.
+
+    Raises:
+        CheckpointError: if the checkpoint's own is damaged, or was fitted for other weights.
+    """
+    from skelact.recognition.checkpoint import find_checkpoint
+    from skelact.recognition.unknown import load_threshold
+
+    if options.threshold is not None or not options.unknown:
+        return options.threshold or 0.0
+    found = load_threshold(find_checkpoint(options.checkpoint))
+    if found is None:
+        return 0.0
+    ui.say(
+        f"  'unknown' below {found.threshold:.3f}, fitted to refuse {100 * found.rate:g} % of clips of known classes "
+        "(--no-unknown: answer always)"
+    )
+    return found.threshold
 
 
 def choose_everyday(
@@ -233,76 +263,3 @@ def pose_of_video(options: Options, recogniser: Any, ui: UI) -> tuple[Skeleton, 
         f"{found.n_people} {'person' if found.n_people == 1 else 'people'} on {percent(seen)} of the frames"
     )
     return found, found.in_picture()
-
-
-def write_results(folder: Path, name: str, results: list, ui: UI) -> dict:
-    """Write JSON, CSV and a timeline, and say what was recognised."""
-    from skelact.evaluate.plots import plot_timeline
-    from skelact.io.files import write_text
-
-    rows, recordings = [], []
-    for skeleton, recognition in results:
-        for s in recognition.segments:
-            rows.append({"recording": skeleton.id, **asdict(s)})
-        recordings.append(
-            {
-                "recording": skeleton.id,
-                "seconds": skeleton.duration,
-                "mode": recognition.mode,
-                "window": recognition.window,
-                "segments": [asdict(s) for s in recognition.segments],
-                "windows": [
-                    {
-                        "person": person,
-                        "times": [round(float(t), 3) for t in times],
-                        "probabilities": [[round(float(p), 4) for p in row] for row in values],
-                    }
-                    for person, times, values in zip(
-                        recognition.people, recognition.times, recognition.probabilities, strict=True
-                    )
-                ],
-            }
-        )
-    label_names = results[0][1].label_names
-    written = folder / f"{name}.predictions.json"
-    write_text(written, json.dumps({"label_names": label_names, "recordings": recordings}, indent=1))
-    text = io.StringIO()
-    table = csv.DictWriter(text, ["recording", "person", "label", "start", "end", "score"])
-    table.writeheader()
-    table.writerows(rows)
-    write_text(folder / f"{name}.segments.csv", text.getvalue())
-    shown = [
-        [r["recording"], "all" if r["person"] < 0 else r["person"], r["label"], f"{r['start']:.1f}–{r['end']:.1f} s",
-         percent(r["score"])]
-        for r in rows[:30]
-    ]  # fmt: skip
-    ui.table(["recording", "person", "action", "when", "confidence"], shown)
-    if len(rows) > 30:
-        ui.say(f"... and {len(rows) - 30} more")
-    ui.done(f"{written}, {name}.segments.csv")
-    output = {"predictions": str(written), "segments": rows}
-    if len(results) == 1:
-        skeleton = results[0][0]
-        segments = [{**r, "person": "all" if r["person"] < 0 else r["person"]} for r in rows]
-        begin = float(skeleton.time[0]) if skeleton.time is not None else 0.0
-        picture = plot_timeline(segments, begin + skeleton.duration, folder / f"{name}.timeline.png")
-        ui.done(f"timeline {picture}")
-        output["timeline"] = str(picture)
-    return output
-
-
-def draw(options: Options, picture: Skeleton, recognition: Any, ui: UI) -> None:
-    """Write the overlay video."""
-    from skelact.evaluate.overlay import overlay_video, skeleton_people
-    from skelact.io.video import open_video
-
-    times = picture.time if picture.time is not None else [t / picture.fps for t in range(picture.n_frames)]
-    texts: dict[int, list[str | None]] = {}
-    for track in picture.track_ids:
-        spoken = [recognition.at(track, float(t)) for t in times]
-        texts[track] = [None if s is None else f"{s[0]} {100 * s[1]:.0f} %" for s in spoken]
-    with open_video(options.source) as video:
-        size = (video.width, video.height)
-        people = skeleton_people(picture, size, texts, box=True)
-        overlay_video(video, people, picture.layout, options.overlay)
-    ui.done(f"overlay {options.overlay}")

@@ -26,6 +26,12 @@ class CalibrationResult:
     coverage: np.ndarray
     risk: np.ndarray
 
+    def __repr__(self) -> str:
+        return (
+            f"CalibrationResult({self.n} samples, ECE {100 * self.ece:.1f} %, Brier {self.brier:.3f}, "
+            f"NLL {self.nll:.3f}, AURC {self.aurc:.3f})"
+        )
+
     def to_dict(self) -> dict:
         """Plain containers for JSON; the risk-coverage curve is thinned to at most 200 points."""
         keep = np.unique(np.linspace(0, len(self.risk) - 1, min(200, len(self.risk))).round().astype(int))

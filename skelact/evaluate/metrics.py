@@ -54,6 +54,13 @@ class ClassificationResult:
             return self.figures[name]
         raise AttributeError(f"there is no figure '{name}'")
 
+    def __repr__(self) -> str:
+        low, high = (100 * end for end in self.top1_interval)
+        return (
+            f"ClassificationResult({self.n} samples, {len(self.per_class)} classes, top-1 {100 * self.top1:.1f} % "
+            f"({low:.1f} to {high:.1f}), macro F1 {100 * self.macro_f1:.1f} %)"
+        )
+
     @property
     def label_names(self) -> tuple[str, ...]:
         """Class names in the order of the confusion matrix."""

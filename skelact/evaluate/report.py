@@ -115,6 +115,7 @@ def write_evaluation_report(
     *,
     history: Sequence[Mapping[str, Any]] | None = None,
     examples: Sequence[Example] | None = None,
+    mistakes: Section | None = None,
     title: str = "Evaluation",
     subtitle: str = "",
     command: str = "",
@@ -130,6 +131,7 @@ def write_evaluation_report(
         calibration: from `calibration_metrics`, or None.
         history: training history for the curves, as for `plot_curves`.
         examples: recordings to show as strips of poses.
+        mistakes: the worst mistakes (`skelact.evaluate.mistakes.mistakes_section`), shown after the confusions.
         title, subtitle, command: header of the page.
         facts: what else to say (model, data, split, parameters), name to value.
         extra: further sections (an overlay picture, a timeline), shown before the facts.
@@ -157,14 +159,18 @@ def write_evaluation_report(
     sections = [Section("Results", [Cards(cards), all_figures])]
     if history:
         sections.append(Section("Training", [Picture(plots.plot_curves(history, figures / "curves.png"))]))
-    mistakes = _confusions(result)
+    confusions = _confusions(result)
     confusion = plots.plot_confusion(result.confusion, result.label_names, figures / "confusion.png")
     blocks: list[Block] = [Picture(confusion, "Row: what it was. Column: what was predicted.")]
-    if mistakes:
+    if confusions:
         blocks.append(
-            Table(("true", "predicted as", "times", "share of the class"), mistakes, ("share of the class",))
+            Table(
+                ("true", "predicted as", "times", "share of the class"), confusions, ("share of the class",)
+            )
         )
     sections.append(Section("What is taken for what", blocks))
+    if mistakes is not None:
+        sections.append(mistakes)
     rows = [(c.name, c.support, c.precision, c.recall, c.f1, c.average_precision) for c in result.per_class]
     columns = ("class", "samples", "precision", "recall", "F1", "average precision")
     per_class = plots.plot_per_class(result, figures / "per_class.png")

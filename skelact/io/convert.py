@@ -51,6 +51,12 @@ class ConversionReport:
     splits: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
 
+    def __repr__(self) -> str:
+        return (
+            f"ConversionReport({self.out!r}, {self.format}: {self.clips} clips of {self.files} files, "
+            f"{len(self.failed)} failed, {len(self.splits)} splits)"
+        )
+
     @property
     def files_per_second(self) -> float:
         """Items a second, all processes together."""

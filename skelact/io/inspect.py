@@ -11,6 +11,9 @@ import numpy as np
 
 from skelact.errors import SkelactError
 from skelact.io.formats import FORMATS, Format, ReadOptions, detect_format, get_format
+from skelact.io.inspect_frames import FrameTally
+from skelact.io.inspect_splits import leaks
+from skelact.io.reading import some
 from skelact.io.store import Store
 from skelact.skeleton import Skeleton
 
@@ -64,6 +67,12 @@ class Inspection:
     subjects: Mapping[str, int]
     splits: Mapping[str, int]
     problems: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        return (
+            f"Inspection({self.path!r}, {self.format}: {self.clips} clips, {len(self.labels)} labels, layout "
+            f"{self.layout}, {len(self.problems)} problems)"
+        )
 
     def to_dict(self) -> dict:
         """Plain containers."""
@@ -160,7 +169,8 @@ class _Tally:
         self.low = np.full(3, np.inf)
         self.high = np.full(3, -np.inf)
         self.tracks = 0
-        self.empty = 0
+        self.empty: list[str] = []
+        self.frame_tally = FrameTally()
 
     def add(self, s: Skeleton) -> None:
         self.ids.append(s.id)
@@ -173,6 +183,7 @@ class _Tally:
         self.fps[round(s.fps, 3)] += 1
         self.durations.append(s.duration)
         self.n_frames.append(s.n_frames)
+        self.frame_tally.add(s)
         present = s.score > 0
         people = present.any((1, 2))
         self.people[int(people.sum())] += 1
@@ -194,7 +205,7 @@ class _Tally:
                 still += seen.all(0) & (np.ptp(xyz, axis=0) == 0).all(-1)
         positions = s.xyz[present]
         if not len(positions):
-            self.empty += 1
+            self.empty.append(s.id)
             return
         dims = positions.shape[1]
         low, high = positions.min(0), positions.max(0)
@@ -260,36 +271,37 @@ class _Tally:
 
         say(
             self.failed,
-            f"{len(self.failed)} items cannot be read: {_some(f'{i} ({r})' for i, r in self.failed)}",
+            f"{len(self.failed)} items cannot be read: {some(f'{i} ({r})' for i, r in self.failed)}",
         )
-        say(self.empty, f"{self.empty} clips have no joint in any frame")
+        say(self.empty, f"{len(self.empty)} clips show nobody in any frame: {some(self.empty)}")
         say(len(self.layouts) > 1, f"several layouts are mixed: {', '.join(self.layouts)}; convert to one")
         say(len(self.units) > 1, f"several units are mixed: {', '.join(sorted(self.units))}")
         say(len(self.dims) > 1, "clips with 2 and with 3 coordinates are mixed")
         twice = [i for i, n in Counter(self.ids).items() if n > 1]
-        say(twice, f"{len(twice)} ids stand there more than once: {_some(twice)}")
-        found += _leaks(splits, dict(zip(self.ids, self.infos, strict=True)), self.doubles)
-        say(self.short, f"{len(self.short)} clips have a single frame or none: {_some(self.short)}")
+        say(twice, f"{len(twice)} ids stand there more than once: {some(twice)}")
+        found += leaks(splits, dict(zip(self.ids, self.infos, strict=True)), self.doubles, self.frame_tally)
+        say(self.short, f"{len(self.short)} clips have a single frame or none: {some(self.short)}")
         say(
             self.far,
-            f"{len(self.far)} clips have positions far outside what a sensor sees: {_some(self.far)}",
+            f"{len(self.far)} clips have positions far outside what a sensor sees: {some(self.far)}",
         )
         say(
             self.doubles,
-            f"{len(self.doubles)} clips equal another: {_some(f'{b} = {a}' for a, b in self.doubles)}",
+            f"{len(self.doubles)} clips equal another: {some(f'{b} = {a}' for a, b in self.doubles)}",
         )
+        found += self.frame_tally.problems(self.doubles)
         gone = [j for j, (seen, total) in counts.items() if total and not seen]
-        say(gone, f"joints that are never there: {_some(gone)}")
+        say(gone, f"joints that are never there: {some(gone)}")
         share = 1 - sum(c[0] for c in counts.values()) / max(1, sum(c[1] for c in counts.values()))
         say(share > _MANY_MISSING, f"{share:.0%} of all joints are missing")
         for layout, still in self.still.items():
             stuck = [
                 j for j, n in zip(self.layouts[layout], still, strict=True) if n > 0.05 * max(1, self.tracks)
             ]
-            say(stuck, f"joints that do not move at all in more than 5 % of the tracks: {_some(stuck)}")
+            say(stuck, f"joints that do not move at all in more than 5 % of the tracks: {some(stuck)}")
         present = {k: v for k, v in labels.items() if v}
         absent = [k for k, v in labels.items() if not v]
-        say(absent, f"{len(absent)} of {len(labels)} classes have no clip: {_some(absent)}")
+        say(absent, f"{len(absent)} of {len(labels)} classes have no clip: {some(absent)}")
         say(len(present) == 1 and not self.frame_labels, "there is only one class; nothing can be told apart")
         none = self.labels[None]
         say(none and not self.frame_labels, f"{none} clips have no label")
@@ -302,56 +314,8 @@ class _Tally:
                 "balance the loss or the sampling",
             )
             few = [k for k, v in present.items() if v < _FEW_CLIPS]
-            say(few, f"{len(few)} classes have fewer than {_FEW_CLIPS} clips: {_some(few)}")
+            say(few, f"{len(few)} classes have fewer than {_FEW_CLIPS} clips: {some(few)}")
         low, high = min(self.fps, default=1.0), max(self.fps, default=1.0)
         say(high > 1.2 * low, f"frame rates run from {low:g} to {high:g}; resample by time")
-        say(self.notes, f"{len(self.notes)} notes on reading: {_some(f'{i}: {n}' for i, n in self.notes)}")
+        say(self.notes, f"{len(self.notes)} notes on reading: {some(f'{i}: {n}' for i, n in self.notes)}")
         return found
-
-
-def _some(names: Iterable[object], n: int = 3) -> str:
-    listed = [str(x) for x in names]
-    return ", ".join(listed[:n]) + (f" and {len(listed) - n} more" if len(listed) > n else "")
-
-
-def _leaks(
-    splits: Mapping[str, list[str]],
-    infos: Mapping[str, Mapping[str, str | int | float]],
-    doubles: list[tuple[str, str]],
-) -> list[str]:
-    """Clips, equal clips and subjects that a protocol has on both sides."""
-    found = []
-    twin: dict[str, str] = {}  # clip → the first of all clips that equal it
-    for first, other in doubles:
-        twin[first] = twin[other] = first
-    for name, train in splits.items():
-        protocol, _, part = name.rpartition("/")
-        if part != "train":
-            continue
-        for other in ("test", "val"):
-            held = splits.get(f"{protocol}/{other}", [])
-            both = sorted(set(train) & set(held))
-            if both:
-                found.append(f"{len(both)} clips are in both {name} and {protocol}/{other}: {_some(both)}")
-            trained = {twin[i]: i for i in train if i in twin}
-            copies = [f"{i} = {trained[twin[i]]}" for i in held if twin.get(i) in trained]
-            if copies and not both:
-                found.append(
-                    f"{len(copies)} clips of {protocol}/{other} are recordings of {name} under another "
-                    f"name: {_some(copies)}"
-                )
-            subjects = [
-                {str(infos[i]["subject"]) for i in ids if "subject" in infos.get(i, {})}
-                for ids in (train, held)
-            ]
-            shared = sorted(subjects[0] & subjects[1])
-            if shared:
-                why = (
-                    " (as a cross-view or cross-setup protocol has it)"
-                    if protocol in ("xview", "xset")
-                    else ""
-                )
-                found.append(
-                    f"{len(shared)} subjects are in both {name} and {protocol}/{other}{why}: {_some(shared)}"
-                )
-    return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,12 @@ from skelact.errors import DataError
 _LIMIT = 1 << 30
 
 Notes = list[str]
+
+
+def some(names: Iterable[object], n: int = 3) -> str:
+    """The first few of many names, and how many more there are."""
+    listed = [str(x) for x in names]
+    return ", ".join(listed[:n]) + (f" and {len(listed) - n} more" if len(listed) > n else "")
 
 
 def read_bytes(path: str | Path, limit: int = _LIMIT) -> bytes:

@@ -18,6 +18,7 @@ from skelact.recognition.engine import Progress, window_logits
 from skelact.recognition.ensemble import load_ensemble
 from skelact.recognition.fit import fit_input
 from skelact.recognition.released import ReleasedPipeline
+from skelact.recognition.unknown import UNKNOWN
 from skelact.skeleton import Skeleton
 
 
@@ -27,9 +28,9 @@ class Segment:
 
     Args:
         person: track id; -1: all people of the recording as one group.
-        label: the action.
+        label: the action, or `skelact.recognition.unknown.UNKNOWN`.
         start, end: seconds.
-        score: mean probability over the segment.
+        score: mean probability over the segment; of ``unknown``, that of the likeliest actions.
     """
 
     person: int
@@ -61,6 +62,11 @@ class Recognition:
     window: float
     mode: str
 
+    def __repr__(self) -> str:
+        said = ", ".join(f"{s.label} {s.start:.1f}-{s.end:.1f} s" for s in self.segments[:3])
+        more = f" and {len(self.segments) - 3} more" if len(self.segments) > 3 else ""
+        return f"Recognition({self.mode}, {len(self.label_names)} classes: {said}{more})"
+
     def at(self, person: int, time: float) -> tuple[str, float] | None:
         """(action, probability) of a person at a moment; None if nothing was recognised there."""
         key = person if person in self.people else -1
@@ -82,6 +88,13 @@ class Recogniser:
         self.ensemble = load_ensemble(path, device=device)
         self.card, self.pipeline = self.ensemble.card, self.ensemble.members[0].pipeline
 
+    def __repr__(self) -> str:
+        card = self.card
+        return (
+            f"Recogniser({card.model.get('name')}, {len(card.label_names)} classes, layout "
+            f"{card.layout['name']} x {card.dims} in {card.unit}, clips of {card.clip_seconds:.1f} s)"
+        )
+
     @property
     def pictures(self) -> list[str]:
         """The streams of pictures that the networks see."""
@@ -97,6 +110,7 @@ class Recogniser:
         batch_size: int = 32,
         progress: Progress | None = None,
         video: str | Path | None = None,
+        threshold: float = 0.0,
     ) -> Recognition:
         """Slide a window over a recording.
 
@@ -111,6 +125,7 @@ class Recogniser:
             batch_size: windows at once.
             progress: called with (windows done, windows, what).
             video: of the recording, for networks that see pictures; they look at all people as a group.
+            threshold: windows whose highest probability is below it are ``unknown``.
 
         Raises:
             DataError: if the recording shows nobody (and no pictures are seen), or an option is out of range.
@@ -127,7 +142,7 @@ class Recogniser:
                     f"the release '{self.pipeline.release}' looks at whole recordings and all their people: leave "
                     "window, stride and mode out"
                 )
-            return self._recognise_whole(skeleton, batch_size, progress)
+            return self._recognise_whole(skeleton, batch_size, progress, threshold)
         window = self.card.clip_seconds if window is None else window
         stride = window / 4 if stride is None else stride
         if not (window > 0 and stride > 0):
@@ -163,10 +178,12 @@ class Recogniser:
             people.append(track)
             times.append(middle)
             probabilities.append(values)
-            segments += join_windows(track, middle, values, self.card.label_names, length)
+            segments += join_windows(track, middle, values, self.card.label_names, length, threshold)
         return Recognition(self.card.label_names, people, times, probabilities, segments, window, mode)
 
-    def _recognise_whole(self, skeleton: Skeleton, batch_size: int, progress: Progress | None) -> Recognition:
+    def _recognise_whole(
+        self, skeleton: Skeleton, batch_size: int, progress: Progress | None, threshold: float
+    ) -> Recognition:
         """One decision for the recording, as imported networks make it."""
         data, views = SkeletonSet.from_skeletons([skeleton]), int(self.card.config.get("views", 1))
         logits = self.ensemble.member_logits(
@@ -175,7 +192,7 @@ class Recogniser:
         probabilities = self.ensemble.combine(logits).softmax(-1).mean(1).numpy()
         begin = float(skeleton.time[0]) if skeleton.time is not None else 0.0
         times, length = np.array([begin + skeleton.duration / 2]), skeleton.duration
-        segments = join_windows(-1, times, probabilities, self.card.label_names, length)
+        segments = join_windows(-1, times, probabilities, self.card.label_names, length, threshold)
         return Recognition(self.card.label_names, [-1], [times], [probabilities], segments, length, "group")
 
     def _slide(
@@ -215,9 +232,14 @@ class Recogniser:
 
 
 def join_windows(
-    person: int, times: np.ndarray, probabilities: np.ndarray, label_names: list[str], length: float
+    person: int,
+    times: np.ndarray,
+    probabilities: np.ndarray,
+    label_names: list[str],
+    length: float,
+    threshold: float = 0.0,
 ) -> list[Segment]:
-    """Join consecutive windows with the same likeliest action.
+    """Join consecutive windows with the same answer: the likeliest action, or ``unknown``.
 
     Borders lie half way between the middles of two windows; the outer windows count in full.
 
@@ -227,19 +249,21 @@ def join_windows(
         probabilities: ``[windows, K]``.
         label_names: K names.
         length: seconds per window.
+        threshold: windows whose highest probability is below it are ``unknown``.
     """
     borders = np.concatenate(
         [[times[0] - length / 2], (times[1:] + times[:-1]) / 2, [times[-1] + length / 2]]
     )
-    best = probabilities.argmax(1)
-    starts = [0, *(np.flatnonzero(np.diff(best)) + 1).tolist(), len(best)]
+    highest = probabilities.max(1)
+    answer = np.where(highest < threshold, -1, probabilities.argmax(1))
+    starts = [0, *(np.flatnonzero(np.diff(answer)) + 1).tolist(), len(answer)]
     return [
         Segment(
             person,
-            label_names[best[a]],
+            UNKNOWN if answer[a] < 0 else label_names[answer[a]],
             float(borders[a]),
             float(borders[b]),
-            float(probabilities[a:b, best[a]].mean()),
+            float(highest[a:b].mean()),
         )
         for a, b in pairwise(starts)
     ]
