@@ -76,6 +76,19 @@ def test_every_command_and_option_exists(page: str) -> None:
                 assert (ROOT / word).is_file(), line
 
 
+def test_every_command_and_option_is_run_by_a_test() -> None:
+    """Whether a test writes the option down; what it does is the test's own matter."""
+    here = Path(__file__)
+    tests = "".join(p.read_text(encoding="utf-8") for p in here.parent.rglob("*.py") if p != here)
+    tests += "".join(p.read_text(encoding="utf-8") for p in (DOCS / "notebooks").glob("*.ipynb"))
+    written, missing = set(re.findall(r"[\w.-]+", tests)), set()
+    for _, line in LINES:
+        words = shlex.split(line, comments=True)
+        options = {word.split("=")[0] for word in words[2:] if re.match(r"--\w", word)}
+        missing |= {(words[1], word) for word in {words[1], *options} - {"COMMAND", *written}}
+    assert not missing
+
+
 def test_every_recipe_that_is_trained_exists() -> None:
     from skelact.recipes import list_recipes
 
@@ -166,7 +179,8 @@ def test_every_page_is_in_the_navigation() -> None:
         return [path for child in children for path in paths(child)]  # type: ignore[union-attr]
 
     nav = paths(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
-    assert sorted(nav) == sorted(str(p.relative_to(DOCS)) for p in DOCS.rglob("*.md"))
+    pages = [*DOCS.rglob("*.md"), *DOCS.rglob("*.ipynb")]
+    assert sorted(nav) == sorted(str(p.relative_to(DOCS)) for p in pages)
 
 
 def test_what_the_api_pages_show_exists() -> None:

@@ -129,7 +129,7 @@ def torchvision_network(name: str) -> nn.Module | None:
         return None
     try:
         from torchvision.models import video
-    except ImportError:
+    except (ImportError, RuntimeError):
         return None
     return getattr(video, TORCHVISION[name][0])().eval()
 

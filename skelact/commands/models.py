@@ -8,6 +8,7 @@ from typing import Any
 
 from skelact.commands.options import parse
 from skelact.commands.ui import UI
+from skelact.errors import DependencyError
 
 HELP = """List the networks: how many weights each has by default, for a layout and a number of classes.
 
@@ -42,12 +43,15 @@ def main(arguments: list[str], ui: UI) -> int:
     from skelact.models.video import VIDEO_MODELS, list_video_models, video_settings
 
     options = parse(Options, arguments, "models", HELP)
-    rows = []
+    rows, lacking = [], ""
     with torch.device("meta"):  # weights are counted, not made
         for name in list_video_models():
             settings = video_settings(name)
             channels = 1 if name == "convgrbm" else 3
-            network = settings.build(options.classes, channels)
+            try:
+                network = settings.build(options.classes, channels)
+            except DependencyError as error:
+                network, lacking = None, str(error).partition(": ")[2]
             rows.append(_row(name, "video", network, type(settings)))
     skeletons = [
         _row(name, "skeleton", settings().build(options.layout, options.classes, options.channels), settings)
@@ -55,7 +59,12 @@ def main(arguments: list[str], ui: UI) -> int:
     ]
     rows = skeletons + rows
     heads = ["name", "sees", "weights", "what"]
-    ui.table(heads, [[r["name"], r["sees"], f"{r['weights']:,}", r["what"]] for r in rows])
+    shown = [
+        [r["name"], r["sees"], "–" if r["weights"] is None else f"{r['weights']:,}", r["what"]] for r in rows
+    ]
+    ui.table(heads, shown)
+    if lacking:
+        ui.say(f"–: weights cannot be counted here; these networks need: {lacking}")
     ui.next("skelact train CONFIG.yaml --model.name NAME")
     ui.say(
         f"Networks over video ({', '.join(VIDEO_MODELS)}) are streams of a fusion network: "
@@ -68,5 +77,5 @@ def main(arguments: list[str], ui: UI) -> int:
 def _row(name: str, sees: str, network: Any, settings: type) -> dict[str, Any]:
     """What is listed of a network."""
     words = (sys.modules[settings.__module__].__doc__ or "").strip().partition("\n\n")[0]
-    weights = sum(p.numel() for p in network.parameters())
+    weights = None if network is None else sum(p.numel() for p in network.parameters())
     return {"name": name, "sees": sees, "weights": weights, "what": " ".join(words.split())}

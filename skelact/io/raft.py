@@ -22,7 +22,7 @@ def make_raft(pretrained: bool = True) -> Callable[[np.ndarray, np.ndarray], np.
     """
     try:
         from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
-    except ImportError as error:
+    except (ImportError, RuntimeError) as error:
         raise DependencyError(
             "flow 'raft' needs torchvision; install it: pip install 'skelact[vision]', or take flow 'dis'"
         ) from error

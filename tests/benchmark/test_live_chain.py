@@ -60,6 +60,21 @@ def test_a_slow_one_passes_frames_over_and_takes_the_newest(
     assert row["ms looking"] >= 250 and row["ms, 95 %"] < 600  # it does not fall behind more and more
 
 
+def test_the_commands(
+    video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--video", str(video), "--names", "movenet", "--json"]
+    assert run(["benchmark", "chain", *words, "--seconds", "1", "--cameras", "2", "--fps", "10"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["chain"]
+    assert row["frames/s"] > 5
+    monkeypatch.setattr(soak, "available_estimator", lambda name: name)
+    monkeypatch.setattr(soak, "find_estimator", lambda _: SimpleNamespace(make=lambda *_, **__: Slow()))
+    monkeypatch.setattr(soak, "SETTLED", 0.01)
+    monkeypatch.setattr(Slow, "estimate", lambda *_: [])
+    assert run(["benchmark", "soak", *words, "--minutes", "0.02"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["soak"]) == soak.ROWS
+
+
 def test_senseless_numbers_are_refused(video: Path) -> None:
     for changes in ({"cameras": 0}, {"fps": 0.0}, {"seconds": 0.0}):
         with pytest.raises(ConfigError, match="above 0"):

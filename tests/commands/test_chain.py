@@ -269,7 +269,7 @@ def test_demo(tmp_path: Path) -> None:
     assert process.returncode == 0, err[-2000:]
     result = json.loads(out)
     assert (tmp_path / result["report"]).is_file() and (
-        tmp_path / "skelact-demo/run/best.safetensors"
+        tmp_path / "skelact-demo/fused/best.safetensors"
     ).is_file()
     page = (tmp_path / result["report"]).read_text()
     assert "An unseen sequence of an unseen person" in page and page.count("<img") > 8

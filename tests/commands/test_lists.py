@@ -35,6 +35,28 @@ def test_models_are_listed_with_their_weights() -> None:
     assert rows["ctrgcn"]["weights"] == sum(p.numel() for p in network.parameters())
 
 
+@pytest.mark.parametrize(
+    "error", [ModuleNotFoundError("No module named 'torchvision'"), RuntimeError("no nms")]
+)
+def test_models_are_listed_where_torchvision_cannot_be_used(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        """A torchvision that is not there, or was built for another torch."""
+
+        def find_spec(self, name: str, *_: object) -> None:
+            if name.partition(".")[0] == "torchvision":
+                raise error
+
+    for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Broken(), *sys.meta_path])
+    done = skelact("models", "--json", "--classes", "7")
+    rows = {row["name"]: row for row in json.loads(done.out)["models"]}
+    assert done.code == 0 and rows["torchvision"]["weights"] is None and rows["resnet3d_18"]["weights"] > 0
+    assert "skelact[vision]" in done.err and ("no nms" in done.err) == isinstance(error, RuntimeError)
+
+
 def test_recipes_are_listed_with_what_they_are_for() -> None:
     done = skelact("recipes", "--json")
     rows = {row["name"]: row for row in json.loads(done.out)["recipes"]}

@@ -47,9 +47,10 @@ class TorchvisionNet(VideoModel):
             raise ConfigError(choices(network, NETWORKS, "network of torchvision"))
         try:
             from torchvision.models import video
-        except ImportError:
+        except (ImportError, RuntimeError) as error:  # RuntimeError: it was built for another torch
+            there = "" if isinstance(error, ModuleNotFoundError) else f" (the installed one says: {error})"
             raise DependencyError(
-                f"{network} is torchvision's own network and needs it: pip install 'skelact[vision]'"
+                f"{network} is torchvision's own network and needs it: pip install 'skelact[vision]'{there}"
             ) from None
         first, classifier, n_features, frames, size = NETWORKS[network]
         super().__init__(n_classes, channels_in, n_features, dropout, frames, size)
