@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
+from skelact.nn.small_maps import float32_small_maps
 from skelact.recognition.engine import call_model
 from skelact.training.fabric import make_fabric
 from skelact.training.settings import TrainSettings
@@ -47,7 +48,8 @@ def check_overfit(
     model.train()
     loss = math.inf
     for step in range(1, steps + 1):
-        logits = call_model(model, batch)
+        with float32_small_maps(fabric.device, settings.precision):
+            logits = call_model(model, batch)
         value = functional.cross_entropy(logits, batch.label)
         optimiser.zero_grad(set_to_none=True)
         fabric.backward(value)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from skelact.datasets.batch import SkeletonBatch
 from skelact.models.base import SkeletonModel
+from skelact.nn.small_maps import float32_small_maps
 from skelact.recognition.engine import call_model
 from skelact.training.losses import training_loss
 
@@ -73,7 +74,8 @@ class Passes:
     def _run(self, batch: SkeletonBatch) -> tuple[Tensor, Tensor]:
         for parameter in self.plain.parameters():
             parameter.grad = None
-        logits = call_model(self.model, batch)
+        with float32_small_maps(self.fabric.device, self.fabric.strategy.precision.precision):
+            logits = call_model(self.model, batch)
         loss = training_loss(self.plain, logits, batch.label, self.criterion)
         self.fabric.backward(loss)
         return loss.detach(), logits.detach()

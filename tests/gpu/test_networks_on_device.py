@@ -94,7 +94,10 @@ def test_a_training_step(device: torch.device, name: str, dtype: torch.dtype, er
 @pytest.mark.parametrize("name", MODELS)
 def test_captured_steps_train_as_others_do(device: torch.device, name: str) -> None:
     """Five steps, of which the last three may be a CUDA graph, against five that are not."""
-    fabric = SimpleNamespace(backward=lambda loss: loss.backward())
+    fabric = SimpleNamespace(
+        backward=lambda loss: loss.backward(), device=torch.device("cuda"),
+        strategy=SimpleNamespace(precision=SimpleNamespace(precision="32-true")),
+    )  # fmt: skip
     batches = [
         SkeletonBatch(x.to(device), score.to(device), owner.to(device), torch.tensor([1, 0, 4], device=device),
                       get_layout("ntu25"))

@@ -17,7 +17,10 @@ from skelact.nn.fast import for_training
 from skelact.training import passes as room
 from skelact.training.passes import AFTER, Passes, may_capture
 
-FABRIC = SimpleNamespace(backward=lambda loss: loss.backward())
+FABRIC = SimpleNamespace(
+    backward=lambda loss: loss.backward(), device=torch.device("cpu"),
+    strategy=SimpleNamespace(precision=SimpleNamespace(precision="32-true")),
+)  # fmt: skip
 
 
 def batch_of(seed: int = 0, n_people: int = 6) -> SkeletonBatch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -207,6 +208,25 @@ def test_precision_is_that_of_the_arithmetic(
 ) -> None:
     _, _, model = train(data, tmp_path, epochs=1, precision=precision)
     assert model.dtypes == {(weight, logits)}
+
+
+def test_small_maps_are_guarded_in_bfloat16(
+    data: SkeletonSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def ask(device: torch.device, precision: str) -> AbstractContextManager:
+        asked.append((device.type, precision))
+        return nullcontext()
+
+    for place in ("passes", "overfit"):
+        monkeypatch.setattr(f"skelact.training.{place}.float32_small_maps", ask)
+    train(data, tmp_path, epochs=1, precision="bf16-mixed", device="cpu")
+    assert asked and set(asked) == {("cpu", "bf16-mixed")}
+    asked.clear()
+    settings = TrainSettings(precision="bf16-mixed", device="cpu")
+    check_overfit(Tiny(), data, torch.arange(len(data)), SAME_ALWAYS, settings, 3, steps=1)
+    assert asked == [("cpu", "bf16-mixed")]
 
 
 def test_frozen_stages_keep_weights_and_norm_statistics(data: SkeletonSet, tmp_path: Path) -> None:
