@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
-import json
+import importlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -33,13 +32,8 @@ LINES = {"add": (4, 6), "large": (9, 10)}
 
 @pytest.fixture(scope="module")
 def tool() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "plant_faults", Path(__file__).parents[1] / "tools" / "plant_faults.py"
-    )
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["plant_faults"] = module
-    spec.loader.exec_module(module)
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tools"))
+    module = importlib.import_module("plant_faults")
     module.preload = lambda: None  # this small project's tests need nothing
     return module
 
@@ -92,7 +86,8 @@ def test_what_is_tested_is_noticed_and_what_is_not_is_not(
     log = tmp_path / "log.jsonl"
     options = ["--rooms", "room", "--count", "8", "--log", str(log)]
     tool.main(options, root=project)
-    entries = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    lines = log.read_text(encoding="utf-8").splitlines()
+    entries = list(tool.read_log(log).values())
     for name, (first, last) in LINES.items():
         results = {e["result"] for e in entries if first <= e["begin"][0] <= last}
         assert results == ({"failed"} if name == "add" else {"passed"})
@@ -102,11 +97,9 @@ def test_what_is_tested_is_noticed_and_what_is_not_is_not(
     assert f"{noticed} of {len(entries)} faults noticed" in told and "NOT noticed: skelact/room.py:10" in told
     assert (project / "skelact/room.py").read_text(encoding="utf-8") == SOURCE
 
-    kept = log.read_text(encoding="utf-8").splitlines()[1:]  # the run was stopped before one of them
-    log.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    log.write_text("\n".join(lines[1:]) + "\n", encoding="utf-8")  # the run was stopped before one of them
     tool.main(options, root=project)
-    again = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    assert again[:-1] == entries[1:] and again[-1] == entries[0]
+    assert log.read_text(encoding="utf-8").splitlines() == [*lines[1:], lines[0]]
     assert capsys.readouterr().out.count("oticed: ") == 1 + sum(e["result"] == "passed" for e in entries)
 
 
@@ -118,10 +111,10 @@ def test_the_same_seed_chooses_the_same_faults(tool: ModuleType) -> None:
 
 def test_tests_that_fail_already_are_said(tool: ModuleType, project: Path, tmp_path: Path) -> None:
     (project / "tests/test_room.py").write_text("def test_no(): assert False\n", encoding="utf-8")
-    with pytest.raises(SystemExit, match="'room' fail without any fault"):
+    with pytest.raises(SystemExit, match=r"fail without any fault \(tests/test_room.py::test_no\)"):
         tool.main(["--rooms", "room", "--log", str(tmp_path / "log")], root=project)
     with pytest.raises(SystemExit, match="'cellar' has no tests at tests/cellar or"):
-        tool.tests_of(project, "cellar")
+        tool.tests_of(project, "cellar", "skelact.cellar.a", False)
 
 
 def test_a_fault_that_never_ends_is_noticed(tool: ModuleType, project: Path) -> None:
@@ -130,7 +123,9 @@ def test_a_fault_that_never_ends_is_noticed(tool: ModuleType, project: Path) -> 
     faults = tool.find_faults(project / "skelact/room.py", project, 0)
     loop = next(f for f in faults if f.kind == "comparison" and "9" in f.before)
     endless = tool.Fault(**{**vars(loop), "after": "b > 1"})
-    assert tool.try_fault(project, "room", endless, limit=4) == ("time", "")
+    reach: dict = {}
+    tool.measure_reach(project, ["room"], [("room", endless)], reach, False)
+    assert tool.try_fault(project, "room", endless, reach, False, limit=4) == ("time", "")
 
 
 def test_tests_that_import_the_faulted_module_come_first(tool: ModuleType, project: Path) -> None:
@@ -142,5 +137,59 @@ def test_tests_that_import_the_faulted_module_come_first(tool: ModuleType, proje
     ):
         (project / "tests" / name).parent.mkdir(exist_ok=True)
         (project / "tests" / name).write_text(text, encoding="utf-8")
-    found = tool.tests_of(project, "a", "skelact.a.two")
-    assert found == [f"tests/{n}" for n in ("a/test_b.py", "a/test_a.py", "a/test_c.py", "other/test_d.py")]
+    own, others = (tool.tests_of(project, "a", "skelact.a.two", others) for others in (False, True))
+    assert own == [f"tests/a/test_{name}.py" for name in "bac"] and others == ["tests/other/test_d.py"]
+
+
+def test_what_other_rooms_notice_counts_after_what_the_own_room_does(
+    tool: ModuleType, project: Path, tmp_path: Path
+) -> None:
+    (project / "tests/test_other.py").write_text(
+        "from skelact.room import large\ndef test_large(): assert large(4) and not large(3)\n",
+        encoding="utf-8",
+    )
+    options = ["--rooms", "room", "--count", "8", "--log", str(tmp_path / "log.jsonl")]
+    results = []
+    for more in (["--own"], []):
+        tool.main([*options, *more], root=project)
+        entries = tool.read_log(tmp_path / "log.jsonl").values()
+        results.append({e["test"] for e in entries if e["begin"][0] == LINES["large"][1]})
+    assert results == [{""}, {"tests/test_other.py::test_large"}]
+
+
+READERS = """import pytest
+from skelact.room import add, large
+
+
+@pytest.fixture(scope="module")
+def four(): return add(2)
+
+
+def test_one(four): assert four == 4
+
+
+def test_two(four): assert four < 5
+
+
+def test_three(): assert large(4)
+"""
+
+
+def test_only_tests_that_call_the_faulted_function_are_run(tool: ModuleType, project: Path) -> None:
+    (project / "tests/test_room.py").write_text(READERS, encoding="utf-8")
+    faults = [("room", fault) for fault in tool.find_faults(project / "skelact/room.py", project, 0)]
+    reach: dict = {}
+    tool.measure_reach(project, ["room"], faults, reach, False)
+    assert (project / "skelact/room.py").read_text(encoding="utf-8") == SOURCE
+    name = "tests/test_room.py"
+    callers = {k: set(v) for k, v in reach[name].tests.items()}
+    assert callers["skelact/room.py:large"] == {f"{name}::test_three"}
+    # the fixture's maker counts for every test of the file, since any may use what it made
+    assert callers["skelact/room.py:add"] == {f"{name}::test_{n}" for n in ("one", "two", "three")}
+
+    before = dict(reach)
+    tool.measure_reach(project, ["room"], faults, reach, False)
+    assert reach[name] is before[name]  # measured once
+    (project / name).write_text(TEST, encoding="utf-8")
+    tool.measure_reach(project, ["room"], faults, reach, False)
+    assert set(reach[name].tests) == {"skelact/room.py:add"}

@@ -2,8 +2,10 @@
 
     python tools/plant_faults.py --rooms training transforms --count 100 --seed 0
 
-Every fault is planted in a copy of the project in a temporary folder. The log (JSON lines) is continued when the
-same command is run again. A time limit that runs out counts as noticed.
+Every fault is planted in a copy of the project in a temporary folder, and tried with the tests of its room that call
+the function it is in (fault_reach.py), then with those of the other rooms that import its module. A fault is noticed
+when a test that passes without it fails with it, or does not end. The log (JSON lines) is continued when the same
+command is run again.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import os
 import queue
 import random
 import re
+import select
 import shutil
 import signal
 import sys
@@ -28,6 +31,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from fault_reach import Reach, callers_of, measure, place_of, read_reach, write_reach
 
 if TYPE_CHECKING:
     import pytest
@@ -152,13 +157,17 @@ def find_faults(path: Path, root: Path, seed: int) -> list[Fault]:
     return found
 
 
+def files_of(root: Path, room: str) -> list[Path]:
+    """The files of a room: a folder's, without the folders inside it, or one."""
+    place = root / "skelact" / room
+    return sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+
+
 def choose_faults(root: Path, rooms: list[str], count: int, seed: int) -> list[tuple[str, Fault]]:
     """``count`` faults (with their rooms), the rooms and kinds in turn; a folder inside a room is one of its own."""
     groups: dict[tuple[str, str], list[Fault]] = {}
     for room in rooms:
-        place = root / "skelact" / room
-        files = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
-        for path in files:
+        for path in files_of(root, room):
             for fault in find_faults(path, root, seed):
                 groups.setdefault((room, fault.kind), []).append(fault)
     kinds = sorted({kind for _, kind in groups})
@@ -181,9 +190,9 @@ def _is_python(root: Path, fault: Fault) -> bool:
     return True
 
 
-def tests_of(root: Path, room: str, module: str | None = None) -> list[str]:
-    """The test files that mirror a room (``training``, ``config``, ``datasets/synthetic``), and those that import a
-    module of it, which come first: they are the likeliest to fail, and the first failure ends a run."""
+def tests_of(root: Path, room: str, module: str, others: bool) -> list[str]:
+    """The test files that mirror a room (``training``, ``config``, ``datasets/synthetic``), those that import a module
+    of it first (they are the likeliest to fail, and the first failure ends a run); or the others that import it."""
     tests = root / "tests"
     mirrored = [
         *sorted((tests / room).rglob("test_*.py")),
@@ -193,15 +202,12 @@ def tests_of(root: Path, room: str, module: str | None = None) -> list[str]:
     if not mirrored:
         names = [str(Path("tests") / room), str(Path("tests", room).with_name(f"test_{Path(room).name}.py"))]
         sys.exit(f"the room '{room}' has no tests at {' or '.join(names)}; name one that has")
-    importing = (
-        []
-        if module is None
-        else [path for path in sorted(tests.rglob("test_*.py")) if _imports(path, module)]
-    )
-    first = [path for path in mirrored if path in importing]
-    others = [path for path in importing if path not in mirrored]
-    rest = [path for path in mirrored if path not in importing]
-    return [str(path.relative_to(root)) for path in [*first, *rest, *others]]
+    imports = {path: _imports(path, module) for path in (tests.rglob("test_*.py") if others else mirrored)}
+    if others:
+        found = sorted(path for path, does in imports.items() if does and path not in mirrored)
+    else:
+        found = sorted(mirrored, key=lambda path: not imports[path])
+    return [str(path.relative_to(root)) for path in found]
 
 
 def _imports(path: Path, module: str) -> bool:
@@ -214,8 +220,10 @@ def _imports(path: Path, module: str) -> bool:
     )
 
 
-def run_tests(tree: Path, tests: list[str], limit: float | None) -> tuple[str, str]:
-    """``passed``, ``failed`` or ``time`` (the limit ran out), and the test that failed.
+def run_tests(
+    tree: Path, tests: list[str], limit: float | None, options: tuple[str, ...] = ("-x",)
+) -> tuple[str, dict[str, tuple[bool, float]]]:
+    """``passed``, ``failed`` or ``time`` (the limit ran out), and of every test whether it failed and its seconds.
 
     Forked rather than started anew: the libraries are imported already (`preload`), the package is not.
     """
@@ -224,37 +232,48 @@ def run_tests(tree: Path, tests: list[str], limit: float | None) -> tuple[str, s
     if not child:
         code = 1
         try:
-            code = _run_in_child(tree, tests, writing)
+            code = _run_in_child(tree, [*options, *tests], writing)
         finally:
             os._exit(code)
     os.close(writing)
-    begin = time.perf_counter()
-    with os.fdopen(reading, encoding="utf-8", errors="replace") as told:
+    begin, told = time.perf_counter(), bytearray()
+    with os.fdopen(reading, "rb", buffering=0) as stream:
         while True:
+            if select.select([stream], [], [], 0.02)[0]:
+                told += stream.read(1 << 16)
             done, status = os.waitpid(child, os.WNOHANG)
             if done:
-                return ("failed", told.readline().strip()) if status else ("passed", "")
+                told += stream.read()
+                break
             if limit is not None and time.perf_counter() - begin > limit:
                 os.killpg(child, signal.SIGKILL)
                 os.waitpid(child, 0)
-                return "time", ""
-            time.sleep(0.02)
+                return "time", {}
+    results: dict[str, tuple[bool, float]] = {}
+    for test, failed, seconds in map(json.loads, told.decode().splitlines()):
+        before = results.get(test, (False, 0.0))
+        results[test] = before[0] or failed, before[1] + seconds
+    return "failed" if status else "passed", results
 
 
-class _FirstFailure:
-    """Write the first failed test's name, or the file that could not be collected."""
+class _Reports:
+    """Write every test's (name, whether it failed, seconds), and the file that could not be collected."""
 
     def __init__(self, stream: int) -> None:
         self.stream = stream
 
+    def _tell(self, name: str, wrong: bool, seconds: float) -> None:
+        os.write(self.stream, f"{json.dumps([name, wrong, seconds])}\n".encode())
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._tell(report.nodeid, report.failed, report.duration)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.failed:
-            os.write(self.stream, f"{report.nodeid}\n".encode())
-
-    pytest_collectreport = pytest_runtest_logreport
+            self._tell(report.nodeid, True, 0.0)
 
 
-def _run_in_child(tree: Path, tests: list[str], told: int) -> int:
+def _run_in_child(tree: Path, arguments: list[str], told: int) -> int:
     """Run pytest on a copy in a process group of its own, silently."""
     os.setsid()
     os.chdir(tree)
@@ -264,12 +283,16 @@ def _run_in_child(tree: Path, tests: list[str], told: int) -> int:
     os.environ.update(PYTHONPATH=str(tree), PYTHONDONTWRITEBYTECODE="1", MPLBACKEND="Agg")
     sys.dont_write_bytecode = True
     kept = [path for path in sys.path if Path(path).resolve() not in (ROOT, ROOT / "tools")]
-    sys.path[:] = [str(tree), *kept]
+    sys.path[:] = [
+        str(tree),
+        *kept,
+        str(tree / "tools"),
+    ]  # processes that a test starts import this file again
     for name in [name for name in sys.modules if name.split(".")[0] == "skelact"]:
         del sys.modules[name]
     import pytest
 
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", *tests], plugins=[_FirstFailure(told)]))
+    return int(pytest.main(["-q", "-p", "no:cacheprovider", *arguments], plugins=[_Reports(told)]))
 
 
 def preload() -> None:
@@ -284,15 +307,47 @@ def module_of(fault: Fault) -> str:
     return ".".join(Path(fault.file).with_suffix("").parts)
 
 
-def try_fault(tree: Path, room: str, fault: Fault, limit: float) -> tuple[str, str]:
-    """Plant a fault in a copy, run the tests that concern it, and mend it again."""
+def try_fault(
+    tree: Path, room: str, fault: Fault, known: dict[str, Reach], others: bool, limit: float = 60
+) -> tuple[str, str]:
+    """Plant a fault in a copy, run the tests that concern it, and mend it again.
+
+    Args:
+        known: what the tests call.
+        others: run the tests of other rooms, not those of its own.
+        limit: seconds that the tests may take beside ten times what they took without the fault.
+
+    Returns:
+        ``passed``, ``failed`` or ``time``, and the test that failed.
+    """
     path = tree / fault.file
     source = path.read_text(encoding="utf-8")
+    tests = tests_of(tree, room, module_of(fault), others)
+    tests, seconds = callers_of(place_of(source, fault.file, fault.begin[0]), tests, known)
+    if not tests:
+        return "passed", ""
     path.write_text(fault.plant(source), encoding="utf-8")
     try:
-        return run_tests(tree, tests_of(tree, room, module_of(fault)), limit)
+        result, results = run_tests(tree, tests, limit + 10 * seconds)
     finally:
         path.write_text(source, encoding="utf-8")
+    return result, next((test for test, (failed, _) in results.items() if failed), "")
+
+
+def measure_reach(
+    tree: Path, rooms: list[str], chosen: list[tuple[str, Fault]], known: dict[str, Reach], others: bool
+) -> None:
+    """Find out which functions the tests of some faults call; exit where a test fails without any fault."""
+    files = sorted(str(path.relative_to(tree)) for room in rooms for path in files_of(tree, room))
+    tests = sorted({t for room, fault in chosen for t in tests_of(tree, room, module_of(fault), others)})
+    failed = measure(tree, files, tests, known, lambda tree, tests: run_tests(tree, tests, None, ())[1])
+    if failed:  # because of what was added to note the calls?
+        again = [test for test, (wrong, _) in run_tests(tree, failed, None, ())[1].items() if wrong]
+        for test in again:
+            known.pop(test.split("::")[0], None)
+        if again:
+            sys.exit(f"tests fail without any fault ({', '.join(again)}); mend them first")
+        print(f"left out, for they fail while calls are noted: {', '.join(failed)}")
 
 
 def read_log(log: Path) -> dict[str, dict]:
@@ -300,6 +355,11 @@ def read_log(log: Path) -> dict[str, dict]:
     if not log.exists():
         return {}
     return {entry["key"]: entry for entry in map(json.loads, log.read_text(encoding="utf-8").splitlines())}
+
+
+def is_left(entry: dict | None, others: bool) -> bool:
+    """Whether a fault has to be tried with the tests of its room, or with those of others."""
+    return entry is None or (entry["result"] == "passed" and others and not entry["others"])
 
 
 def one_line(text: str) -> str:
@@ -334,46 +394,42 @@ def main(arguments: list[str] | None = None, root: Path = ROOT) -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--own", action="store_true", help="try the tests of the fault's own room only")
     parser.add_argument("--log", type=Path, default=Path("faults.jsonl"))
     options = parser.parse_args(arguments)
     chosen = choose_faults(root, options.rooms, options.count, options.seed)
     known = read_log(options.log)
-    left = [(room, fault) for room, fault in chosen if fault.key not in known]
+    reach_file = options.log.with_suffix(".reach.json")
+    reach = read_reach(reach_file)
     preload()
     with tempfile.TemporaryDirectory() as folder:
         trees: queue.Queue[Path] = queue.Queue()
         for i in range(options.workers):
             trees.put(Path(shutil.copytree(root, Path(folder) / str(i) / "project", ignore=LEFT_OUT)))
-        limits = {}
-        for room in sorted({room for room, _ in left}):
-            begin = time.perf_counter()
-            tests = {
-                test
-                for name, fault in left
-                if name == room
-                for test in tests_of(root, room, module_of(fault))
-            }
-            result, test = run_tests(trees.queue[0], sorted(tests), None)
-            if result != "passed":
-                sys.exit(f"the tests of '{room}' fail without any fault ({test}); mend them first")
-            limits[room] = 60 + 5 * (time.perf_counter() - begin)
-
-        def attempt(room: str, fault: Fault) -> dict:
-            tree = trees.get()
+        for others in (False,) if options.own else (False, True):
+            left = [(room, fault) for room, fault in chosen if is_left(known.get(fault.key), others)]
             try:
-                result, test = try_fault(tree, room, fault, limits[room])
-                return {"key": fault.key, "room": room, **asdict(fault), "result": result, "test": test}
+                measure_reach(trees.queue[0], options.rooms, left, reach, others)
             finally:
-                trees.put(tree)
+                write_reach(reach_file, reach)
 
-        with concurrent.futures.ThreadPoolExecutor(options.workers) as pool, options.log.open("a") as log:
-            futures = [pool.submit(attempt, room, fault) for room, fault in left]
-            for future in concurrent.futures.as_completed(futures):
-                entry = future.result()
-                known[entry["key"]] = entry
-                log.write(json.dumps(entry) + "\n")
-                log.flush()
-                print(described(entry), flush=True)
+            def attempt(room: str, fault: Fault, others: bool = others) -> dict:
+                tree = trees.get()
+                try:
+                    result, test = try_fault(tree, room, fault, reach, others)
+                finally:
+                    trees.put(tree)
+                entry = {"key": fault.key, "room": room, **asdict(fault)}
+                return {**entry, "others": others, "result": result, "test": test}
+
+            with concurrent.futures.ThreadPoolExecutor(options.workers) as pool, options.log.open("a") as log:
+                futures = [pool.submit(attempt, room, fault) for room, fault in left]
+                for future in concurrent.futures.as_completed(futures):
+                    entry = future.result()
+                    known[entry["key"]] = entry
+                    log.write(json.dumps(entry) + "\n")
+                    log.flush()
+                    print(described(entry), flush=True)
     print(report([known[fault.key] for _, fault in chosen]))
 
 

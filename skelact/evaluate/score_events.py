@@ -59,7 +59,6 @@ class ScoreEvents:
     def __init__(self, label: str, rule: EventRule) -> None:
         self.label, self.rule = label, rule
         self._recent: deque[tuple[float, float]] = deque()
-        self._sum = 0.0
         self._start: float | None = None
         self._end = self._peak = 0.0  # the last moment at which the score held, and the highest score
 

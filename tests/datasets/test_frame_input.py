@@ -187,3 +187,20 @@ def test_parts() -> None:
     data.splits["other/train"] = np.array([0])
     with pytest.raises(ConfigError, match="several training parts"):
         find_train_part(data)
+
+
+def test_time_is_stretched_up_to_the_setting_both_ways() -> None:
+    data, clips = small(), torch.zeros(400, dtype=torch.int64)
+    shown = replace(PLAIN, window=1, stretch=0.2)
+    labels = FrameLabels(data, FrameTarget())
+    batch = training_windows(data, clips, labels, shown, torch.Generator().manual_seed(0))
+    speed = (batch.skeletons.x[:, 4, 0, 0] - batch.skeletons.x[:, 2, 0, 0]) / 0.2
+    assert speed.min() == pytest.approx(0.8, abs=0.01) and speed.max() == pytest.approx(1.2, abs=0.01)
+
+
+def test_an_epochs_windows_come_in_the_order_of_the_generator() -> None:
+    data, clips = small(), torch.arange(3)
+    first, same, other = (
+        draw_windows(data, clips, PLAIN, torch.Generator().manual_seed(seed)).tolist() for seed in (0, 0, 1)
+    )
+    assert first == same != other and sorted(first) == sorted(other)

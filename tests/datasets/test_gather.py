@@ -324,3 +324,24 @@ def test_batches_are_made_without_waiting_where_that_costs(
         assert len(there.owner) >= len(usual.owner) and torch.isfinite(there.x).all()
         if len(there.owner) == len(usual.owner):
             assert torch.allclose(there.x, usual.x, atol=1e-6)
+
+
+def test_between_the_ends_of_a_clip_and_the_next_nothing_is_mixed() -> None:
+    xyz = np.arange(10.0)[None, :, None, None] * np.ones((1, 10, 17, 3))
+    data = SkeletonSet.from_skeletons([Skeleton(xyz + place, None, "coco17", 30) for place in (500, 0, -500)])
+    batch = gather(data, torch.tensor([1]), ANY, positions=at([-0.25, 0.5, 8.75, 9.0, 9.25]))
+    assert batch.x[0, :, 0, 0].tolist() == [0, 0.5, 8.75, 9, 9] and batch.score.all()
+    end = gather(data, torch.tensor([2]), ANY, positions=at([9, 20]))  # the last rows that there are
+    assert end.x[0, :, 0, 0].tolist() == [-491, 0] and end.score[0, :, 0].tolist() == [1, 0]
+
+
+def test_by_timestamps_nobody_is_there_after_the_end() -> None:
+    xyz = np.arange(5.0)[None, :, None, None] * np.ones((1, 5, 17, 3))
+    clip = Skeleton(
+        xyz, None, "coco17", 10, time=np.array([0, 0.1, 0.2, 0.3, 0.8])
+    )  # 0.2 s a frame on average
+    data = SkeletonSet.from_skeletons([clip, clip])
+    batch = gather(data, torch.tensor([0]), ANY, positions=at([0.0, 1, 2, 3, 4, 6]), by_time=True)
+    expected = torch.tensor([0, 2, 3.2, 3.6, 4, 0])
+    assert torch.allclose(batch.x[0, :, 0, 0], expected, atol=1e-5)
+    assert batch.score[0, :, 0].tolist() == [1, 1, 1, 1, 1, 0]

@@ -10,7 +10,13 @@ import torch
 from motion_pictures import encode, pan, texture
 
 from skelact.datasets.clip_sampling import ClipSampling, Framing
-from skelact.datasets.picture_files import attach_pictures, boxes_of, find_videos, person_boxes
+from skelact.datasets.picture_files import (
+    attach_pictures,
+    boxes_of,
+    find_videos,
+    person_boxes,
+    pictures_of_video,
+)
 from skelact.datasets.pictures import KINDS, PictureInput, PictureSet, check_pictures, spread_moments
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
@@ -82,6 +88,15 @@ def test_a_part_of_a_video_is_a_clip(videos: Path) -> None:
     assert np.array_equal(
         kept.frames.numpy(), read_frames(videos / "clip0.mp4", [0.4, 0.5, 0.6, 0.7], size=(48, 64))
     )
+
+
+@pytest.mark.parametrize("timed", [False, True])
+def test_a_videos_pictures_are_of_the_time_of_its_recording(videos: Path, timed: bool) -> None:
+    whole = recording("a", n_frames=11)
+    part = whole.with_(time=0.3 + np.arange(11) / 25) if timed else whole
+    kept = pictures_of_video(videos / "clip0.mp4", part, {"rgb": WHOLE})[WHOLE.kept_as("rgb")]
+    times = np.array([0.3, 0.4, 0.5, 0.6, 0.7]) if timed else np.arange(10) / 10
+    assert np.array_equal(kept.frames.numpy(), read_frames(videos / "clip0.mp4", times, size=(48, 64)))
 
 
 def test_videos_of_a_folder_are_found_by_the_clips_names(videos: Path) -> None:

@@ -84,6 +84,15 @@ def test_benchmarks_on_real_data(shared_data: Path, name: str, folder: str, coun
         assert "signer09/train" not in splits and len(splits) == 18  # signer 9 lacks two of the signs
 
 
+def test_signers_without_all_common_signs_are_left_out() -> None:
+    signs = [(1, "hello"), (1, "iloveyou"), (1, "thanks"), (1, "yes"), (2, "hello"), (2, "thanks")]
+    signs += [(3, "thanks"), (3, "hello"), (3, "iloveyou")]
+    clips = [(f"{who}_{sign}", {"subject": who, "written_label": sign}) for who, sign in signs]
+    splits = benchmark_splits("mp_signs", clips)
+    assert splits.keys() == {f"signer{who:02d}/{part}" for who in (1, 3) for part in ("train", "test")}
+    assert sorted(splits["signer01/test"]) == ["1_hello", "1_iloveyou", "1_thanks"]  # no other sign
+
+
 def test_every_benchmark_has_a_format() -> None:
     for name, benchmark in BENCHMARKS.items():
         assert benchmark.name == name and benchmark.format in FORMATS and benchmark.description

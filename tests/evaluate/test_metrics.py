@@ -91,6 +91,7 @@ def test_combine_clips_is_the_mean_of_softmax():
     logits = np.log(np.array([[[0.9, 0.1], [0.2, 0.8]]]))
     assert combine_clips(logits) == pytest.approx(np.array([[0.55, 0.45]]))
     assert combine_clips(logits + 1000) == pytest.approx(np.array([[0.55, 0.45]]))
+    assert combine_clips(logits[:, :, :1]).tolist() == [[1.0]]  # one class
 
 
 def test_intervals():

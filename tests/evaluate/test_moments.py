@@ -109,3 +109,22 @@ def test_refractory_times_are_fitted_by_class() -> None:
         fit_moments({"v": (times, 1 - score[:, None])}, truth, ["a"], RULE, false_per_hour=0)["a"].threshold
         == 1.01
     )
+
+
+def test_the_tolerance_itself_is_within() -> None:
+    truth = {"v": [("a", 1.0)]}
+    for moment, hits in (
+        (Moment("a", 1.2, 1.4), 1),
+        (Moment("a", 1.21, 1.4), 0),
+        (Moment("a", 1.2, 1.41), 0),
+    ):
+        assert score_moments(truth, {"v": [moment]}, tolerance=0.2).hits == {"a": hits}
+
+
+def test_without_slack_every_class_has_its_best_rule() -> None:
+    times = np.arange(0, 60, 0.1)
+    score = np.zeros(len(times))
+    score[50::100], score[80::100] = 0.4, 0.2
+    truth = {"v": [("a", 10 * k + 5.0) for k in range(6)]}
+    rule = fit_moments({"v": (times, score[:, None])}, truth, ["a"], RULE, slack=0)["a"]
+    assert 0.2 < rule.threshold <= 0.4

@@ -70,6 +70,8 @@ def test_text_stays_in_the_picture_and_can_be_read() -> None:
         image = np.full((120, 160, 3), 255, np.uint8)
         draw_text(image, "#3 waving 97 %", at, (255, 255, 255))
         assert (image < 100).any() and (image == 255).any()
+        corners = (image[0, 0] < 100).all(), (image[-1, -1] < 100).all()
+        assert corners == (at[0] < 0, at[0] > 160)  # at the border the ground reaches it
     small = np.full((40, 60, 3), 200, np.uint8)
     draw_text(small, "a very long line that would not fit", (0, 20))
     draw_text(small, "заметка", (0, 20))  # signs that the font lacks

@@ -46,3 +46,8 @@ def test_a_video_with_boxes(tmp_path: Path) -> None:
     assert there == [False] * 3 + [True] * 3
     with pytest.raises(DataError, match="pass the frame rate"):
         overlay_boxes(frames, boxes_at, tmp_path / "b.mp4")
+
+
+def test_a_box_is_itself_and_can_be_looked_up() -> None:
+    box, same = (OverlayBox(np.array([0.1, 0.0, 0.9, 1.0])) for _ in range(2))
+    assert box == box and box != same and box in {box}

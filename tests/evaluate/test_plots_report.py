@@ -100,6 +100,17 @@ def test_every_picture_is_drawn(tmp_path, results):
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_people_who_cross_the_picture_are_drawn_as_large_as_those_who_stand(tmp_path):
+    clip = make_clip("wave", subject=1, noise=None)
+    away = np.linspace(0, 6, clip.n_frames, dtype=np.float32)[None, :, None]
+    walking = clip.with_(xyz=clip.xyz + np.stack([away, 0 * away, 0 * away], -1))
+    standing = plots.plot_skeleton_strip(clip, tmp_path / "standing.png")
+    assert size(plots.plot_skeleton_strip(walking, tmp_path / "walking.png"))[0] < 1.3 * size(standing)[0]
+    hidden = np.array(walking.score)
+    hidden[:, 3:6] = 0  # frames without anybody have no middle
+    assert ink(plots.plot_skeleton_strip(walking.with_(score=hidden), tmp_path / "hidden.png")) > 0.003
+
+
 def test_missing_joints_are_not_drawn(tmp_path):
     clip = make_clip("wave", subject=1, noise=None)
     score = np.array(clip.score)
@@ -175,6 +186,15 @@ def test_the_report_is_self_contained_and_escaped(tmp_path, results):
     assert not list(tmp_path.rglob("*.part"))
 
 
+def test_the_report_lists_what_is_taken_for_what(tmp_path):
+    labels, guesses = np.array([0, 0, 0, 0, 1, 1]), np.array([0, 0, 1, 1, 1, 2])
+    result = classification_metrics(np.eye(3)[guesses], labels, ["walk", "run", "jump"])
+    html = write_evaluation_report(tmp_path, result).read_text()
+    rows = [re.sub(r"<[^>]+>", " ", row).split() for row in re.findall(r"<tr>.*?</tr>", html)]
+    assert ["walk", "run", "2", "0.500"] in rows and ["run", "jump", "1", "0.500"] in rows
+    assert not any(row[:2] == ["run", "walk"] for row in rows)
+
+
 def test_dark_pages_invert_drawings_and_not_photographs(tmp_path):
     picture = plots.plot_timeline([], 1, tmp_path / "figures" / "t.png")
     blocks = [Picture(picture, "drawn"), Picture(picture, "seen", photo=True)]
@@ -195,6 +215,9 @@ def test_a_page_of_every_block(tmp_path):
         and "0.500" in html
         and "<details>" in html
     )
+    opened, closed = (re.findall(rf"<{slash}(\w+)", html) for slash in ("", "/"))
+    alone = {"meta", "img"}
+    assert sorted(name for name in opened if name not in alone) == sorted(closed)
     assert (tmp_path / "out" / "figures" / "t.png").read_bytes() == elsewhere.read_bytes()
     with pytest.raises(DataError, match="cannot read the picture"):
         write_report(tmp_path / "no.html", "t", [Section("s", [Picture(tmp_path / "none.png")])])

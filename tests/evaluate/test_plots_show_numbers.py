@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_hex, to_rgb
 
 from skelact.datasets.synthetic import make_clip
-from skelact.evaluate import plots
+from skelact.evaluate import fusion_plot, paired_plots, plots
 from skelact.evaluate.calibration import calibration_metrics
+from skelact.evaluate.figures import _STYLE
 from skelact.evaluate.metrics import classification_metrics
 from skelact.evaluate.palette import action_colours
 
@@ -33,7 +34,8 @@ def draw(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Draw:
             yield figure, axes
             seen.extend(axes.flat)
 
-    monkeypatch.setattr(plots, "draw_figure", spy)
+    for module in (plots, paired_plots, fusion_plot):
+        monkeypatch.setattr(module, "draw_figure", spy)
 
     def call(function: Callable, *values, **named) -> list[Axes]:
         path = tmp_path / "a.png"
@@ -205,3 +207,78 @@ def test_a_confusion_matrix_makes_room_for_long_names(draw: Draw) -> None:
         assert ax.figure is not None
         sizes.append(ax.figure.get_size_inches()[0])  # type: ignore[union-attr]
     assert sizes[1] > sizes[0] + 1
+
+
+def test_the_scale_of_a_confusion_matrix_is_in_per_cent(draw: Draw) -> None:
+    ax = draw(plots.plot_confusion, np.eye(3), NAMES)[0]
+    assert ax.figure is not None
+    assert [t.get_text() for t in ax.figure.axes[1].get_yticklabels()] == ["0 %", "50 %", "100 %"]
+
+
+def lanes(ax: Axes) -> None:
+    """Bars lie side by side on white, each whole; lines tell the place along them."""
+    assert not any(line.get_visible() for line in ax.get_ygridlines())
+    assert all(line.get_visible() for line in ax.get_xgridlines())
+    low, high = sorted(ax.get_ylim())
+    for bar in (bar for bars in ax.containers for bar in bars):
+        assert low < bar.get_y() and bar.get_y() + bar.get_height() < high
+        assert bar.get_x() >= 0 and bar.get_x() + bar.get_width() <= ax.get_xlim()[1]
+
+
+def test_lanes_of_a_timeline(draw: Draw) -> None:
+    segments = [{"start": 0.0, "end": 2.0, "label": "walk", "person": k} for k in range(3)]
+    lanes(draw(plots.plot_timeline, segments, 2.0)[0])
+
+
+def test_bars_of_classes(draw: Draw) -> None:
+    labels, guesses = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 0])  # every share is a half
+    ax = draw(plots.plot_per_class, classification_metrics(np.eye(2)[guesses], labels, ["a", "b"]))[0]
+    lanes(ax)
+    assert ax.get_xlim()[0] == 0 and 1 < ax.get_xlim()[1] < 1.1  # the whole of 0..1, and a dot at 1
+    recall, precision = ax.containers[0][0].get_facecolor(), ax.lines[0].get_color()
+    assert to_hex(recall) == plots.PALETTE[5].lower() and precision == plots.PALETTE[1]
+
+
+def test_networks_and_their_fusion(draw: Draw) -> None:
+    ax = draw(lambda path: fusion_plot.plot_members(["one", "fused"], [0.5, 0.75], [0.4, 0.625], path))[0]
+    lanes(ax)
+    right, sure = ax.containers
+    assert [bar.get_width() for bar in right] == [50, 75] and [bar.get_width() for bar in sure] == [40, 62.5]
+    assert [t.get_text() for t in ax.texts] == ["50.0 %", "75.0 %", "40.0 %", "62.5 %"]
+    assert [(t.get_text(), t.get_position()[1]) for t in ax.get_yticklabels()] == [("one", 1), ("fused", 0)]
+    assert right[0].get_y() > sure[0].get_y() > right[1].get_y()  # the first network above
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(6.1, ["sit up"]), (5.9, [])])
+def test_a_label_is_written_where_it_fits(draw: Draw, seconds: float, words: list[str]) -> None:
+    segment = {"start": 0.0, "end": seconds, "label": "sit up"}  # six letters; 88 fit the whole
+    ax = draw(plots.plot_timeline, [segment], 88.0)[0]
+    assert [t.get_text() for t in ax.texts] == words
+
+
+@pytest.mark.parametrize("name", ["sit", "pick up a thing", "a rather long name of an action"])
+def test_the_legend_of_a_timeline_fits_below_it(draw: Draw, name: str) -> None:
+    segments = [{"start": 0, "end": 1, "label": f"{i} {name}"} for i in range(14)]
+    ax = draw(plots.plot_timeline, segments, 1.0)[0]
+    assert ax.figure is not None
+    (legend,) = ax.figure.legends
+    box = legend.get_window_extent()  # in dots of the file
+    assert box.x0 >= 0 and box.x1 <= 9.5 * _STYLE["savefig.dpi"] and box.y1 <= ax.get_window_extent().y0
+
+
+def test_the_first_person_of_a_strip_is_in_front(draw: Draw) -> None:
+    clip = make_clip("push", subject=1, noise=None)
+    ax = draw(plots.plot_skeleton_strip, clip, n=1)[0]
+    bones = len(clip.layout.bones)
+    assert [line.get_alpha() for line in ax.lines] == [1.0] * bones + [0.6] * bones
+
+
+def test_histories_of_runs(draw: Draw) -> None:
+    record = {"train_loss": 2.0, "val_loss": 3.0}
+    loss = draw(paired_plots.plot_histories, {"one": [record] * 3, "other": [record | {"epoch": 5}] * 2})[0]
+    assert [np.asarray(line.get_xdata()).tolist() for line in loss.lines] == [[1, 2, 3]] * 2 + [[5, 5]] * 2
+    assert [line.get_linestyle() for line in loss.lines] == ["--", "-"] * 2
+    assert loss.figure is not None
+    (legend,) = loss.figure.legends
+    assert [t.get_text() for t in legend.get_texts()] == ["one", "other", "training", "validation"]
+    assert legend.get_window_extent().y1 <= loss.get_window_extent().y0  # below the curves

@@ -135,19 +135,21 @@ def test_a_network_whose_buffers_are_replaced_is_not_captured(captures: type[Cap
 def test_what_cannot_be_captured_runs_as_it_is(
     captures: type[Captures], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tried = []
+    tried, streams = [], []
 
     def refuse(*_: object) -> None:
         tried.append(1)
         raise RuntimeError("operation not permitted when stream is capturing")
 
     monkeypatch.setattr(room, "_Captured", refuse)
-    monkeypatch.setattr(torch.cuda, "set_stream", lambda _: None)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: "before")
+    monkeypatch.setattr(torch.cuda, "set_stream", streams.append)
     model = build("tcn").train()
     passes = passes_of(model)
     for _ in range(AFTER + 3):
         loss, _ = passes(batch_of())
     assert len(tried) == 1 and bool(torch.isfinite(loss))
+    assert streams == ["before"]  # a capture that was broken off leaves its own stream current
     assert "no CUDA graph of a step" in caplog.text and "not permitted" in caplog.text
 
 

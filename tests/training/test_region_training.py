@@ -15,6 +15,7 @@ from skelact.models.video.base import VideoModel
 from skelact.models.video.region import RegionNet
 from skelact.nn.conv3d import ConvNorm3d
 from skelact.training.detection import RegionBatch, multi_hot, region_loss
+from skelact.training.regions import RegionData, train_regions
 
 SIZE, FRAMES, SIDE = 32, 8, 8
 MOVES = ((0, 1), (0, -1), (-1, 0))  # down the columns, ... : right, left, up, in pixels (y, x) a frame
@@ -154,3 +155,18 @@ def test_rows_of_a_table_become_labels() -> None:
     people, labels = multi_hot(boxes, [4, 80, 11])
     assert people.video.tolist() == ["a", "a", "b"] and people.box.tolist() == [one, other, one]
     assert labels.tolist() == [[1, 1, 0], [0, 0, 1], [0, 0, 0]]
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_clips() -> None:
+    torch.manual_seed(0)
+    model, batch = RegionNet(SmallNet(), len(MOVES), dropout=0.0), render(6, 0)
+    with torch.no_grad():
+        expected = float(sum(region_loss(model.train(), batch).values()))
+    people, _ = multi_hot(table(batch.boxes, batch.labels), range(len(MOVES)))
+    data = RegionData(batch, people, [(f"v{i}", 0.0) for i in range(6)])
+    told: list[tuple[int, float]] = []
+    losses = train_regions(
+        model, data, 2, lr=1e-9, batch_size=6, on_epoch=lambda epoch, loss: told.append((epoch, loss))
+    )
+    assert losses == pytest.approx([expected] * 2, rel=1e-4) and told == list(enumerate(losses, 1))
+    assert not model.training

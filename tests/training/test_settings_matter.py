@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -18,6 +19,7 @@ from skelact.datasets.synthetic import make_set
 from skelact.errors import ConfigError
 from skelact.recognition.checkpoint import Card, load_checkpoint
 from skelact.recognition.engine import predict_logits
+from skelact.training import loop
 from skelact.training.loop import FitResult, fit
 from skelact.training.order import epoch_order
 from skelact.training.overfit import check_overfit
@@ -286,6 +288,36 @@ def test_training_figures_are_means_over_clips(data: SkeletonSet, tmp_path: Path
     assert record["train_top1"] == pytest.approx(right / len(data))
 
 
+def test_validation_clips_without_a_label_are_left_out(
+    data: SkeletonSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    card = Card(data.layout.to_dict(), 3, "m", data.label_names, 30.0, {}, {})
+    partly, clips = copy.copy(data), torch.arange(len(data))
+    partly.labels = data.labels.clone()
+    partly.labels[2] = -1
+    settings, labelled = TrainSettings(**{**PLAIN, "epochs": 1}), clips[clips != 2]
+    histories = [
+        fit(Tiny(), partly, labelled, val, SAME_ALWAYS, settings, tmp_path / str(len(val)), card).history
+        for val in (labelled, clips)
+    ]
+    one, other = ({k: v for k, v in history[0].items() if k != "seconds"} for history in histories)
+    assert one == other and "val_loss" in one and "1 validation clips have no label" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("keep", "shares", "best"),
+    [("best", [0.2, 0.8, 0.5], 2), ("best", [0.8, 0.8, 0.1], 2), ("last", [0.8, 0.2, 0.1], 3)],
+)
+def test_the_epoch_that_is_kept_is_the_best_or_the_last(
+    data: SkeletonSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keep: str, shares: list, best: int
+) -> None:
+    told = iter(shares)
+    monkeypatch.setattr(loop, "_validate", lambda *_: {"val_loss": 1.0, "val_top1": next(told)})
+    result, state, model = train(data, tmp_path, validate=True, keep=keep)
+    assert result.best_epoch == best and load_checkpoint(tmp_path)[1].trained["epoch"] == best
+    assert torch.equal(state["head.weight"], model.head.weight) is (best == 3)
+
+
 def test_validation_every_so_many_epochs_and_at_the_end(data: SkeletonSet, tmp_path: Path) -> None:
     result, _, _ = train(data, tmp_path, validate=True, epochs=5, eval_every=2)
     assert ["val_loss" in record for record in result.history] == [False, True, False, True, True]
@@ -414,3 +446,22 @@ def test_a_restart_that_is_stopped_at_once_forgets_the_old_run(data: SkeletonSet
     epochs: list[float] = []
     fit(Tiny(), *usual, on_epoch=lambda record: epochs.append(record["epoch"]))
     assert epochs == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("epochs", 0), ("repeat", 0), ("batch_size", 0), ("eval_every", 0), ("lr", 0), ("lr", math.inf),
+        ("label_smoothing", 1), ("ema", 1), ("balance_beta", 1), ("layer_decay", 0), ("layer_decay", 1.1),
+        ("freeze", -2), ("momentum", -0.1), ("weight_decay", -1), ("warmup_epochs", -1), ("clip_norm", math.inf),
+        ("focal_gamma", -1),
+    ],
+)  # fmt: skip
+def test_a_setting_beyond_its_range_is_refused_by_name(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"train\.{name} must .*got {value}"):
+        TrainSettings(**{name: value})
+
+
+def test_the_overfit_check_gives_up_after_200_steps(data: SkeletonSet) -> None:
+    learned, taken, _ = check_overfit(CutOff(), data, torch.arange(len(data)), SAME_ALWAYS, TrainSettings())
+    assert (learned, taken) == (False, 200)

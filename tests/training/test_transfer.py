@@ -95,6 +95,25 @@ def test_other_input_channels_keep_the_response(tmp_path: Path) -> None:
     assert torch.allclose(new.eval()(x.repeat(1, 1, 1, 3)), old.eval()(x), atol=1e-4)
 
 
+class Linear(torch.nn.Module):
+    """A network whose weights on the input have two axes."""
+
+    def __init__(self, _layout: object, n_classes: int, channels: int) -> None:
+        super().__init__()
+        self.embed, self.head = torch.nn.Linear(channels, 4), torch.nn.Linear(4, n_classes)
+
+
+def test_a_linear_layer_keeps_its_response_too(tmp_path: Path) -> None:
+    layout, path = get_layout("coco17"), tmp_path / "a.safetensors"
+    old, new = Linear(layout, 2, 3), Linear(layout, 2, 6)
+    card = Card(layout.to_dict(), 3, "m", ["a", "b"], 30.0, {"name": "linear"}, {})
+    save_checkpoint(path, old.state_dict(), card)
+    report = load_pretrained(new, Linear, layout, 6, path, "linear", ["a", "b"])
+    assert report.adapted == ["embed.weight"] and torch.equal(new.head.weight, old.head.weight)
+    x = torch.randn(5, 3)
+    assert torch.allclose(new.embed(torch.cat([x, x], 1)), old.embed(x), atol=1e-6)
+
+
 @pytest.mark.parametrize(("layout", "channels"), [("ntu25", 3), ("coco17", 3), ("ntu25", 6), ("coco17", 6)])
 def test_a_norm_of_several_people_is_matched_person_by_person(
     layout: str, channels: int, tmp_path: Path

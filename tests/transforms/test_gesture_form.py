@@ -23,6 +23,8 @@ from skelact.transforms.gesture_form import (
     to_gesture_form,
 )
 
+HAND_JOINTS = {name.removeprefix("left_") for name in GESTURE_LAYOUT.joints[LEFT_HAND:RIGHT_HAND]}
+
 
 def names_of(layout: str, joint: str) -> list[str]:
     return [get_layout(layout).joints[i] for i in form_sources(layout)[J[joint]]]
@@ -137,3 +139,23 @@ def test_mirroring_twice_changes_nothing() -> None:
     assert once[0][:, J["left_wrist"]] == pytest.approx(xyz[:, J["right_wrist"]] * [-1, 1, 1])
     twice = mirrored_form(*once)
     assert np.array_equal(twice[0], xyz) and np.array_equal(twice[1], present)
+
+
+@pytest.mark.parametrize("seen", [("left", "right"), ("left",), ("right",)])
+@pytest.mark.parametrize("exchanged", [False, True])
+def test_a_hand_belongs_to_the_wrist_that_it_is_at(seen: tuple[str, ...], exchanged: bool) -> None:
+    layout = get_layout("pose_hands75")
+    xyz, score = np.zeros((1, 75, 3), np.float32), np.zeros((1, 75), np.float32)
+    at = {"left": (1.0, 5.0, 0.0), "right": (-1.0, 5.0, 0.0)}
+    other = {"left": "right", "right": "left"}
+    for side, place in at.items():
+        xyz[0, layout.index[f"{side}_wrist"]], score[0, layout.index[f"{side}_wrist"]] = place, 1
+        named = other[side] if exchanged else side  # what the estimator calls the hand at this wrist
+        for v, joint in enumerate(layout.joints):
+            if side in seen and joint.startswith(f"{named}_") and joint[len(named) + 1 :] in HAND_JOINTS:
+                xyz[0, v], score[0, v] = np.add(place, 0.02), 1
+    joints, present = frame_form(xyz, score, layout)
+    for side, first in (("left", LEFT_HAND), ("right", RIGHT_HAND)):
+        assert present[0, first : first + 21].tolist() == [side in seen] * 21
+        if side in seen:
+            assert joints[0, first : first + 21] == pytest.approx(np.tile(np.add(at[side], 0.02), (21, 1)))

@@ -247,3 +247,17 @@ def test_streams_between_people_need_to_know_where_they_are() -> None:
     make_streams(x, score, NTU, ["joint"], OWNER, 3, "hips")
     with pytest.raises(DataError, match="partner"):
         make_streams(x, score, NTU, ["joint", "partner"], OWNER, 3, "hips")
+
+
+def test_the_nearest_joint_is_as_exact_far_from_the_origin() -> None:
+    generator = torch.Generator().manual_seed(0)
+    hands = torch.randint(0, 64, (2, 3, 75, 3), generator=generator) / 64  # exact in float32 at 1000 m
+    score, owner, layout = torch.ones(2, 3, 75), torch.tensor([0, 0]), LAYOUTS["pose_hands75"]
+    near, far = (make_streams(hands + at, score, layout, ["nearest"], owner) for at in (0, 1000))
+    assert torch.allclose(near.norm(dim=-1), far.norm(dim=-1), atol=1e-6)
+
+
+def test_missing_joints_are_hidden_at_the_centre() -> None:
+    x, score = batch()
+    hidden = normalise.hide_missing(x, score * 0.5)  # any score above 0 is a joint
+    assert torch.equal(hidden[score > 0], x[score > 0]) and not hidden[score == 0].any()

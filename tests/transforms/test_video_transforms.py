@@ -116,6 +116,12 @@ def test_colours() -> None:
     ratio = (bright / x).flatten(1)
     torch.testing.assert_close(ratio, ratio[:, :1].expand_as(ratio))
     assert ratio.std() > 0.01
+    contrasty = video.colour_jitter(x, seeded(), 0, 0.3, 0)
+    middle = (x * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1, 1)).sum(1).mean((1, 2, 3)).view(-1, 1)
+    stretch = (contrasty.flatten(1) - middle) / (x.flatten(1) - middle)
+    torch.testing.assert_close(
+        stretch, stretch.median(1).values[:, None].expand_as(stretch), atol=0.05, rtol=0
+    )
     grey = clips(4, channels=1).expand(4, 3, 2, 24, 32)
     torch.testing.assert_close(video.colour_jitter(grey, seeded(), 0, 0, 0.9, 0.5), grey, atol=1e-3, rtol=0)
     turned = video.colour_jitter(x, seeded(), 0, 0, 0, 0.1)
@@ -152,3 +158,11 @@ def test_crops_for_testing() -> None:
     ):  # fmt: skip
         with pytest.raises(ConfigError, match=hint):
             video.cut_test_crop(x, *wrong)
+
+
+def test_the_usual_scales_are_those_of_temporal_segment_networks() -> None:
+    sides = {int(side) for side in video.multi_scale_boxes(300, (100, 120), seeded())[:, 2:].flatten()}
+    assert sides == {100, 88, 75, 66}
+    x = video.multi_scale_crop(places(300, 100, 120), (2, 2), seeded())
+    shown = (x[:, 0, 0, 1, 0] - x[:, 0, 0, 0, 0]) * 2  # rows between the middles of two halves, twice
+    assert {round(float(rows)) for rows in shown} == sides
