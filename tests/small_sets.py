@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.layouts import LAYOUTS
@@ -23,3 +24,8 @@ def random_set(
     data = SkeletonSet.from_skeletons(clips)
     data.splits = {name: np.array(ids) for name, ids in (splits or {}).items()}
     return data
+
+
+def hide_missing(x: torch.Tensor, score: torch.Tensor) -> torch.Tensor:
+    """Missing joints at 0, where the network sees them."""
+    return x * (score > 0).unsqueeze(-1).to(x.dtype)

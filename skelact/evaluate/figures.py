@@ -17,7 +17,7 @@ _STYLE: Any = {
     "axes.labelcolor": "#3B3B3B", "xtick.color": "#5A5A5A", "ytick.color": "#5A5A5A",
     "xtick.labelsize": 9.5, "ytick.labelsize": 9.5, "legend.fontsize": 9.5, "legend.frameon": False,
     "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "lines.linewidth": 1.8,
-    "text.parse_math": False, "figure.dpi": 110, "savefig.dpi": 130,
+    "text.parse_math": False, "savefig.dpi": 130,
 }  # fmt: skip
 
 

@@ -73,8 +73,10 @@ def score_frames(
     Raises:
         DataError: if there are not as many recordings or frames in all, or no labelled frame.
     """
-    if not len(truth) or any(
-        len({len(a), len(b), len(t)}) > 1 for a, b, t in zip(truth, found, times, strict=True)
+    if (
+        not len(truth)
+        or len({len(truth), len(found), len(times)}) > 1
+        or any(len({len(a), len(b), len(t)}) > 1 for a, b, t in zip(truth, found, times, strict=True))
     ):
         raise DataError(
             "truth, predictions and times need the same recordings with the same numbers of frames"

@@ -1,7 +1,7 @@
 """Batched geometric transforms. Random ones draw once per clip, for all its people.
 
 Tensors are ``x [P, T, V, C]``, ``score [P, T, V]`` and ``owner [P]`` throughout. Missing joints (score 0)
-are transformed, too; `skelact.transforms.normalise.hide_missing` sets them to 0 at the end.
+are transformed, too; `skelact.transforms.streams` sets them to 0 at the end.
 """
 
 from __future__ import annotations

@@ -185,8 +185,3 @@ def level(x: Tensor, score: Tensor, owner: Tensor, n_clips: int, layout: Skeleto
     cross = torch.stack([zero, -vz, zero, vz, zero, -vx, zero, vx, zero], 1).view(-1, 3, 3)
     matrices = torch.eye(3, device=x.device, dtype=x.dtype) + cross + cross @ cross * factor[:, None, None]
     return apply_matrices(x, owner, matrices)
-
-
-def hide_missing(x: Tensor, score: Tensor) -> Tensor:
-    """Set missing joints to 0, the centre."""
-    return x * (score > 0).unsqueeze(-1).to(x.dtype)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from small_sets import hide_missing
 from torch import Tensor
 
 from skelact.datasets.batch import SkeletonBatch
@@ -104,7 +105,7 @@ def see(pipeline: Pipeline, training: bool = False, made: SkeletonBatch | None =
 )
 def test_a_normalisation_is_its_function(setting: Normalise, function) -> None:
     made = batch()
-    expected = normalise.hide_missing(function(made.x, made.score), made.score)
+    expected = hide_missing(function(made.x, made.score), made.score)
     for training in (False, True):
         assert torch.equal(see(Pipeline(normalise=setting, augment=OFF), training).x, expected)
     assert not torch.allclose(expected, see(Pipeline(normalise=RAW, augment=OFF)).x, atol=1e-2)
@@ -117,7 +118,7 @@ def test_left_handed_clips_are_mirrored_in_training_and_in_use() -> None:
     assert not torch.equal(x, made.x)  # some clip is left-handed
     for training in (False, True):
         found = see(setting, training)
-        assert torch.equal(found.x, normalise.hide_missing(x, score)) and torch.equal(found.score, score)
+        assert torch.equal(found.x, hide_missing(x, score)) and torch.equal(found.score, score)
 
 
 def test_centring_at_the_first_frame_is_not_centring_at_the_mean() -> None:
@@ -162,12 +163,10 @@ def test_an_augmentation_is_its_function_once_and_only_in_training(name: str) ->
     made = batch(layout=HANDS if name == "drop_hands" else NTU)
     pipeline = Pipeline(normalise=RAW, augment=Augment(**{"rotate": 0, "scale": 0, name: amount}))
     x, score = function(made.x, made.score, amount, seeded())
-    expected = normalise.hide_missing(x, score)
+    expected = hide_missing(x, score)
     found, plain = see(pipeline, training=True, made=made), see(pipeline, made=made)
     assert torch.equal(found.x, expected) and torch.equal(found.score, score)
-    assert torch.equal(plain.x, normalise.hide_missing(made.x, made.score)) and torch.equal(
-        plain.score, made.score
-    )
+    assert torch.equal(plain.x, hide_missing(made.x, made.score)) and torch.equal(plain.score, made.score)
     assert not torch.allclose(found.x, plain.x, atol=1e-3)
 
 
@@ -181,7 +180,7 @@ def test_people_are_normalised_before_they_are_changed() -> None:
     generator = seeded()
     x, score = geometry.mirror(x, made.score, OWNER, 3, NTU, 1.0, generator)
     x = geometry.jitter(x, 0.1, generator)
-    assert torch.allclose(found.x, normalise.hide_missing(x, score), atol=1e-6)
+    assert torch.allclose(found.x, hide_missing(x, score), atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -43,3 +43,8 @@ def test_runs_are_events_in_seconds() -> None:
         ("g", 1.0, 1.5, 0.5),
         ("g", 2.0, 3.0, 0.7),
     ]
+
+
+def test_recordings_must_be_as_many() -> None:
+    with pytest.raises(DataError, match="the same recordings"):
+        score_frames([["a"]], [["a"], ["a"]], [np.zeros(1)], set())

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from small_sets import hide_missing
 from torch import Tensor
 
 from skelact.layouts import LAYOUTS
@@ -248,7 +249,7 @@ def test_the_type_stays(dims: int, dtype: torch.dtype) -> None:
         "mean": normalise.centre(x, score, owner, 2, NTU),
         "first_frame": normalise.centre(x, score, owner, 2, NTU, "first_frame"),
         "body": normalise.scale_to_body(x, score, owner, 2, NTU),
-        "hide": normalise.hide_missing(x, score),
+        "hide": hide_missing(x, score),
         **{name: make_streams(x, score, NTU, [name], owner, 2) for name in STREAMS},
     }
     if dims == 3:

@@ -259,5 +259,5 @@ def test_the_nearest_joint_is_as_exact_far_from_the_origin() -> None:
 
 def test_missing_joints_are_hidden_at_the_centre() -> None:
     x, score = batch()
-    hidden = normalise.hide_missing(x, score * 0.5)  # any score above 0 is a joint
+    hidden = make_streams(x, score * 0.5, NTU, ["joint"])  # any score above 0 is a joint
     assert torch.equal(hidden[score > 0], x[score > 0]) and not hidden[score == 0].any()
