@@ -4,8 +4,7 @@
 
     model = skelact.create_model("ctrgcn", layout="ntu25", n_classes=60)
     data = skelact.load_set("ntu60.h5")
-    skeleton = skelact.extract("video.mp4")
-    answer = skelact.Recogniser("everyday").recognise(skeleton)
+    answer = skelact.Recogniser("everyday").recognise("video.mp4")  # or skelact.extract(...), data[0], ...
 """
 
 from __future__ import annotations
@@ -68,4 +67,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)

@@ -16,46 +16,62 @@ from skelact import __version__
 from skelact.errors import SkelactError, choices
 from skelact.io.addresses import without_secrets
 
-COMMANDS = {
-    "demo": "the whole path on synthetic people: make, convert, train, evaluate, recognise, report",
-    "convert": "skeleton files of any known format to one skelact file",
-    "extract": "videos, folders, cameras or streams to skeletons (MediaPipe)",
-    "inspect": "what is inside a file or folder, and what is wrong with it",
-    "show": "look at skeletons in a browser: videos, sets, files; turn, scrub, compare",
-    "train": "train a network from a configuration file",
-    "evaluate": "test a checkpoint on a data set; numbers, pictures, report",
-    "compare": "runs side by side on the same clips: a paired test, classes, settings, curves",
-    "cross-validate": "test recipes by cross-validation, alone and fused",
-    "fuse": "several trained networks (streams, seeds) as one checkpoint",
-    "teach": "gestures of your own from a handful of examples, recognised at once",
-    "gestures": "taught gestures elsewhere: export to ONNX, a page that runs them in the browser",
-    "predict": "name the actions in a video or skeleton file",
-    "detect": "who does what in a video, where, and from when to when",
-    "segment": "label every frame of untrimmed recordings: train, evaluate, moments, detect",
-    "monitor": "watch a camera, a stream or a video: people, actions, falls",
-    "events": "list, filter, draw and export what monitor has seen",
-    "lifelog": "what everybody did on a day: times, totals, trends, a picture",
-    "translate": "signing to glosses with times, and to text",
-    "describe": "what people do, in sentences",
-    "learn-language": "train networks for glosses, signs and text",
-    "learn-activities": "activities as hidden Markov models, for a life log",
-    "learn-normal": "what motion and what rests are normal, from days without labels",
-    "learn-thresholds": "when a network's scores are an action, for a stated rate of false events",
-    "evaluate-events": "events and alarms against what happened",
-    "export": "a trained network as ONNX or an exported program, with what goes before it",
-    "import-weights": "a published implementation's weights as a checkpoint",
-    "models": "the networks, with their numbers of weights",
-    "recipes": "the configurations that come with skelact",
-    "layouts": "the skeleton layouts, the joints of one, and what becomes of them in another",
-    "formats": "the file formats and benchmarks",
-    "benchmark": "measure speed on this machine, as ratios in one run",
+GROUPS = {
+    "start here": {
+        "demo": "the whole path on synthetic people: make, convert, train, evaluate, recognise, report",
+    },
+    "data": {
+        "convert": "skeleton files of any known format to one skelact file",
+        "extract": "videos, folders, cameras or streams to skeletons (MediaPipe)",
+        "inspect": "what is inside a file or folder, and what is wrong with it",
+        "show": "look at skeletons in a browser: videos, sets, files; turn, scrub, compare",
+    },
+    "train and test": {
+        "train": "train a network from a configuration file",
+        "evaluate": "test a checkpoint on a data set; numbers, pictures, report",
+        "compare": "runs side by side on the same clips: a paired test, classes, settings, curves",
+        "cross-validate": "test recipes by cross-validation, alone and fused",
+        "fuse": "several trained networks (streams, seeds) as one checkpoint",
+    },
+    "use a network": {
+        "predict": "name the actions in a video or skeleton file",
+        "detect": "who does what in a video, where, and from when to when",
+        "segment": "label every frame of untrimmed recordings: train, evaluate, moments, detect",
+        "export": "a trained network as ONNX or an exported program, with what goes before it",
+        "import-weights": "a published implementation's weights as a checkpoint",
+    },
+    "gestures taught with a few examples": {
+        "teach": "gestures of your own from a handful of examples, recognised at once",
+        "gestures": "taught gestures elsewhere: export to ONNX, a page that runs them in the browser",
+    },
+    "watch and alarm": {
+        "monitor": "watch a camera, a stream or a video: people, actions, falls",
+        "events": "list, filter, draw and export what monitor has seen",
+        "lifelog": "what everybody did on a day: times, totals, trends, a picture",
+        "evaluate-events": "events and alarms against what happened",
+        "learn-normal": "what motion and what rests are normal, from days without labels",
+        "learn-thresholds": "when a network's scores are an action, for a stated rate of false events",
+        "learn-activities": "activities as hidden Markov models, for a life log",
+    },
+    "words": {
+        "describe": "what people do, in sentences",
+        "translate": "signing to glosses with times, and to text",
+        "learn-language": "train networks for glosses, signs and text",
+    },
+    "what there is, and speed": {
+        "models": "the networks, with their numbers of weights",
+        "recipes": "the configurations that come with skelact",
+        "layouts": "the skeleton layouts, the joints of one, and what becomes of them in another",
+        "formats": "the file formats and benchmarks",
+        "benchmark": "measure speed on this machine, as ratios in one run",
+    },
 }
+COMMANDS = {name: text for group in GROUPS.values() for name, text in group.items()}
 
 USAGE = """usage: skelact COMMAND [options]        skelact COMMAND --help
 
 Skeleton and pose action recognition: video to joint graphs to actions.
 
-commands:
 {commands}
 
 options of every command:
@@ -79,7 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run a command line; returns its exit code."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        listed = "\n".join(f"  {name:<16} {text}" for name, text in COMMANDS.items())
+        listed = "\n\n".join(
+            "\n".join([f"{title}:", *(f"  {name:<16} {text}" for name, text in group.items())])
+            for title, group in GROUPS.items()
+        )
         sys.stdout.write(USAGE.format(commands=listed))
         return 0
     if arguments[0] in ("-V", "--version"):

@@ -59,9 +59,27 @@ def choices(got: object, allowed: Iterable[object], what: str = "value") -> str:
     import difflib
 
     names = [str(a) for a in allowed]
-    close = difflib.get_close_matches(str(got), names, n=1)
+    plain = {name.lower().replace("_", "").replace("-", ""): name for name in names}
+    asked = str(got).lower().replace("_", "").replace("-", "").replace("+", "p")
+    close = [plain[asked]] if asked in plain else difflib.get_close_matches(str(got), names, n=1)
     if len(names) > MANY:
         alike = difflib.get_close_matches(str(got), names, n=8, cutoff=0.3) or names[:8]
         return f"unknown {what} '{got}'; {len(names)} are allowed, such as {', '.join(alike)}"
     hint = f" Did you mean '{close[0]}'?" if close else ""
     return f"unknown {what} '{got}'; allowed: {', '.join(names)}.{hint}"
+
+
+def matching(pattern: str, names: Iterable[str], what: str = "name") -> list[str]:
+    """The names that hold a piece of text, or fit a pattern with ``*`` and ``?``; all if it is empty.
+
+    Raises:
+        ConfigError: if there is none, with names alike.
+    """
+    from fnmatch import fnmatchcase
+
+    names = list(names)
+    wild = pattern if set("*?[") & set(pattern) else f"*{pattern}*"
+    found = [name for name in names if fnmatchcase(name, wild)]
+    if not found:
+        raise ConfigError(choices(pattern, names, what))
+    return found

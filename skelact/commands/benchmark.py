@@ -105,7 +105,7 @@ class Options:
     device: str = "auto"
     out: Annotated[str, named("FOLDER")] = ""
     minutes: float = 7.5
-    names: tuple[str, ...] = ()
+    names: Annotated[tuple[str, ...], named("NAME")] = ()
     cameras: int = 1
     fps: float = 30.0
     sets: Annotated[tuple[str, ...], named("FILE.h5 ...")] = ()

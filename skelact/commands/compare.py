@@ -40,7 +40,7 @@ class Options:
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional, named("RUN")] = ()
     data: Annotated[str, named("DATA.h5")] = ""
-    split: str = ""
+    split: Annotated[str, named("PART")] = ""
     common: bool = False
     out: Annotated[str, named("FOLDER")] = ""
     batch_size: int = 64

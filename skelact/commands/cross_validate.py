@@ -41,7 +41,7 @@ class Options:
     """
 
     recipes: Annotated[tuple[str, ...], tyro.conf.Positional, named("RECIPE")] = ()
-    data: str = ""
+    data: Annotated[str, named("DATA.h5")] = ""
     out: str = "runs/cross_validation"
     folds: str = "5"
     by: str = "subject"

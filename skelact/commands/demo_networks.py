@@ -171,7 +171,7 @@ def recognise_sequence(folder: Path, options: Options, ui: UI) -> Outcome:
     curves = plot_probabilities_over_time(
         recognition.times[0], recognition.probabilities[0], names, pictures / "probabilities.png"
     )
-    strip = plot_skeleton_strip(sequence, pictures / "sequence.png", n=10)
+    strip = plot_skeleton_strip(sequence, pictures / "sequence.png", n=6)
     agree = agreement(truth, found)
     ui.done(
         f"unseen sequence of {sequence.duration:.0f} s: "

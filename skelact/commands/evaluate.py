@@ -45,10 +45,10 @@ class Options:
 
     checkpoint: Annotated[str, tyro.conf.Positional, named("CHECKPOINT")] = ""
     data: Annotated[str, tyro.conf.Positional, named("DATA.h5")] = ""
-    split: str = ""
-    videos: str = ""
+    split: Annotated[str, named("PART")] = ""
+    videos: Annotated[str, named("FOLDER")] = ""
     views: int = 0
-    out: str = ""
+    out: Annotated[str, named("FOLDER")] = ""
     mistakes: Annotated[int, named("N")] = 12
     fit_unknown: Annotated[float | None, named("RATE")] = None
     fit_on: Annotated[str, named("SPLIT")] = ""
@@ -183,14 +183,14 @@ def _evaluate(
         target,
         card.label_names,
     )
-    ui.table(
-        ["top-1", "top-5", "mean class", "macro F1", "mAP", "calibration error"],
-        [[
-            percent(result.top1), percent(result.top5), percent(result.mean_class_accuracy), percent(result.macro_f1),
-            percent(result.mean_average_precision), percent(calibration.ece),
-        ]],
-        title=f"{len(clips)} clips, part {split}",
-    )  # fmt: skip
+    figures = {
+        "top-1": result.top1, "top-5": result.top5, "mean class": result.mean_class_accuracy,
+        "macro F1": result.macro_f1, "mAP": result.mean_average_precision, "calibration error": calibration.ece,
+    }  # fmt: skip
+    if len(card.label_names) <= 5:
+        del figures["top-5"]  # always 100 %
+    title = f"{len(clips)} clips, part {split}; {len(card.label_names)} classes"
+    ui.table([*figures], [[percent(value) for value in figures.values()]], title=title)
     refused, unknown = say_refused(found, known_threshold(path, ui), split, ui)
     with Store(data_path) as store:
         copies = find_copies(store, numbers, config.get("data", {}).get("train", ""))

@@ -37,8 +37,8 @@ class Options:
     """
 
     log: Annotated[str, tyro.conf.Positional, named("LOG.db")] = ""
-    kinds: tuple[str, ...] = ()
-    source: str = ""
+    kinds: Annotated[tuple[str, ...], named("KIND")] = ()
+    source: Annotated[str, named("NAME")] = ""
     since: Annotated[str, named("SECONDS|DATE")] = ""
     until: Annotated[str, named("SECONDS|DATE")] = ""
     format: Literal["csv", "json", "activitynet", "omnifall"] = "csv"

@@ -203,6 +203,22 @@ def flow(options: Options, ui: UI) -> Any:
     return report
 
 
+def found_names(out: str | Path) -> list[str]:
+    """``3 labels: sit, walk, wave`` and the same of subjects, so that a wrong pattern is seen at once."""
+    from skelact.io.store import Store
+
+    with Store(out) as store:
+        found = {
+            "label": store.label_names,
+            "subject": [str(i["subject"]) for i in store.infos if "subject" in i],
+        }
+    return [
+        f"{len(names)} {what}{'' if len(names) == 1 else 's'}: {', '.join(names[:12])}{', ...' * (len(names) > 12)}"
+        for what, names in ((what, sorted(set(names))) for what, names in found.items())
+        if names
+    ]
+
+
 def extract(options: Options, ui: UI) -> Any:
     """Extract videos with progress; returns the report."""
     from skelact.datasets.splits import subject_splits
@@ -237,14 +253,16 @@ def extract(options: Options, ui: UI) -> Any:
         )  # fmt: skip
     stored = len(report.stored) + len(report.already_there)
     rate = report.n_frames / report.seconds if report.seconds else 0
-    ui.done(f"{stored} recordings in {report.out} ({report.n_frames} frames, {rate:.0f} frames/s)")
+    ui.done(f"{stored} recordings in {report.out} ({report.n_frames} frames, {rate:.0f} looked at a second)")
+    if names := found_names(report.out):
+        ui.say("  " + "; ".join(names))
     if options.coordinates == "camera" and options.fov is None:
         ui.say(
             "  distances assume a camera that sees 60 degrees across; --fov DEGREES says it (Kinect v2: 84.1)"
         )
     if report.already_there:
         ui.say(f"  {len(report.already_there)} of them were there from an interrupted run")
-    rows = [[name, report.n_people[name], percent(share)] for name, share in report.found.items()]
+    rows = [[name, report.n_people[name], percent(share)] for name, share in sorted(report.found.items())]
     ui.table(["recording", "people", "frames with a person"], rows[:30])
     show_reasons(ui, "videos could not be used", list(report.failed.items()))
     show_reasons(ui, "videos show nobody", [(source, "no person was found") for source in report.empty])

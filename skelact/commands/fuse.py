@@ -49,8 +49,8 @@ class Options:
 
     checkpoints: Annotated[tuple[str, ...], tyro.conf.Positional, named("CHECKPOINT")] = ()
     out: str = "runs/fused"
-    data: str = ""
-    videos: str = ""
+    data: Annotated[str, named("DATA.h5")] = ""
+    videos: Annotated[str, named("FOLDER")] = ""
     equal: bool = False
     mode: Literal["weights", "svm"] = "weights"
     batch_size: int = 64

@@ -37,8 +37,8 @@ class Options:
 
     data: Annotated[str, tyro.conf.Positional, named("SET.h5")] = ""
     out: Annotated[str, named("FILE")] = "activities.safetensors"
-    part: str = ""
-    test: str = ""
+    part: Annotated[str, named("PART")] = ""
+    test: Annotated[str, named("PART")] = ""
     codes: int = 128
     states: int = 4
     streams: Literal["body", "halves", "limbs"] = "halves"

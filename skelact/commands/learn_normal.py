@@ -44,7 +44,7 @@ class Options:
     files: Annotated[tuple[str, ...], tyro.conf.Positional, named("FILE")] = ()
     out: Annotated[str, named("FILE")] = "normal.safetensors"
     rest: Annotated[str, named("FILE.json")] = "rest.json"
-    part: str = ""
+    part: Annotated[str, named("PART")] = ""
     per_hour: float = 1.0
     tilt: Annotated[float, named("DEGREES")] = 0.0
     zone: Annotated[str, named("ZONE")] = ""

@@ -43,7 +43,7 @@ class Options:
     out: Annotated[str, named("FILE.json")] = "thresholds.json"
     checkpoint: Annotated[str, named("CHECKPOINT")] = ""
     part: str = "all"
-    test: str = ""
+    test: Annotated[str, named("PART")] = ""
     false_per_hour: float = 1.0
     smoothing: Annotated[float, named("SECONDS")] = 1.0
     least: Annotated[float, named("SECONDS")] = 0.0

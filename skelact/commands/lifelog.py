@@ -50,7 +50,7 @@ class Options:
     day: Annotated[str, tyro.conf.Positional, named("DAY|FILE")] = ""
     log: Annotated[str, named("LOG.db")] = ""
     activities: Annotated[str, named("MODEL")] = ""
-    source: str = ""
+    source: Annotated[str, named("NAME")] = ""
     alone: bool = False
     zone: Annotated[str, named("ZONE")] = ""
     least: Annotated[float, named("SECONDS")] = 2.0

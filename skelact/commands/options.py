@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from contextlib import redirect_stderr
+from io import StringIO
 from typing import Annotated, Any
 
 import tyro
@@ -13,15 +16,37 @@ OwnModels = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(
 
 
 def parse(kind: Any, arguments: list[str], prog: str, description: str = "", default: Any = None) -> Any:
-    """Parse ``arguments`` into ``kind``; a dataclass instance as ``default`` fills what is not given."""
+    """Parse ``arguments`` into ``kind``; a dataclass instance as ``default`` fills what is not given.
+
+    Raises:
+        ConfigError: for options that cannot be understood.
+        SystemExit: after ``--help``.
+    """
     extra = {} if default is None else {"default": default}
+    said = StringIO()
+    try:
+        with redirect_stderr(said):
+            return _parse(kind, arguments, prog, description, extra)
+    except SystemExit as stop:
+        if not stop.code:  # --help
+            raise
+        raise ConfigError(_unboxed(said.getvalue())) from None
+
+
+def _parse(kind: Any, arguments: list[str], prog: str, description: str, extra: dict[str, Any]) -> Any:
     return tyro.cli(
         tyro.conf.AvoidSubcommands[kind],  # a network's settings are options like all others
         args=arguments,
         prog=f"skelact {prog}",
-        description=description or None,
+        description=re.sub(r"\n\n(?=  skelact )", "\n\nexamples:\n", description, count=1) or None,
         **extra,
     )
+
+
+def _unboxed(text: str) -> str:
+    """What tyro says of wrong options, without the box that it draws about it."""
+    lines = [line.strip("│ ") for line in re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()]
+    return "\n  ".join(line for line in lines if line.strip("╭╮╰╯─ ") and not line.startswith("╭"))
 
 
 def use_own(models: Sequence[str]) -> None:
@@ -54,5 +79,9 @@ def need_at_least(least: float, **values: float | None) -> None:
 
 
 def named(metavar: str) -> Any:
-    """How ``--help`` shows an option's value, or a positional argument."""
-    return tyro.conf.arg(metavar=metavar)
+    """How ``--help`` shows an option's value, or a positional argument; that it is not given by default goes unsaid."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint=_default)
+
+
+def _default(label: str) -> str:
+    return "" if label in ("", "''", "None") else f"(default: {label})"

@@ -235,15 +235,11 @@ def pose_of_video(options: Options, recogniser: Any, ui: UI) -> tuple[Skeleton, 
     """(skeleton for the network, skeleton in the picture for drawing)."""
     from skelact.pose.extract import extract_video
 
-    card = recogniser.card
-    hands = any(j.endswith(("_tip", "_mcp")) for j in card.layout["joints"])
-    world = card.unit in ("m", "unknown") and card.dims == 3
     with ui.progress("finding people") as update:
         found = extract_video(
             options.source,
             people=options.people,
-            parts="pose+hands" if hands else "pose",
-            coordinates="camera" if world else "image",
+            **recogniser.extraction,
             fov=options.fov,
             estimator=options.estimator,
             quality=options.quality,

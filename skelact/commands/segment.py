@@ -16,6 +16,7 @@ HELP = """usage: skelact segment train|evaluate|moments|detect ...      skelact 
 
 Networks that label every frame of untrimmed recordings, and what is made of their scores.
 
+examples:
   skelact convert gesture-phase --out gp.h5 --benchmark gesture_phase
   skelact segment train --data gp.h5 --name gp          MS-TCN; --model gru for the baseline
   skelact segment evaluate runs/gp gp.h5                frames, segments, pictures of every recording

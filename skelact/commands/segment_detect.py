@@ -38,8 +38,8 @@ class Options:
 
     checkpoint: Annotated[str, tyro.conf.Positional, named("RUN")] = ""
     data: Annotated[str, tyro.conf.Positional, named("DATA.h5")] = ""
-    split: str = ""
-    out: str = ""
+    split: Annotated[str, named("PART")] = ""
+    out: Annotated[str, named("FOLDER")] = ""
     least: Annotated[float, named("SECONDS")] = 0.05
     least_score: float = 0.02
     most: int = 100

@@ -38,8 +38,8 @@ class Options:
 
     checkpoint: Annotated[str, tyro.conf.Positional, named("RUN")] = ""
     data: Annotated[str, tyro.conf.Positional, named("DATA.h5")] = ""
-    split: str = ""
-    out: str = ""
+    split: Annotated[str, named("PART")] = ""
+    out: Annotated[str, named("FOLDER")] = ""
     pictures: int = 50
     device: str = "auto"
 

@@ -51,10 +51,10 @@ class Options:
 
     checkpoints: Annotated[tuple[str, ...], tyro.conf.Positional, named("RUN")] = ()
     data: Annotated[str, named("DATA.h5")] = ""
-    split: str = ""
+    split: Annotated[str, named("PART")] = ""
     fit_with: Annotated[tuple[str, ...], named("RUN")] = ()
-    threshold: float | None = None
-    false_per_hour: float | None = None
+    threshold: Annotated[float | None, named("0..1")] = None
+    false_per_hour: Annotated[float | None, named("RATE")] = None
     refractory: Annotated[tuple[float, ...], named("SECONDS")] = (1.0, 1.5, 2.0)
     wait: Annotated[float, named("SECONDS")] = 0.1
     drop: float = 0.9

@@ -72,7 +72,7 @@ class Options:
     overwrite: bool = False
     people: Literal["auto", "one", "many"] = "auto"
     parts: Literal["pose", "pose+hands"] = "pose"
-    coordinates: Literal["camera", "world", "image"] | None = None
+    coordinates: Annotated[Literal["camera", "world", "image"] | None, named("camera|world|image")] = None
     fov: Annotated[float | None, named("DEGREES")] = None
     estimator: Annotated[str, named("NAME|MODEL.onnx")] = "auto"
     pose_layout: Annotated[str | None, named("NAME|FILE.yaml")] = None
@@ -157,7 +157,9 @@ def show(options: Options, out: Path, ui: UI) -> dict[str, Any]:
     ui.done(f"{path} ({size / 2**20:.1f} MiB): {', '.join(map(_words, shown[:6]))}")
     if len(shown) > 6:
         ui.say(f"  and {len(shown) - 6} more, to be chosen on the page")
-    if options.open and not webbrowser.open(path.resolve().as_uri()):
+    if not options.open:
+        ui.say("open it in a browser; --open does that at once")
+    elif not webbrowser.open(path.resolve().as_uri()):
         ui.warn(f"no browser could be started; open {path} yourself")
     return {
         "page": str(path),

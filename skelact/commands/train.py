@@ -19,7 +19,7 @@ from skelact.commands.experiment import (
 )
 from skelact.commands.options import parse
 from skelact.commands.ui import UI, command_line, percent
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, choices
 
 HELP = """Train a network from a configuration file; every setting below can be changed on the command line.
 
@@ -76,6 +76,7 @@ def read_experiment(arguments: list[str], ui: UI) -> tuple[Any, Extra]:
     for short, long in SHORT.items():
         arguments = [re.sub(rf"^{short}(?==|$)", long, word) for word in arguments]
     options = split_options(arguments)
+    check_short(arguments)
     files = config_files(arguments)
     if len(files) > 1:
         raise ConfigError(f"one configuration file is needed, got {len(files)}: {', '.join(files)}")
@@ -97,6 +98,19 @@ def read_experiment(arguments: list[str], ui: UI) -> tuple[Any, Extra]:
     if options.data_file:
         experiment.data.path = options.data_file
     return experiment, options
+
+
+def check_short(arguments: list[str]) -> None:
+    """Refuse a mistyped short option; of the settings, which have a full stop in them, the parser knows more.
+
+    Raises:
+        ConfigError: naming the option that was probably meant.
+    """
+    known = [*SHORT, "--data", "--overfit", "--restart", "--name", "--views", "--out", "--help"]
+    for word in arguments:
+        option = word.partition("=")[0]
+        if option.startswith("--") and "." not in option and option not in known:
+            raise ConfigError(choices(option, known, "option") + " All settings: skelact train --help")
 
 
 def is_leading() -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,8 @@ def _places_of(skeleton: Skeleton) -> np.ndarray:
 
 class SkeletonSet:
     """A data set in the form that `gather` reads: ragged rows and small tables.
+
+    ``data[0]``, ``data["clip's id"]`` and ``for skeleton in data`` give single clips as `Skeleton`.
 
     Args:
         xyz, score: rows ``[F, V, C]`` and ``[F, V]``.
@@ -346,6 +348,26 @@ class SkeletonSet:
             raise DataError(where + choices(name, [*self.splits, "all"], "split"))
         return torch.as_tensor(self.splits[name], dtype=torch.int64, device=self.device)
 
+    def __getitem__(self, clip: int | str) -> Skeleton:
+        """One clip as a recording, by its place (from the end if negative) or its id.
+
+        Raises:
+            IndexError: for a place beyond the set.
+            DataError: for an unknown id.
+        """
+        if isinstance(clip, str):
+            if clip not in self.ids:
+                raise DataError(choices(clip, self.ids, "clip"))
+            place = self.ids.index(clip)
+        else:
+            place = range(len(self))[clip]
+        label = int(self.labels[place])
+        return self.recording(place).with_(label=self.label_names[label] if label >= 0 else None)
+
+    def __iter__(self) -> Iterator[Skeleton]:
+        """The clips as recordings, one by one."""
+        return (self[place] for place in range(len(self)))
+
     def recording(self, clip: int) -> Skeleton:
         """One clip as a recording, without its label."""
         first = int(self.first_track[clip])
@@ -382,7 +404,18 @@ class SkeletonSet:
 
 
 def open_set(path: str | Path, resident: bool | None = None) -> SkeletonSet:
-    """Open a skelact file; see `SkeletonSet.open`."""
+    """Open a skelact file, as `skelact convert` and `skelact extract` write it.
+
+    Args:
+        path: the ``.h5`` file.
+        resident: read the frames into memory; None: if they take less than 4 GiB, else they are mapped.
+
+    Returns:
+        the set; ``data[0]`` is its first clip, ``data.split("xsub/train")`` the clips of a part.
+
+    Raises:
+        DataError: if the file cannot be read.
+    """
     return SkeletonSet.open(path, resident)
 
 

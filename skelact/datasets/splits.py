@@ -135,8 +135,9 @@ def subject_splits(
     parts = {part: share for part, share in shares.items() if share > 0}
     if len(groups) < len(parts):
         raise DataError(
-            f"{len(groups)} different values of '{by}' cannot fill {len(parts)} parts ({', '.join(parts)}); "
-            "record more people or ask for fewer parts"
+            f"{len(groups)} {by}{'' if len(groups) == 1 else 's'} ({', '.join(sorted(groups)) or 'none'}) cannot fill "
+            f"{len(parts)} parts ({', '.join(parts)}); check how the {by} is found (the pattern "
+            "of --subject, a column), record more people, ask for fewer parts, or divide clip by clip (--split-by clip)"
         )
     generator = np.random.default_rng(seed)
     drawn = [str(n) for n in generator.permutation(sorted(groups))]

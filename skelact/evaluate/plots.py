@@ -188,6 +188,9 @@ def plot_per_class(result: ClassificationResult, path: str | Path) -> Path:
     return Path(path)
 
 
+FOLLOWED = 1.6  # travel over width of the people, from which a strip follows them
+
+
 def _project(skeleton: Skeleton, azimuth: float) -> np.ndarray:
     """Picture coordinates ``[M, T, V, 2]`` (right, up) as a camera in front of the people sees them."""
     xyz = upright(skeleton)
@@ -199,10 +202,24 @@ def _project(skeleton: Skeleton, azimuth: float) -> np.ndarray:
     return np.stack([across, xyz[..., 1] - 0.18 * (c * xyz[..., 2] + s * xyz[..., 0])], -1)
 
 
+def _follow(view: np.ndarray, there: np.ndarray) -> np.ndarray:
+    """Poses ``[M, T, V, 2]`` about the middle of all people in each frame, if they travel far for their width."""
+    across = np.where(there, view[..., 0], np.nan)
+    seen = there.any((0, 2))
+    left, right = np.nanmin(across[:, seen], (0, 2)), np.nanmax(across[:, seen], (0, 2))
+    if right.max() - left.min() <= FOLLOWED * np.percentile(right - left, 90):
+        return view
+    moved = view.copy()
+    moved[..., 0][:, seen] -= ((left + right) / 2)[:, None]
+    return moved
+
+
 def plot_skeleton_strip(
     skeleton: Skeleton, path: str | Path, n: int = 8, azimuth: float = 0.0, height: float = 2.5
 ) -> Path:
     """Poses at ``n`` moments side by side; left blue, right orange; missing joints are not drawn.
+
+    Where people cross the picture, each pose is drawn in the middle of its place, so that it is not small.
 
     Args:
         skeleton: any layout, 2D or 3D; 3D is seen from the front, turned by ``azimuth``.
@@ -220,7 +237,7 @@ def plot_skeleton_strip(
     there = skeleton.score > 0
     if not there.any() or n < 1:
         raise DataError(f"nothing to draw: recording '{skeleton.id}' has no joint that is not missing")
-    view = _project(skeleton, azimuth)
+    view = _follow(_project(skeleton, azimuth), there)
     frames = np.unique(np.linspace(0, skeleton.n_frames - 1, n).round().astype(int))
     seen = view[there]
     low, high = np.percentile(seen, 0.5, axis=0), np.percentile(seen, 99.5, axis=0)

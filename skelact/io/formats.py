@@ -116,6 +116,12 @@ def _missing(path: Path) -> str:
     return f"{path} does not exist; check the path"
 
 
+def _videos_among(files: Iterable[Path]) -> bool:
+    from skelact.io.video_open import VIDEO_SUFFIXES  # brings PyAV along
+
+    return any(p.suffix.lower() in VIDEO_SUFFIXES for p in files)
+
+
 def _walk(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders.sort()
@@ -396,6 +402,12 @@ def detect_format(path: str | Path) -> str:
     found = [f.name for f in _ALL if any(f.fits(p) for p in files)]
     allowed = ", ".join(FORMATS)
     if not found:
+        if _videos_among(files):
+            kind = "a folder of videos" if path.is_dir() else "a video"
+            raise DataError(
+                f"{path} is {kind}, and skeletons are needed; find the people in it first: skelact extract {path} "
+                f"--out {path.resolve().stem or 'videos'}.h5"
+            )
         kinds = ", ".join(sorted({p.suffix or p.name for p in files})[:10])
         raise DataError(f"{path}: no known format among {kinds}; allowed: {allowed}. Name one with --format")
     if len(found) > 1:

@@ -266,6 +266,11 @@ class Store:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        if self.path.is_dir():
+            raise DataError(
+                f"{self.path} is a folder, and a skelact file (.h5) is needed; make one of its videos with skelact "
+                "extract FOLDER --out set.h5, of skeleton files with skelact convert FOLDER --out set.h5"
+            )
         if not self.path.is_file():
             unfinished = self.path.with_name(self.path.name + ".partial")
             hint = f" An unfinished {unfinished.name} is there: run the same command with --resume to continue." if (

@@ -67,6 +67,21 @@ class SkeletonModel(nn.Module):
         nn.init.normal_(self.head.weight, 0, (2 / n_classes) ** 0.5 * 0.1)
         nn.init.zeros_(self.head.bias)
 
+    def _from_elsewhere(self, shape: list[int]) -> str:
+        """How input of another toolkit's shape becomes this one's; empty for other shapes."""
+        if len(shape) != 5:
+            return ""
+        if shape[1] == self.channels_in and shape[3] == len(self.layout):  # ST-GCN, CTR-GCN: N C T V M
+            way, people = "x.permute(0, 4, 2, 3, 1).flatten(0, 1)", shape[4]
+        elif shape[3:] == [len(self.layout), self.channels_in]:  # PYSKL: N M T V C
+            way, people = "x.flatten(0, 1)", shape[1]
+        else:
+            return ""
+        return (
+            f"; people are packed here: {way}, with owner = torch.arange({shape[0]}).repeat_interleave({people}), "
+            "leaving out people who are not there"
+        )
+
     def check_input(
         self, x: Tensor, owner: Tensor | None = None, score: Tensor | None = None, n_clips: int | None = None
     ) -> None:
@@ -74,7 +89,7 @@ class SkeletonModel(nn.Module):
         if x.ndim != 4 or x.shape[2] != len(self.layout) or x.shape[3] != self.channels_in:
             raise ConfigError(
                 f"this network takes [people, frames, {len(self.layout)} joints ({self.layout.name}), "
-                f"{self.channels_in} channels], got {list(x.shape)}"
+                f"{self.channels_in} channels], got {list(x.shape)}" + self._from_elsewhere(list(x.shape))
             )
         if x.shape[0] < 1 or x.shape[1] < 1:
             raise ConfigError(f"at least 1 person and 1 frame are needed, got {x.shape[0]} and {x.shape[1]}")

@@ -65,8 +65,8 @@ def find_tasks(
         sources: files, folders (searched through), camera numbers, stream addresses.
         labels_from_folders: a file in a subfolder of a given folder is labelled with the name of the folder
             that it lies in.
-        subject_pattern: regular expression, searched in the path; its first group (or the whole match) is the
-            subject.
+        subject_pattern: regular expression, searched in the path below the given folder, and where it is not found
+            there in the whole path; its first group (or the whole match) is the subject.
         label_pattern: the same for the label, instead of the folder's name.
         options: for `skelact.pose.extract.extract_video`.
 
@@ -76,6 +76,7 @@ def find_tasks(
     """
     subjects, labels = _compile(subject_pattern, "subject"), _compile(label_pattern, "label")
     found: list[tuple[str, str, str | None]] = []  # source, id, label
+    below: dict[str, str] = {}  # paths within the folder that was given
     for source in sources:
         text = str(source)
         if is_live(source):
@@ -93,13 +94,15 @@ def find_tasks(
             inner = file.relative_to(path)
             label = file.parent.name if labels_from_folders and len(inner.parts) > 1 else None
             found.append((str(file), inner.with_suffix("").as_posix(), label))
+            below[str(file)] = inner.as_posix()
     if not found:
         raise DataError("no video was given; name files, folders, a camera number or a stream address")
     ids = _distinct(found)
     tasks = []
     for (source, _, label), name in zip(found, ids, strict=True):
-        label = _search(labels, source) if labels else label
-        tasks.append(VideoTask(source, name, label, _search(subjects, source), dict(options or {})))
+        places = [f"/{below[source]}", source] if source in below else [source]
+        label = _search(labels, places) if labels else label
+        tasks.append(VideoTask(source, name, label, _search(subjects, places), dict(options or {})))
     if labels and not any(task.label for task in tasks):
         raise ConfigError(f"the label pattern '{label_pattern}' is found in no path, such as {tasks[0].id}")
     return tasks
@@ -112,9 +115,10 @@ def _compile(pattern: str | None, what: str) -> re.Pattern[str] | None:
         raise ConfigError(f"the {what} pattern '{pattern}' is no regular expression: {error}") from error
 
 
-def _search(pattern: re.Pattern[str] | None, source: str) -> str | None:
-    """The first group of the pattern (or the whole match) in a path, None where it is not found."""
-    match = pattern.search(Path(public_name(source)).as_posix()) if pattern else None
+def _search(pattern: re.Pattern[str] | None, places: Sequence[str]) -> str | None:
+    """The first group of the pattern (or the whole match) in the first path that has it, None if none has."""
+    found = (pattern.search(Path(public_name(place)).as_posix()) for place in places if pattern)
+    match = next((m for m in found if m), None)
     return None if match is None else (match.group(1) if match.groups() else match.group(0))
 
 

@@ -10,6 +10,7 @@ import math
 import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 import torch
@@ -27,7 +28,7 @@ from skelact.skeleton import UNITS
 CARD_VERSION = 1
 
 
-@dataclass
+@dataclass(repr=False)
 class Card:
     """What a checkpoint is for; saved inside it.
 
@@ -64,6 +65,11 @@ class Card:
         if not self.origin:  # an older card: MediaPipe's metres were about the hips
             joints = self.layout.get("name")
             self.origin = "hips" if joints in ("pose33", "pose_hands75") and self.unit == "m" else "camera"
+
+    def __repr__(self) -> str:
+        joints = f"{self.layout.get('name')} x {self.dims} in {self.unit} from the {self.origin}"
+        clips = f"{self.fps:g} fps, clips of {self.clip_seconds:.1f} s"
+        return f"Card({self.model.get('name')}, {len(self.label_names)} classes, {joints}, {clips})"
 
     @property
     def skeleton_layout(self) -> SkeletonLayout:
@@ -121,7 +127,12 @@ def find_checkpoint(path: str | Path) -> Path:
     if path.is_dir():
         path = path / "best.safetensors"
     if not path.is_file():
-        raise CheckpointError(f"there is no checkpoint at {path}; train one with: skelact train CONFIG.yaml")
+        shipped = get_close_matches(str(path), SHIPPED, n=1)
+        hint = f" Did you mean '{shipped[0]}', which ships?" if shipped else ""
+        raise CheckpointError(
+            f"there is no checkpoint at {path}; train one with: skelact train --data FILE.h5, or use "
+            f"{' or '.join(SHIPPED)}.{hint}"
+        )
     return path
 
 

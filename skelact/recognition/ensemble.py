@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -158,7 +158,24 @@ class Ensemble:
         return " | ".join(", ".join(streams_of(m)) for m in self.members)
 
 
-def load_model(path: str | Path) -> tuple[Any, Card, Pipeline]:
+class LoadedModel(NamedTuple):
+    """A network, ready for use.
+
+    Args:
+        network: in evaluation mode.
+        card: what its checkpoint says of it: layout, classes, units.
+        pipeline: what goes before it.
+    """
+
+    network: Any
+    card: Card
+    pipeline: Any
+
+    def __repr__(self) -> str:
+        return f"LoadedModel({type(self.network).__name__}, {self.card!r})"
+
+
+def load_model(path: str | Path) -> LoadedModel:
     """Rebuild the network of a checkpoint in evaluation mode, with its card and pipeline.
 
     Raises:
@@ -167,7 +184,7 @@ def load_model(path: str | Path) -> tuple[Any, Card, Pipeline]:
     state, card = load_checkpoint(path)
     if card.model.get("name") == FUSED:
         raise CheckpointError(f"{path} holds several networks; use load_ensemble, or one of its members")
-    return _build(state, card, str(path))
+    return LoadedModel(*_build(state, card, str(path)))
 
 
 def _build(state: dict[str, Tensor], card: Card, where: str) -> tuple[Any, Card, Pipeline]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -100,23 +102,35 @@ class Recogniser:
         """The streams of pictures that the networks see."""
         return sorted({name for m in self.ensemble.members for name in getattr(m.pipeline, "pictures", {})})
 
+    @property
+    def extraction(self) -> dict[str, Any]:
+        """What `skelact.extract` has to find in a video for these networks."""
+        card = self.card
+        hands = any(j.endswith(("_tip", "_mcp")) for j in card.layout["joints"])
+        world = card.unit in ("m", "unknown") and card.dims == 3
+        return {
+            "parts": "pose+hands" if hands else "pose",
+            "coordinates": "camera" if world else "image",
+        }
+
     def recognise(
         self,
-        skeleton: Skeleton,
+        skeleton: Skeleton | str | PathLike[str],
         *,
         window: float | None = None,
         stride: float | None = None,
         mode: str = "auto",
         batch_size: int = 32,
         progress: Progress | None = None,
-        video: str | Path | None = None,
+        video: str | PathLike[str] | None = None,
         threshold: float = 0.0,
     ) -> Recognition:
         """Slide a window over a recording.
 
         Args:
-            skeleton: the recording; one of another layout is made to fit by `fit_input`, which also says what was
-                changed if it is called before.
+            skeleton: the recording, or the path of a video, whose people are looked for (`skelact.extract` has
+                settings for that). One of another layout, unit or origin is made to fit by `fit_input`, which also
+                says what was changed if it is called before.
             window: seconds; None: the usual length of a training clip. A recording of up to one and a
                 half windows is one window.
             stride: seconds between windows; None: a quarter window.
@@ -134,7 +148,13 @@ class Recogniser:
         """
         if mode not in ("auto", "each", "group"):
             raise DataError(f"mode '{mode}' is not one of auto, each, group")
-        if skeleton.layout != self.card.skeleton_layout and isinstance(self.pipeline, Pipeline):
+        if isinstance(skeleton, (str, PathLike)):
+            video, skeleton = skeleton if self.pictures else video, self._people_of(skeleton)
+        if not isinstance(skeleton, Skeleton):
+            raise DataError(
+                f"a Skeleton or the path of a video is needed, got {type(skeleton).__name__}; of a set, data[0] is one"
+            )
+        if isinstance(self.pipeline, Pipeline):
             skeleton = fit_input(skeleton, self.card, self.pipeline)[0]
         if isinstance(self.pipeline, ReleasedPipeline):
             if window is not None or stride is not None or mode == "each":
@@ -180,6 +200,13 @@ class Recogniser:
             probabilities.append(values)
             segments += join_windows(track, middle, values, self.card.label_names, length, threshold)
         return Recognition(self.card.label_names, people, times, probabilities, segments, window, mode)
+
+    def _people_of(self, video: str | PathLike[str]) -> Skeleton:
+        if Path(video).suffix in (".h5", ".hdf5"):
+            raise DataError(f"{video} is a set; take one of its clips: skelact.load_set({str(video)!r})[0]")
+        from skelact.pose.extract import extract_video
+
+        return extract_video(video, **self.extraction)
 
     def _recognise_whole(
         self, skeleton: Skeleton, batch_size: int, progress: Progress | None, threshold: float

@@ -112,6 +112,8 @@ def test_evaluate(trained: Path, dataset: Path, tmp_path: Path) -> None:
     assert done.code == 0 and "12 clips" in done.out and "were trained on" in done.out
     assert "each sample (clip)" in done.out and "hit@1" in done.out
     written = json.loads((tmp_path / "all" / "metrics.json").read_text())
+    n_classes = len(written["per_class"])
+    assert ("top-5" in done.out) == (n_classes > 5) and f"; {n_classes} classes" in done.out
     assert written["video_hit1"] == written["top1"] and 0 <= written["clip_hit1"] <= 1
     assert ("clip_hit5" in written) == (len(written["per_class"]) > 5) and "hit@1" in (
         tmp_path / "all" / "report.html"

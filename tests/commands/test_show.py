@@ -176,7 +176,8 @@ def test_a_browser_is_opened_if_wished(raw: Path, monkeypatch: pytest.MonkeyPatc
     opened = []
     monkeypatch.setattr(webbrowser, "open", lambda address: opened.append(address) or len(opened) == 1)
     file = sorted(raw.glob("*.skeleton"))[0]
-    assert skelact("show", file, "--out", "a.html").code == 0 and opened == []
+    closed = skelact("show", file, "--out", "a.html")
+    assert closed.code == 0 and opened == [] and "open it in a browser" in closed.out
     assert skelact("show", file, "--out", "b.html", "--open").code == 0
     assert opened == [(tmp_path / "b.html").as_uri()]
     assert "open c.html yourself" in skelact("show", file, "--out", "c.html", "--open").out

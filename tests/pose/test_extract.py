@@ -141,6 +141,12 @@ def test_tasks_have_labels_subjects_and_distinct_ids(tmp_path: Path) -> None:
         ("wave/anna_1", "wave", "anna"), ("wave/ben_1", "wave", "ben"), ("loose.mp4-2", None, None),
     ]  # fmt: skip
     assert all(t.label is None for t in find_tasks([tmp_path], labels_from_folders=False))
+    named = tmp_path / "loose" / "my_videos"  # the given folder's own name is looked at last
+    (named / "wave").mkdir(parents=True)
+    (named / "wave" / "anna_wave.mp4").touch()
+    assert [t.subject for t in find_tasks([named], subject_pattern="([a-z]+)_")] == ["anna"]
+    assert [t.subject for t in find_tasks([named], subject_pattern="(my)_")] == ["my"]
+    assert [t.subject for t in find_tasks([named], subject_pattern="/([a-z]+)_")] == ["anna"]
     (tmp_path / "empty").mkdir()
     for wrong, words in ((tmp_path / "empty", "holds no video"), (tmp_path / "gone", "no file or folder")):
         with pytest.raises(DataError, match=words):
