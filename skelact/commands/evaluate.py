@@ -208,7 +208,8 @@ def _evaluate(
     predictions = write_predictions(folder / "predictions.csv", found)
     how = {"data": data_path, "split": split, "views": views, "arithmetic": options.dtype}
     report = write_evaluation_report(
-        folder, result, calibration, history=history, examples=shown, title=config.get("name", path.parent.name),
+        folder, result, calibration, history=history, examples=shown,
+        title=path.parent.name if len(ensemble.members) > 1 else config.get("name", path.parent.name),
         mistakes=mistakes,
         extra=[*unknown, *sections, *several],
         more_metrics={**hits, **how, "unknown": refused}, command=command,

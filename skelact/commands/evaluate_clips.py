@@ -59,14 +59,19 @@ def find_copies(store: Any, clips: list[int], train: str) -> Any:
 
 
 def examples_of(store: Any, clips: list[int], found: Any, n: int) -> list[Any]:
-    """Some of the clips that were answered rightly, with their joints, for the report."""
+    """Clips that were answered rightly, with their joints, for the report; of as many actions as there are."""
+    from collections import Counter
+
     import numpy as np
 
     from skelact.evaluate.report import Example
 
     right = np.flatnonzero(found.correct)
-    shown = []
-    for i in right[:: max(1, len(right) // max(n, 1))][:n]:
+    shown, seen, before = [], Counter(), []  # before: how many of the same action come before
+    for i in right:
+        before.append(seen[found.labels[i]])
+        seen[found.labels[i]] += 1
+    for i in right[np.argsort(before, kind="stable")][:n]:
         skeleton = store.read(clips[i])
         if skeleton.score.any():
             shown.append(Example(skeleton, found.predicted[i], float(found.confidence[i]), found.labels[i]))

@@ -156,7 +156,7 @@ def write_evaluation_report(
     ]
     figures_of_all = [(name.replace("_", " "), value) for name, value in result.figures.items()]
     all_figures = Table(("figure", "share"), figures_of_all, ("share",))
-    sections = [Section("Results", [Cards(cards), all_figures])]
+    sections = [Section("Results", [Cards(cards)])]
     if history:
         sections.append(Section("Training", [Picture(plots.plot_curves(history, figures / "curves.png"))]))
     confusions = _confusions(result)
@@ -201,6 +201,7 @@ def write_evaluation_report(
     if shown:
         sections.append(Section("Examples", shown))
     sections.extend(extra)
+    sections.append(Section("All figures", [all_figures], folded=True))
     if facts:
         sections.append(
             Section("Facts", [Table(("what", "value"), [(k, plain_text(v)) for k, v in facts.items()])])

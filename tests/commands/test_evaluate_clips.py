@@ -139,3 +139,19 @@ def test_what_cannot_be_fitted(run: Path, dataset: Path) -> None:
 def test_options_of_predict_that_do_not_go_together(trained: Path, raw: Path) -> None:
     assert "--threshold" in refused(2, "predict", trained, raw, "--threshold", 1.5)
     assert "leave one out" in refused(2, "predict", trained, raw, "--threshold", 0.5, "--no-unknown")
+
+
+def test_examples_are_of_different_actions(dataset: Path) -> None:
+    from types import SimpleNamespace
+
+    from skelact.commands.evaluate_clips import examples_of
+
+    labels = ["a", "a", "b", "a", "c", "b"]
+    found = SimpleNamespace(
+        correct=np.array([True, True, True, True, False, True]), labels=labels, predicted=labels,
+        confidence=np.linspace(0.5, 0.9, 6),
+    )  # fmt: skip
+    with Store(dataset) as store:
+        shown = examples_of(store, list(range(6)), found, 4)
+        assert [example.true for example in shown] == ["a", "b", "a", "b"]
+        assert shown[1].skeleton.id == store.clips["id"][2] and shown[1].probability == pytest.approx(0.66)

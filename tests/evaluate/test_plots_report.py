@@ -178,6 +178,8 @@ def test_the_report_is_self_contained_and_escaped(tmp_path, results):
         "curves.png", "confusion.png", "per_class.png", "reliability.png", "example_1.png", "example_2.png"
     }  # fmt: skip
     assert f"{100 * result.top1:.1f} %" in html and "prefers-color-scheme:dark" in html
+    folded = html[html.index("<summary>All figures</summary>") :]
+    assert "weighted precision" in folded and html.count("weighted precision") == 1
     metrics = json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8"))
     assert metrics["top1"] == pytest.approx(result.top1) and metrics["loss"] is None
     assert metrics["calibration"]["ece"] == pytest.approx(calibration.ece)
