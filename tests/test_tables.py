@@ -193,9 +193,7 @@ def test_a_pose_estimator(monkeypatch: pytest.MonkeyPatch) -> None:
     arrived = {"people": "one", "quality": "heavy", "min_score": 0.7}
     assert Dot.options == arrived
     Dot.options = {}
-    flat = SimpleNamespace(
-        card=SimpleNamespace(layout={"joints": ["nose"]}, unit="image", dims=2), pictures=False
-    )
+    flat = SimpleNamespace(extraction={"parts": "pose", "coordinates": "image"}, pictures=False)
     pose_of_video(parse(PredictOptions, ["run", "a.mp4", *choice], "predict"), flat, UI())
     assert Dot.options == arrived
     assert "unknown quality 'lite'; allowed: full, heavy" in refused(
