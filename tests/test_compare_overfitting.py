@@ -68,6 +68,7 @@ def words(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return [*recipes, "--data", str(data), "--videos", str(folder / "videos"), "--shares", "1", "0.25"]
 
 
+@pytest.mark.slow
 def test_all_files_are_made_and_nothing_is_trained_twice(
     script: ModuleType, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -80,6 +80,7 @@ def test_every_kind_is_found_and_planted_where_it_is(tool: ModuleType, tmp_path:
     assert ("arithmetic", "a += 1", "a -= 1") in texts
 
 
+@pytest.mark.slow
 def test_what_is_tested_is_noticed_and_what_is_not_is_not(
     tool: ModuleType, project: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -141,6 +142,7 @@ def test_tests_that_import_the_faulted_module_come_first(tool: ModuleType, proje
     assert own == [f"tests/a/test_{name}.py" for name in "bac"] and others == ["tests/other/test_d.py"]
 
 
+@pytest.mark.slow
 def test_what_other_rooms_notice_counts_after_what_the_own_room_does(
     tool: ModuleType, project: Path, tmp_path: Path
 ) -> None:

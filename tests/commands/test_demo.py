@@ -63,6 +63,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place
 
 
+@pytest.mark.slow
 def test_what_ships_is_right(place: Path) -> None:
     import json
 
@@ -73,6 +74,7 @@ def test_what_ships_is_right(place: Path) -> None:
     assert len(result["fusion"]["weights"]) == 2 and 0 < result["sequence"]["agreement"] <= 1
 
 
+@pytest.mark.slow
 def test_every_part_has_its_pictures(place: Path) -> None:
     made = {p.name for p in (place / "skelact-demo" / "pictures").iterdir()}
     assert made == {
@@ -83,6 +85,7 @@ def test_every_part_has_its_pictures(place: Path) -> None:
     assert page.count("data:image/png") >= len(made) + 4
 
 
+@pytest.mark.slow
 def test_every_command_of_the_report_works_from_there(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(place)
     page = (place / "skelact-demo" / "report" / "report.html").read_text()

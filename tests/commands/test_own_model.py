@@ -77,6 +77,7 @@ def net(tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.Monk
     return name
 
 
+@pytest.mark.slow
 def test_train_evaluate_and_predict(net: str, config: Path, dataset: Path, raw: Path) -> None:
     def run(*words: object) -> Done:
         process = start(*words, "--json", cwd=Path.cwd())

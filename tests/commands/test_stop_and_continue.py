@@ -31,6 +31,7 @@ def wait_for_epochs(process: subprocess.Popen[str], run: Path, n: int) -> None:
         time.sleep(0.005)
 
 
+@pytest.mark.slow
 def test_stopped_twice_gives_the_same_weights(config: Path, dataset: Path, tmp_path: Path) -> None:
     words = ("train", config, "--data", dataset, "--train.epochs", 30, "--train.eval-every", 4)
     whole = skelact(*words, "--out", tmp_path / "whole", "--json")
