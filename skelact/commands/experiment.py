@@ -126,20 +126,9 @@ def _given(arguments: list[str], flag: str) -> str | None:
 
 
 def open_data(experiment: Any) -> Any:
-    """The experiment's set, with a word on what to do if its path is not given."""
-    from skelact.datasets.skeleton_set import SkeletonSet
-
+    """The experiment's set of labelled clips; raises with what to do if it is not there, or has no labels."""
     path = experiment.data.path
-    if not path:
-        raise ConfigError(
-            "data.path is empty; give the skelact file with --data FILE.h5 (made by skelact convert or extract)"
-        )
-    if not Path(path).exists():
-        raise DataError(
-            f"there is no file {path}; make it with skelact convert or skelact extract, or name another "
-            "with --data FILE.h5"
-        )
-    data = SkeletonSet.open(path)
+    data = open_recordings(path)
     if not data.label_names or bool((data.labels < 0).all()):
         if data.frame_codes is not None:
             raise DataError(
@@ -159,10 +148,11 @@ def open_recordings(path: str) -> Any:
 
     if not path:
         raise ConfigError(
-            "data.path is empty; give the skelact file with --data FILE.h5 (made by skelact convert)"
+            "data.path is empty; give the skelact file with --data FILE.h5 (made by skelact convert or extract)"
         )
     if not Path(path).exists():
         raise DataError(
-            f"there is no file {path}; make it with skelact convert, or name another with --data FILE.h5"
+            f"there is no file {path}; make it with skelact convert or skelact extract, or name another "
+            "with --data FILE.h5"
         )
     return SkeletonSet.open(path)

@@ -251,6 +251,8 @@ def test_networks_of_older_cards_are_the_same_network(runs: Path) -> None:
 def test_a_fused_report_has_the_fused_name(runs: Path, tmp_path: Path) -> None:
     out = runs / "called_this"
     assert skelact("fuse", runs / "joint", runs / "bone", "--out", out, "--equal").code == 0
-    done = skelact("evaluate", out, runs / "set.h5", "--split", "all", "--out", tmp_path / "e", "--mistakes", 0)
+    done = skelact(
+        "evaluate", out, runs / "set.h5", "--split", "all", "--out", tmp_path / "e", "--mistakes", 0
+    )
     assert done.code == 0, done.err
     assert "<h1>called_this</h1>" in (tmp_path / "e" / "report.html").read_text()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,21 +14,10 @@ from skelact.datasets.synthetic import make_clip
 from skelact.evaluate.show.page import write_show_page
 from skelact.skeleton import Skeleton
 
-playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 
 SIZES = {"desk": (1280, 800), "phone": (390, 844)}
 PIXELS = "() => document.querySelector('figure canvas').toDataURL()"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as player:
-        one = player.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield one
-        one.close()
 
 
 @contextmanager

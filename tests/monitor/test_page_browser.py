@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,14 +11,14 @@ import pytest
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
-playwright = pytest.importorskip("playwright.sync_api")
-from page_home import PlayedHome, alarm, moment, played  # noqa: E402
+pytest.importorskip("playwright.sync_api")
+from page_home import PlayedHome, alarm, moment, played
 
-from skelact.monitor.home import load_home  # noqa: E402
-from skelact.monitor.page.settings import PageSettings  # noqa: E402
-from skelact.monitor.page.tokens import hash_token  # noqa: E402
-from skelact.monitor.watch import Moment  # noqa: E402
-from skelact.monitor.zones import Zone  # noqa: E402
+from skelact.monitor.home import load_home
+from skelact.monitor.page.settings import PageSettings
+from skelact.monitor.page.tokens import hash_token
+from skelact.monitor.watch import Moment
+from skelact.monitor.zones import Zone
 
 TOKEN = "correct horse battery staple"
 SIZES = {"phone": (360, 740), "desk": (1280, 800)}
@@ -32,17 +31,6 @@ COLOURS = """(canvas) => {
   }
   return seen;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as player:
-        one = player.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield one
-        one.close()
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,18 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-playwright = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 pytest.importorskip("onnx")
-from gesture_recordings import recordings, stream  # noqa: E402
+from gesture_recordings import recordings, stream
 
-from skelact.errors import DependencyError  # noqa: E402
-from skelact.io.packaged import wrong_checksum  # noqa: E402
-from skelact.recognition.browser import packages  # noqa: E402
-from skelact.recognition.browser.server import GestureServer, page_files  # noqa: E402
-from skelact.recognition.taught import Vocabulary  # noqa: E402
-from skelact.recognition.taught_examples import make_example  # noqa: E402
-from skelact.recognition.taught_export import export_vocabulary  # noqa: E402
-from skelact.recognition.taught_live import LiveGestures  # noqa: E402
+from skelact.errors import DependencyError
+from skelact.io.packaged import wrong_checksum
+from skelact.recognition.browser import packages
+from skelact.recognition.browser.server import GestureServer, page_files
+from skelact.recognition.taught import Vocabulary
+from skelact.recognition.taught_examples import make_example
+from skelact.recognition.taught_export import export_vocabulary
+from skelact.recognition.taught_live import LiveGestures
 
 RUN = """async ({ frames, scores }) => {
   const { loadModel } = await import("/model.js");
@@ -35,20 +34,6 @@ RUN = """async ({ frames, scores }) => {
   }
   return { lengths: spotter.lengths, said, found: [...found, ...spotter.finish()] };
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if program is None:
-        pytest.skip("Chromium is not installed")
-    with playwright.sync_playwright() as player:
-        one = player.chromium.launch(
-            executable_path=program,
-            args=["--no-sandbox", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"],
-        )
-        yield one
-        one.close()
 
 
 def taught() -> Vocabulary:
