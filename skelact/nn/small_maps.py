@@ -1,7 +1,8 @@
 """Convolutions whose kernel is larger than their input, in float32 where the rest is in bfloat16 on a CPU.
 
-oneDNN's gradients of such weights in bfloat16 are wrong, infinite or written beyond their memory (PyTorch 2.14 with
-oneDNN 3.12 on x86-64: kernels of 3 over 2 frames, or over one pixel with a stride of 2).
+oneDNN's gradients of such weights in bfloat16 are wrong, infinite or written beyond their memory. That was seen with
+PyTorch 2.14 and oneDNN 3.12 on a processor with AVX512-BF16 and without AMX, for kernels of 3 over 2 frames, and over
+one pixel with a stride of 2; every map that a kernel does not fit into is kept out.
 """
 
 from __future__ import annotations
