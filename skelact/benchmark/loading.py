@@ -24,7 +24,7 @@ from skelact.io.flow import FLOWS, read_flow
 from skelact.io.flow_cache import read_cached_flow, write_flow
 from skelact.io.motion_vectors import MOTION_CODECS, read_motion
 from skelact.io.video import Video
-from skelact.io.video_frames import frame_times, read_frames
+from skelact.io.video_frames import frame_times, read_frames, scaled_size
 from skelact.io.video_open import videos_in
 from skelact.io.video_write import write_video
 from skelact.models.fusion import FusionSettings
@@ -37,6 +37,7 @@ from skelact.training.settings import TrainSettings
 WINDOW = 32  # frames that are read
 MOST_VIDEOS = 3  # of a folder
 FLOW_SIDES = (128, 256)  # pixels
+_ANY_SIZE = 1 << 16  # no video is larger
 SEEN_FPS, SEEN_FRAMES, CLIPS, BATCH = 15.0, 16, 16, 8
 TARGET = {"decoding": ">= 0.9", "flow": ">= 50", "motion": ">= 50", "training": "< 5 %"}
 
@@ -79,7 +80,9 @@ def measure_loading(
         yield from measure_decoding(files, seconds)
         for side in FLOW_SIDES:
             yield from measure_flow(files[0], side, folder, seconds)
-        yield measure_motion(files[0], seconds)
+        yield measure_full_flow(files[0], folder, seconds)
+        for path in files:
+            yield measure_motion(path, seconds)
         for width in widths:
             for resident in (True, False):
                 yield measure_waiting(files, width, crop, resident, workers, seconds, folder)
@@ -199,6 +202,22 @@ def measure_flow(path: Path, side: int, folder: Path, seconds: float) -> Iterato
     for against, name in (("DIS alone", "other"), ("decoding and DIS", "video")):
         found = {"ours": measured["ours"], "other": measured[name]}
         yield _row(what, against, found, len(times), "flow") | {"file / video": share}
+
+
+def measure_full_flow(path: Path, folder: Path, seconds: float) -> dict[str, Any]:
+    """Flow of whole pictures, as large as a network takes it: from its file, against DIS at the video's own size."""
+    kept = folder / f"{path.stem}-full.flow"
+    info = write_flow(path, kept, size=_ANY_SIZE)
+    times = frame_times(path)[:WINDOW]
+    pictures = list(read_frames(path, frame_times(path)[: WINDOW + 1]))
+    between, seen = _dis(), scaled_size(info.height, info.width, min(*FLOW_SIDES, info.height, info.width))
+    runs: dict[str, Run] = {
+        "ours": lambda: read_cached_flow(kept, times, size=seen),
+        "other": lambda: [between(a, b) for a, b in pairwise(pictures)],
+    }
+    what = f"flow of {info.width} x {info.height} from its file, read at {seen[1]} x {seen[0]}"
+    row = _compare(what, "DIS alone, of the whole picture", runs, len(times), seconds, "flow")
+    return row | {"file / video": kept.stat().st_size / path.stat().st_size}
 
 
 def measure_motion(path: Path, seconds: float) -> dict[str, Any]:

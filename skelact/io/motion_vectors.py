@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import product
+from itertools import islice, product
 
 import av
 import numpy as np
@@ -17,6 +17,7 @@ from skelact.io.video_frames import Frames, Moments, Source, find_moments, neare
 MOTION_CODECS = ("h264", "mpeg4", "mpeg2video", "mpeg1video", "h263", "flv", "msmpeg4v2", "msmpeg4v3")
 CELLS = (8, 16)
 _EMPTY_B = ("mpeg4",)  # the vectors that its decoder gives of B frames are all 0
+_TOGETHER = 16  # frames whose vectors are put into cells at once
 _REFERENCES = (PictureType.I, PictureType.P, PictureType.S)
 
 # AVMotionVector of FFmpeg. PyAV's ``to_ndarray`` makes the same array value by value, in more time than decoding takes.
@@ -33,6 +34,7 @@ _VECTOR = np.dtype(
 
 # A decoded frame, and how many frames before and after it the nearest ones lie that others refer to.
 Placed = tuple[av.VideoFrame, int, int]
+_Kind = tuple[float, av.VideoFrame, bool]  # seconds, frame, whether it is an I or P frame
 
 
 def read_motion(
@@ -70,8 +72,10 @@ def read_motion(
         wanted = find_moments(reader.video, path, times, indices)
         fields = np.empty((len(wanted), 2, *reader.shape), np.float32)
         known = np.empty((len(wanted), *reader.shape), np.bool_)
-        for k, placed in nearest_frames(reader.video, wanted, reader.place):
-            fields[k], known[k] = reader.field(placed)
+        found = nearest_frames(reader.video, wanted, reader.place)
+        while some := list(islice(found, _TOGETHER)):
+            at = [k for k, _ in some]
+            fields[at], known[at] = reader.fields([placed for _, placed in some])
     return fields, known
 
 
@@ -103,12 +107,14 @@ class MotionReader:
                 f"{self.video.name} is coded as {self.video.codec}, whose decoder gives no motion vectors; these do: "
                 f"{', '.join(MOTION_CODECS)}. Take another kind of flow, or: ffmpeg -i IN -c:v libx264 OUT.mp4"
             )
+        self._empty_b = self.video.codec in _EMPTY_B
         self.shape = (-(-self.video.height // cell), -(-self.video.width // cell))
 
     def __iter__(self) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
         """(seconds, field, mask) of every frame, as of `read_motion`."""
         for time, placed in self.place(self.video.frames()):
-            yield time, *self.field(placed)
+            field, known = self.fields([placed])
+            yield time, field[0], known[0]
 
     def __enter__(self) -> MotionReader:
         return self
@@ -118,40 +124,45 @@ class MotionReader:
 
     def place(self, frames: Frames) -> Iterator[tuple[float, Placed]]:
         """(seconds, `Placed`) of every frame."""
-        group: list[tuple[float, av.VideoFrame]] = []  # the frames after one of these kinds, up to the next
-        for item in frames:
-            group.append(item)
-            if item[1].pict_type in _REFERENCES:
+        group: list[_Kind] = []  # the frames after an I or P frame, up to the next
+        for time, frame in frames:
+            predicts = frame.pict_type in _REFERENCES
+            group.append((time, frame, predicts))
+            if predicts:
                 yield from self._place_group(group)
                 group = []
         yield from self._place_group(group)
 
-    def _place_group(self, group: list[tuple[float, av.VideoFrame]]) -> Iterator[tuple[float, Placed]]:
-        used = [-1, *(k for k, (_, frame) in enumerate(group) if self._is_reference(frame))]
-        for k, (time, frame) in enumerate(group):
+    def _place_group(self, group: list[_Kind]) -> Iterator[tuple[float, Placed]]:
+        used = [-1, *(k for k, (_, frame, ref) in enumerate(group) if self._is_reference(frame, ref))]
+        for k, (time, frame, predicts) in enumerate(group):
             # P frames are predicted from the last P or I frame, B frames from whatever is used and near.
-            past = k + 1 if frame.pict_type in _REFERENCES else k - max(r for r in used if r < k)
+            past = k + 1 if predicts else k - max(r for r in used if r < k)
             yield time, (frame, past, min((r - k for r in used if r > k), default=1))
 
-    def field(self, placed: Placed) -> tuple[np.ndarray, np.ndarray]:
-        """Field ``[2, h, w]`` and mask ``[h, w]`` of a frame."""
-        frame, past, future = placed
-        data = frame.side_data.get("MOTION_VECTORS")
-        empty = self.video.codec in _EMPTY_B and frame.pict_type not in _REFERENCES
-        if data is None or empty:
-            return np.zeros((2, *self.shape), np.float32), np.zeros(self.shape, np.bool_)
-        v = np.frombuffer(memoryview(data), _VECTOR)  # type: ignore[arg-type]
+    def fields(self, placed: Sequence[Placed]) -> tuple[np.ndarray, np.ndarray]:
+        """Fields ``[T, 2, h, w]`` and masks ``[T, h, w]`` of frames."""
+        n, (h, w) = len(placed), self.shape
+        data = [self._vectors(frame) for frame, _, _ in placed]
+        v = np.frombuffer(b"".join(data), _VECTOR)
+        sizes = [len(part) // _VECTOR.itemsize for part in data]
+        past, future = np.repeat([(past, future) for _, past, future in placed], sizes, axis=0).T
         per_frame = np.where(v["source"] < 0, -1 / past, 1 / future) / np.maximum(v["motion_scale"], 1)
-        h, w = self.shape
         shape = (w, h) if self.video.rotation in (90, 270) else (h, w)
-        field, known = _into_cells(v, per_frame, shape, self._cell)
+        field, known = _into_cells(v, per_frame, np.repeat(np.arange(n), sizes), (n, *shape), self._cell)
         if self.video.rotation:
             field, known = _turn(field, known, self.video.rotation // 90)
         return field, known
 
-    def _is_reference(self, frame: av.VideoFrame) -> bool:
+    def _vectors(self, frame: av.VideoFrame) -> bytes | memoryview:
+        data = frame.side_data.get("MOTION_VECTORS")
+        if data is None or (self._empty_b and frame.pict_type not in _REFERENCES):
+            return b""
+        return memoryview(data)  # type: ignore[arg-type]
+
+    def _is_reference(self, frame: av.VideoFrame, predicts: bool) -> bool:
         unused = self._unused.pop(frame.pts, None) if frame.pts is not None and self._tells else None
-        return frame.pict_type in _REFERENCES if unused is None else not unused
+        return predicts if unused is None else not unused
 
     def _note(self, packet: av.Packet) -> None:
         """Remember of an H.264 packet whether other frames refer to it; other codecs' B frames are never used."""
@@ -164,15 +175,16 @@ class MotionReader:
 
 
 def _into_cells(
-    vectors: np.ndarray, scale: np.ndarray, shape: tuple[int, int], cell: int
+    vectors: np.ndarray, scale: np.ndarray, frame: np.ndarray, shape: tuple[int, int, int], cell: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Means of the blocks' vectors by cell, weighted by their area in it."""
-    h, w = shape
+    """Means ``[T, 2, h, w]`` of blocks' vectors by frame and cell, weighted by area, and where there is any."""
+    n, h, w = shape
     shift = cell.bit_length() - 1
     width, height = vectors["w"], vectors["h"]
     left, top = vectors["dst_x"] - (width >> 1), vectors["dst_y"] - (height >> 1)
     across, down = scale * vectors["motion_x"], scale * vectors["motion_y"]
-    sums = np.zeros((3, h * w))
+    first = frame * (h * w)
+    sums = np.zeros((3, n * h * w))
     for dy, dx in product(range(0, 16, cell), repeat=2):  # the parts of a block
         x, y = left + dx >> shift, top + dy >> shift
         area = np.multiply(np.minimum(width, cell), np.minimum(height, cell), dtype=np.float64)
@@ -181,21 +193,21 @@ def _into_cells(
         if len(x) and (x.view(np.uint16).max() >= w or y.view(np.uint16).max() >= h):  # or below 0
             area *= (x >= 0) & (x < w) & (y >= 0) & (y < h)
             x, y = x.clip(0, w - 1), y.clip(0, h - 1)
-        at = y * np.intp(w) + x
-        sums[0] += np.bincount(at, area * across, h * w)
-        sums[1] += np.bincount(at, area * down, h * w)
-        sums[2] += np.bincount(at, area, h * w)
+        at = first + y * np.intp(w) + x
+        sums[0] += np.bincount(at, area * across, n * h * w)
+        sums[1] += np.bincount(at, area * down, n * h * w)
+        sums[2] += np.bincount(at, area, n * h * w)
     known = sums[2] > 0
-    field = sums[:2] / np.maximum(sums[2], 1)
-    return field.reshape(2, h, w).astype(np.float32), known.reshape(h, w)
+    field = (sums[:2] / np.maximum(sums[2], 1)).astype(np.float32)
+    return field.reshape(2, n, h, w).swapaxes(0, 1), known.reshape(n, h, w)
 
 
 def _turn(field: np.ndarray, known: np.ndarray, quarters: int) -> tuple[np.ndarray, np.ndarray]:
-    """Turn a field anticlockwise by quarters of a circle, positions and vectors."""
+    """Turn fields anticlockwise by quarters of a circle, positions and vectors."""
     for _ in range(quarters):  # what pointed right points up, and what pointed down points right
-        u, v = np.rot90(field, axes=(1, 2))
-        field = np.stack([v, -u])
-    return field, np.ascontiguousarray(np.rot90(known, quarters))
+        turned = np.rot90(field, axes=(2, 3))
+        field = np.stack([turned[:, 1], -turned[:, 0]], axis=1)
+    return field, np.rot90(known, quarters, axes=(1, 2))
 
 
 def _is_unused(packet: av.Packet) -> bool | None:
