@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
 from page_home import PlayedHome, played  # noqa: E402
-from test_page_browser import browser, looking  # noqa: E402, F401
+from test_page_browser import looking  # noqa: E402, F401
 
 from skelact.errors import ConfigError  # noqa: E402
 from skelact.monitor.attention import Attention  # noqa: E402
