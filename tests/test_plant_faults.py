@@ -110,6 +110,7 @@ def test_the_same_seed_chooses_the_same_faults(tool: ModuleType) -> None:
     assert {room for room, _ in one} == {"training", "transforms"} and len({f.kind for _, f in one}) == 7
 
 
+@pytest.mark.slow
 def test_tests_that_fail_already_are_said(tool: ModuleType, project: Path, tmp_path: Path) -> None:
     (project / "tests/test_room.py").write_text("def test_no(): assert False\n", encoding="utf-8")
     with pytest.raises(SystemExit, match=r"fail without any fault \(tests/test_room.py::test_no\)"):
@@ -118,6 +119,7 @@ def test_tests_that_fail_already_are_said(tool: ModuleType, project: Path, tmp_p
         tool.tests_of(project, "cellar", "skelact.cellar.a", False)
 
 
+@pytest.mark.slow
 def test_a_fault_that_never_ends_is_noticed(tool: ModuleType, project: Path) -> None:
     text = SOURCE.replace("return a + b", "\n    while b > 9: pass\n    return a + b")
     (project / "skelact/room.py").write_text(text, encoding="utf-8")
@@ -177,6 +179,7 @@ def test_three(): assert large(4)
 """
 
 
+@pytest.mark.slow
 def test_only_tests_that_call_the_faulted_function_are_run(tool: ModuleType, project: Path) -> None:
     (project / "tests/test_room.py").write_text(READERS, encoding="utf-8")
     faults = [("room", fault) for fault in tool.find_faults(project / "skelact/room.py", project, 0)]

@@ -88,6 +88,7 @@ def test_real_sets_give_what_raw_files_give(shared_data: Path, tmp_path: Path, n
         assert torch.equal(batch.x[2 * k : 2 * k + 2], packed(x if clips is None else x[0]))
 
 
+@pytest.mark.slow
 def test_evaluate_and_predict_take_the_releases_input(
     raw: Path, converted: Path, imported: Path, tmp_path: Path
 ) -> None:
@@ -134,6 +135,7 @@ def test_sets_that_hold_too_little(raw: Path, converted: Path, imported: Path, t
     assert "ntu25_tied" in refused(3, "evaluate", imported, tmp_path / "tied.h5")
 
 
+@pytest.mark.slow
 def test_recordings_that_cannot_be_read_are_left_out(
     raw: Path, converted: Path, imported: Path, tmp_path: Path
 ) -> None:

@@ -292,7 +292,7 @@ def _run_in_child(tree: Path, arguments: list[str], told: int) -> int:
         del sys.modules[name]
     import pytest
 
-    return int(pytest.main(["-q", "-p", "no:cacheprovider", *arguments], plugins=[_Reports(told)]))
+    return int(pytest.main(["-q", "-n0", "-p", "no:cacheprovider", *arguments], plugins=[_Reports(told)]))
 
 
 def preload() -> None:

@@ -48,7 +48,8 @@ def run_tests(device: torch.device, seconds: float, folder: str = "") -> Iterato
     # -s: what is written to standard output goes through, rows and other words alike
     many = min(12, (os.cpu_count() or 1) - 2) if importlib.util.find_spec("xdist") else 0
     parallel = ["-n", str(many)] if many > 2 else []
-    pytest.main([str(place), "-m", "gpu", "-q", "-s", "-p", "no:cacheprovider", *parallel], plugins=[count])
+    words = [str(place), "-o", "addopts=", "-m", "gpu", "-q", "-s", "-p", "no:cacheprovider", *parallel]
+    pytest.main(words, plugins=[count])
     seconds = time.perf_counter() - begin
     yield from ({"what": f"test {name}", "error": words} for name, words in count.failures.items())
     yield {"what": "tests", **count.outcomes, "seconds": seconds}

@@ -431,6 +431,7 @@ def test_full_disk_while_predicting(trained: Path, raw: Path, tmp_path: Path, no
     assert "cannot write" in said and tree(tmp_path) == set()
 
 
+@pytest.mark.slow
 def test_the_output_of_these_tests_may_be_a_file(tmp_path: Path) -> None:
     with (tmp_path / "out.txt").open("w") as out:
         test = f"{__file__}::test_full_disk_while_predicting"

@@ -59,6 +59,7 @@ def test_two_runs(pair: tuple[Path, Path]) -> None:
         assert words in page
 
 
+@pytest.mark.slow
 def test_answers_are_taken_while_they_hold(pair: tuple[Path, Path]) -> None:
     tiny, bones = pair
     evaluated = lambda *words: skelact("compare", tiny, bones, *words).out.count("evaluating ")  # noqa: E731
@@ -89,6 +90,7 @@ def test_three_runs_and_one_that_is_named_alike(pair: tuple[Path, Path], tmp_pat
     assert "No setting differs" in (tmp_path / "c" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_clips_that_are_not_the_same(pair: tuple[Path, Path], tmp_path: Path) -> None:
     tiny, bones = pair
     assert skelact("evaluate", tiny, "--split", "all").code == 0 and skelact("evaluate", bones).code == 0

@@ -80,6 +80,7 @@ def test_every_clip_once_and_nothing_twice(data: Path, tmp_path: Path) -> None:
     assert again.code == 0 and again.json == found and weights.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_samples_per_clip_are_not_those_of_before(data: Path, tmp_path: Path) -> None:
     one = recipe(tmp_path, "joint", "joint")
     words = ("cross-validate", one, "--data", data, "--folds", "3", "--out", tmp_path / "cv")

@@ -36,6 +36,7 @@ def waving(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_webcam_names_what_is_done(waving: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     done = skelact("demo", "--webcam", waving, "--seconds", 20, "--json")

@@ -24,6 +24,7 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_extract_names_from_paths_and_empty_videos(videos: Path, tmp_path: Path) -> None:
     words = ["extract", videos, "--subject", r"person(\d+)", "--label", r"_(\w+)\.mp4", "--people", "one"]
     words += ["--workers", 1, "--estimator", "mediapipe"]
@@ -56,6 +57,7 @@ def test_train_folds_precision_and_frozen_layers(
     assert done.code == 0 and "freeze: 1" in (tmp_path / "frozen" / "config.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_monitor_with_what_was_learned(videos: Path, tmp_path: Path) -> None:
     from skelact.datasets.synthetic.everyday.days import make_day
 

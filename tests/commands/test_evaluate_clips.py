@@ -102,6 +102,7 @@ def test_a_threshold_is_fitted_and_used(run: Path, raw: Path, tmp_path: Path) ->
     assert {r["label"] for r in rows} == labels_of(skelact(*words, "--threshold", 0))
 
 
+@pytest.mark.slow
 def test_a_threshold_of_other_weights_is_not_used(run: Path, raw: Path, tmp_path: Path) -> None:
     assert skelact("evaluate", run, "--fit-unknown", 0.5).code == 0
     path = run / "best.unknown.json"

@@ -204,6 +204,7 @@ def test_weights_from_predictions_out_of_fold(runs: Path) -> None:
     assert skelact("fuse", names[0], names[0], names[1], "--out", runs / "no").code == 2
 
 
+@pytest.mark.slow
 def test_map_does_not_depend_on_how_many_views_are_joined(runs: Path) -> None:
     """With one share for both ends all views are the same, so no figure may move."""
     words = ("train", runs / "joint.yaml", "--data", runs / "set.h5", "--name", "still", "--train.epochs", 1)

@@ -69,6 +69,7 @@ def config(folder: Path, name: str, model: dict, **train) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_patch_at_the_hand_tells_what_the_skeleton_does_not(dataset: Path, tmp_path: Path) -> None:
     model = {
         "name": "patch_as_node", "width": 8, "drop": 0.1,
@@ -91,6 +92,7 @@ def test_a_patch_at_the_hand_tells_what_the_skeleton_does_not(dataset: Path, tmp
     assert "augment.mirror" in refused(2, "train", tmp_path / "patch.yaml", "--data", dataset, *mirrored)
 
 
+@pytest.mark.slow
 def test_rgbpose_starts_from_its_parts(dataset: Path, tmp_path: Path) -> None:
     seen = {"rgb": {"name": "slowonly", "width": 0.0625}}
     short = {"epochs": 1}

@@ -45,6 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_glosses_and_signs_from_isolated_signs(folder: Path, tmp_path: Path) -> None:
     common = (folder / "signs.h5", "--streams", "--data.val", "3", "--out", tmp_path, "--name", "s", *FAST)
     done = skelact("learn-language", "glosses", *common, *SMALL, "--json")

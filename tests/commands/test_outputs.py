@@ -135,6 +135,7 @@ def advice(out: str) -> list[list[str]]:
     return [shlex.split(line)[1:] for line in out.partition("Next:")[2].splitlines() if line.strip()]
 
 
+@pytest.mark.slow
 def test_advised_commands_work_in_any_folder(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +153,7 @@ def test_advised_commands_work_in_any_folder(
     assert skelact(*evaluate).code == 0 and predict[0] == "predict"
 
 
+@pytest.mark.slow
 def test_two_trainings_in_one_folder(config: Path, dataset: Path, tmp_path: Path) -> None:
     words = ("train", config, "--data", dataset, "--out", tmp_path, "--train.epochs", 400)
     process = start(*words, cwd=tmp_path)

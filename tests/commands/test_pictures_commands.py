@@ -54,6 +54,7 @@ def write(folder: Path, config: dict) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_flow_alone_tells_left_from_right(listed: Path, videos: Path, tmp_path: Path) -> None:
     with Store(listed) as store:
         assert len(store) == 16 and {info["people"] for info in store.infos} == {"none"}
@@ -100,6 +101,7 @@ def test_streams_are_fused_late(listed: Path, tmp_path: Path) -> None:
     assert [list(m["pipeline"]["pictures"]) for m in members] == [["rgb"], ["grey"]]
 
 
+@pytest.mark.slow
 def test_one_network_of_skeleton_and_pictures_starts_from_its_parts(dataset: Path, tmp_path: Path) -> None:
     with Store(dataset) as store:
         names, parts = store.clips["id"].tolist(), store.splits

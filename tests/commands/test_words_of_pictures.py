@@ -36,6 +36,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_pictures_say_what_the_motion_cannot(clips: Path, tmp_path: Path) -> None:
     learn = (
         "learn-language", "text", clips / "clips.h5", "--data.val", "0.25", "--out", tmp_path, "--device", "cpu",

@@ -111,6 +111,7 @@ def test_people_who_cross_the_picture_are_drawn_as_large_as_those_who_stand(tmp_
     assert ink(plots.plot_skeleton_strip(walking.with_(score=hidden), tmp_path / "hidden.png")) > 0.003
 
 
+@pytest.mark.slow
 def test_missing_joints_are_not_drawn(tmp_path):
     clip = make_clip("wave", subject=1, noise=None)
     score = np.array(clip.score)

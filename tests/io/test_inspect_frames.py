@@ -95,6 +95,7 @@ def test_copies_of_another_length_are_found(sound: list[Skeleton], tmp_path: Pat
     assert "share" not in problems(tmp_path / "b.h5", [*sound, few], {"x/train": ["c0"], "x/test": ["few"]})
 
 
+@pytest.mark.slow
 def test_copies_in_nw_ucla(shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from skelact.datasets.named import benchmark_splits
 

@@ -198,6 +198,7 @@ def test_stamps_that_stand_still(tmp_path: Path) -> None:
         assert video.fps == 25 and any("stand still" in w for w in video.warnings)
 
 
+@pytest.mark.slow
 def test_real_videos(shared_data: Path) -> None:
     names = ("videos/exercise_three_people.avi", "videos/sign_book.mkv", "videos/clean_and_jerk.mp4")
     more = ("ntu/S001C001P001R001A001_rgb.avi", "weizmann/bend/daria_bend.avi", "fight-surv/fi001.mp4")

@@ -122,6 +122,7 @@ def test_several_cameras_are_watched_at_once(monkeypatch: pytest.MonkeyPatch) ->
     stopped.close()  # nobody waits for ever
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not VIDEOS.is_dir(), reason="the real videos are not here")
 def test_two_real_videos_by_one_configuration(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     log, file = tmp_path / "log.db", tmp_path / "home.yaml"

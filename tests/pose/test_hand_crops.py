@@ -313,6 +313,7 @@ def _share(path: Path, models, every: int = 1, **options) -> tuple[np.ndarray, l
     return there.mean(0), made
 
 
+@pytest.mark.slow
 def test_more_hands_are_found_and_none_where_there_is_none(models, videos: Path) -> None:
     with_crops, _ = _share(videos / "sign_eat.mkv", models)
     without, _ = _share(videos / "sign_eat.mkv", models, hand_crops=False)

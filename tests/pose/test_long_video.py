@@ -189,6 +189,7 @@ def test_marks_are_where_the_parts_take_alike(clip: Path, close_marks: None) -> 
     assert [marks.due(t) for t in (10.6, 19.9, 20.1, 21.2)] == [False, False, True, False]
 
 
+@pytest.mark.slow
 def test_two_processes_see_what_one_sees(tmp_path: Path, close_marks: None) -> None:
     """Through `extract`: the same joints, names and times; the bar counts frames."""
     places = np.array([[[40, 40], [60, 30], [50, 60]], [[200, 50], [230, 60], [215, 90]]], float)
@@ -219,6 +220,7 @@ def test_two_processes_see_what_one_sees(tmp_path: Path, close_marks: None) -> N
     assert not list(tmp_path.glob("*.parts"))
 
 
+@pytest.mark.slow
 def test_landmarkers_that_began_at_different_moments_agree_after_a_mark(
     models, videos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -196,6 +196,7 @@ def test_every_network_over_pictures_in_onnxruntime(name: str, tmp_path: Path) -
     assert said["pictures"]["rgb"]["resized_to"] == [44, 44]
 
 
+@pytest.mark.slow
 def test_skeletons_colour_and_flow_together(tmp_path: Path) -> None:
     pipeline = Pipeline(
         Sampling(n_frames=16), streams=["joint", "bone"],

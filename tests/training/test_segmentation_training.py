@@ -77,6 +77,7 @@ def test_a_stopped_run_goes_on_exactly(data: SkeletonSet, tmp_path: Path) -> Non
     assert again.history[0]["epoch"] == 1
 
 
+@pytest.mark.slow
 def test_every_training_setting_matters(data: SkeletonSet, tmp_path: Path) -> None:
     short = replace(SMALL, train=replace(SMALL.train, epochs=2, keep="last"))
     fit(data, short, tmp_path / "plain")

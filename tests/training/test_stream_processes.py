@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
 from test_processes import run_two
 
@@ -34,6 +35,7 @@ os._exit(0)  # gloo's threads sometimes abort an interpreter that is ending; wha
 """
 
 
+@pytest.mark.slow
 def test_a_process_without_pictures_does_not_hold_the_others_up(tmp_path: Path) -> None:
     run_two(STEPS.format(here=str(MODELS), out=str(tmp_path)), tmp_path)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))

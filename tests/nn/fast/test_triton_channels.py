@@ -75,5 +75,6 @@ def test_the_modules_take_it_where_it_is_measured_faster() -> None:
     run(MODULES, TRITON_INTERPRET="1")
 
 
+@pytest.mark.slow
 def test_compiles_for_a_gpu() -> None:
     run(COMPILED)

@@ -55,6 +55,7 @@ for kind, size in (("fp32", 4), ("bf16", 2), ("fp16", 2)):
 """
 
 
+@pytest.mark.slow
 def test_equal_to_the_dense_product_with_gradients() -> None:
     run(INTERPRETED, TRITON_INTERPRET="1")
 
