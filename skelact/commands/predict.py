@@ -16,7 +16,7 @@ from skelact.commands.options import OwnModels, named, need_at_least, parse, use
 from skelact.commands.predict_results import draw, write_results
 from skelact.commands.sources import is_video, read_skeletons
 from skelact.commands.ui import PARTLY, UI, percent
-from skelact.errors import ConfigError, DataError, LayoutError
+from skelact.errors import ConfigError, DataError, LayoutError, counted
 from skelact.io.addresses import public_name, short_name
 from skelact.skeleton import Skeleton
 
@@ -143,13 +143,15 @@ def result_files(options: Options) -> tuple[Path, list[Path]]:
 
 def _predict(options: Options, ui: UI) -> dict:
     from skelact.recognition import Recogniser, fit_input
+    from skelact.recognition.everyday import everyday_for
 
     video = not options.format and is_video(options.source)
     if options.overlay and not video:
         raise ConfigError(f"--overlay draws on a video, but {options.source} is a skeleton file")
     failed: list[tuple[str, str]] = []
     skeletons: Iterable[Skeleton] = () if video else read_skeletons(options, failed)
-    if not options.checkpoint:
+    shipped = not options.checkpoint
+    if shipped:
         options.checkpoint, skeletons = choose_everyday(options, video, skeletons)
         ui.say(f"no checkpoint is named: {options.checkpoint}, which ships with skelact")
     recogniser = Recogniser(options.checkpoint, options.device)
@@ -164,7 +166,17 @@ def _predict(options: Options, ui: UI) -> dict:
     drawn: Skeleton | None = None
     results: list[tuple[Skeleton, Any]] = []
     if video:
-        found, drawn = pose_of_video(options, recogniser, ui)
+        try:
+            found, drawn = pose_of_video(options, recogniser, ui)
+        except NobodyFound:
+            if not (shipped and may_look_flat(options)):
+                raise
+            options.estimator, options.checkpoint = "movenet", everyday_for(2)
+            ui.say(
+                f"nobody is read in metres; looking again in the picture alone: MoveNet, {options.checkpoint}"
+            )
+            recogniser = Recogniser(options.checkpoint, options.device)
+            found, drawn = pose_of_video(options, recogniser, ui)
         skeletons = [found]
     for skeleton in skeletons:
         try:
@@ -182,7 +194,11 @@ def _predict(options: Options, ui: UI) -> dict:
     if not results:
         reasons = [reason for _, reason in failed] or ["it holds no recording"]
         text = reasons[0] if options.source in reasons[0] else f"{options.source}: {reasons[0]}"
-        more = f" (and {len(reasons) - 1} more recordings that cannot be used)" if len(reasons) > 1 else ""
+        more = (
+            f" (and {counted(len(reasons) - 1, 'more recording')} that cannot be used)"
+            if len(reasons) > 1
+            else ""
+        )
         raise DataError(text + more)
     show_reasons(ui, "could not be used", failed)
     written = result_files(options)[0]
@@ -231,8 +247,23 @@ def choose_everyday(
     return everyday_for(first[0].xyz.shape[3] if first else 3), chain(first, rest)
 
 
+def may_look_flat(options: Options) -> bool:
+    """Whether another look, without depth, may find people of whom none can be read in metres."""
+    from skelact.pose.estimators import available_estimator
+
+    return options.estimator == "auto" and available_estimator("auto") == "auto"
+
+
+class NobodyFound(DataError):
+    """A video shows nobody to the estimator that looked at it."""
+
+
 def pose_of_video(options: Options, recogniser: Any, ui: UI) -> tuple[Skeleton, Skeleton]:
-    """(skeleton for the network, skeleton in the picture for drawing)."""
+    """(skeleton for the network, skeleton in the picture for drawing).
+
+    Raises:
+        NobodyFound: if nobody is, and the network sees no pictures.
+    """
     from skelact.pose.extract import extract_video
 
     with ui.progress("finding people") as update:
@@ -251,11 +282,9 @@ def pose_of_video(options: Options, recogniser: Any, ui: UI) -> tuple[Skeleton, 
         ui.warn("no person was found; the answer rests on the pictures alone")
         return found, found.in_picture()
     if found.n_people == 0 or not (found.score > 0).any():
-        raise DataError(
+        raise NobodyFound(
             f"no person was found in {public_name(options.source)}; look at it, or try --people many"
         )
     seen = (found.score > 0).any((0, 2)).mean()
-    ui.say(
-        f"{found.n_people} {'person' if found.n_people == 1 else 'people'} on {percent(seen)} of the frames"
-    )
+    ui.say(f"{counted(found.n_people, 'person', 'people')} on {percent(seen)} of the frames")
     return found, found.in_picture()

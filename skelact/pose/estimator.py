@@ -20,12 +20,14 @@ class Detection:
         xy: ``[V, 2]`` joints as fractions of the picture's width and height, whatever the unit; tracking,
             boxes and overlays need them.
         track_id: identity through the video, or None if the estimator keeps none.
+        sure: whether it is somebody even where nobody was before; else it only continues who is known.
     """
 
     xyz: np.ndarray
     score: np.ndarray
     xy: np.ndarray
     track_id: int | None = None
+    sure: bool = True
 
     @property
     def box(self) -> np.ndarray:

@@ -53,7 +53,7 @@ def check_options(
             raise ConfigError(f"{name} must lie in 0..1, got {value}")
 
 
-def extract_video(
+def extract(
     source: str | PathLike[str] | int,
     *,
     people: str = "auto",
@@ -69,7 +69,7 @@ def extract_video(
     min_score: float | None = None,
     pose_layout: str | SkeletonLayout | None = None,
     progress: Progress | None = None,
-    look: Looker = look_at,
+    look: Looker | None = None,
     **options: Any,
 ) -> Skeleton:
     """Turn one video into the skeletons of the people in it.
@@ -96,7 +96,8 @@ def extract_video(
         min_score: people found less surely are left out, 0..1; None: what the estimator's author chose.
         pose_layout: layout of the joints of an ``.onnx`` file.
         progress: called with (frames done, frames expected, what).
-        look: lets a named estimator look at the frames; see `skelact.pose.long_video` for another way.
+        look: lets a named estimator look at the frames; None: frame by frame, see `skelact.pose.long_video` for
+            another way.
         options: for the estimator (``pose_model``, ``hand_model``, ``model``: files), and ``fps`` and
             ``threads`` for the video.
 
@@ -129,7 +130,7 @@ def extract_video(
         kind = find_estimator(estimator, pose_layout=pose_layout)
         given = coordinates if coordinates in kind.coordinates else "world"
         how = Look(estimator, people, parts, given, options, pose_layout, reading)
-        seen = look(source, how, start, end, progress)
+        seen = (look or look_at)(source, how, start, end, progress)
     else:
         own = estimator
         seen = look_with(lambda: own, source, start, end, reading, progress, close=False)
@@ -140,6 +141,9 @@ def extract_video(
         "min_visibility": min_visibility,
     }
     return as_skeleton(seen, source, about, coordinates, fov)
+
+
+extract_video = extract  # its name where `extract` alone would say too little
 
 
 def _without_people(

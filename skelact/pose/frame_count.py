@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from skelact.errors import counted
+
 Progress = Callable[[int, int, str], None]
 
 
@@ -41,5 +43,5 @@ class FrameCount:
         total = sum(known) + round(waiting * sum(known) / len(known) if known else 0)
         done = sum(self._lengths) + sum(n for n, _ in self._running.values())
         if self._n_videos > 1:
-            what = f"{what} ({len(self._lengths)} of {self._n_videos} videos)"
+            what = f"{what} ({len(self._lengths)} of {counted(self._n_videos, 'video')})"
         self._progress(done, total, what)

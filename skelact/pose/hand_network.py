@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import DependencyError
+from skelact.pose.quiet import quiet_stderr
 
 SIDE = 224  # pixels of the network's input
 _MEMBER = "hand_landmarks_detector.tflite"
@@ -133,8 +134,9 @@ def _litert(content: bytes) -> _Run | None:
     except ImportError:
         return None
     try:
-        network = Interpreter(model_content=content, num_threads=1)
-        network.allocate_tensors()
+        with quiet_stderr():
+            network = Interpreter(model_content=content, num_threads=1)
+            network.allocate_tensors()
     except (ValueError, RuntimeError):  # no model: OpenCV will say so
         return None
     place = network.get_input_details()[0]["index"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -15,6 +16,8 @@ from skelact.io.video import Video, open_video
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.pose.estimator import Detection, PoseEstimator
 from skelact.pose.estimators import find_estimator
+
+logger = logging.getLogger(__name__)
 
 SMALLEST = 32  # pixels high and wide in which somebody might be found
 Progress = Callable[[int, int, str], None]
@@ -62,7 +65,8 @@ class Facts:
         """Those of an open video, after its frames were read."""
         origin = getattr(finder, "origin", "hips") if finder.unit == "m" else "camera"
         size = (video.width, video.height)
-        return cls(video.fps, *size, tuple(video.warnings), get_layout(finder.layout), finder.unit, origin)
+        warnings = (*video.warnings, *getattr(finder, "warnings", ()))
+        return cls(video.fps, *size, warnings, get_layout(finder.layout), finder.unit, origin)
 
 
 @dataclass(frozen=True)
@@ -123,6 +127,8 @@ def look_with(
         finally:
             if close:
                 finder.close()
+        for text in getattr(finder, "warnings", ()):
+            logger.warning("%s: %s", video.name, text)
         return Seen(found, times, Facts.of(video, finder))
 
 

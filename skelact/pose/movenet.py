@@ -12,11 +12,16 @@ from skelact.errors import ConfigError, DependencyError
 from skelact.io.packaged import find_packaged
 from skelact.layouts import get_layout
 from skelact.pose.estimator import Detection
+from skelact.pose.quiet import quiet_stderr
 from skelact.pose.search import most_prominent, name_people
 from skelact.pose.tracking import PoseTracker, box_overlap
 
 QUALITY = {"lite": 192, "full": 256, "heavy": 384}  # longer side of what the network sees, in pixels
 MIN_SCORE = 0.25  # of a person
+# Mean score of the joints, in shares of the least score of a person, from which on somebody is a person all the same:
+# the network is less sure of the whole than of the parts where people are small, blurred or crowded.
+_PARTS = 1.2
+_DOUBT = 0.75  # of that, from which on somebody who is known already is followed
 JOINT_SCORE = 0.1  # of a joint, below which its place is a guess
 # The second look: its size and least score in shares of the first's, and the picture with its border.
 _FAR_SIZE, _FAR_SCORE, _BORDER = 0.75, 0.4, 2.0
@@ -25,6 +30,8 @@ _LARGE, _COVERED = 0.45, 0.3
 # Mean score of somebody whom a third look, at the picture turned upside down, could hardly show better, and by how much
 # it must do so.
 _PLAIN, _BETTER = 0.5, 0.1
+# Share of a box inside a surer person's from which on it is a part of that person, and how much surer they are.
+_INSIDE, _SURER = 0.7, 0.75
 _STEP = 32  # the network's stride: the sides of its input are multiples of it
 
 
@@ -35,6 +42,8 @@ class MoveNet:
         size: longer side of what the network sees [pixels].
         min_score: people found less surely are dropped, 0..1.
         model: a file of one's own, which must be the pinned one.
+        parts: mean score of the joints from which on somebody is kept all the same; None: never.
+        doubt: share of that score from which on people are returned as not sure (see `Detection`).
         border: the picture is looked at in the middle of a black one so many times larger.
 
     Raises:
@@ -48,6 +57,8 @@ class MoveNet:
         min_score: float = MIN_SCORE,
         model: str | PathLike[str] | None = None,
         border: float = 1.0,
+        parts: float | None = None,
+        doubt: float = 1.0,
     ) -> None:
         try:
             from ai_edge_litert.interpreter import Interpreter
@@ -60,6 +71,7 @@ class MoveNet:
                 f"MoveNet needs a size of at least {_STEP} pixels and min_score in 0..1, got {size} and {min_score}"
             )
         self.size, self.min_score, self._border = size, min_score, border
+        self._parts, self._doubt = np.inf if parts is None else parts, doubt
         self._interpreter: Any = Interpreter(str(find_packaged("movenet_multipose", model)), num_threads=1)
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._output = self._interpreter.get_output_details()[0]["index"]
@@ -83,7 +95,8 @@ class MoveNet:
         with self._lock:
             if outer != self._shape:
                 self._interpreter.resize_tensor_input(self._input, [1, outer[1], outer[0], 3], strict=True)
-                self._interpreter.allocate_tensors()
+                with quiet_stderr():
+                    self._interpreter.allocate_tensors()
                 self._shape = outer
             self._interpreter.set_tensor(self._input, picture[None])
             self._interpreter.invoke()
@@ -92,16 +105,18 @@ class MoveNet:
         shift = np.array([left / inner[0], top / inner[1]], np.float32)
         people = []
         for row in found[np.argsort(-found[:, 55])]:
-            if row[55] < self.min_score:
-                break
             joints = row[:51].reshape(17, 3)
+            whole, parts = row[55], joints[:, 2].mean()
+            sure = whole >= self.min_score or parts >= self._parts
+            if not sure and parts < self._doubt * self._parts:
+                continue
             xy = joints[:, 1::-1] * stretch - shift
             score = np.where(joints[:, 2] >= JOINT_SCORE, np.clip(joints[:, 2], 0, 1), 0)
             inside = ((xy >= -0.02) & (xy <= 1.02)).all(1)
             score = (score * inside).astype(np.float32)
             if (score > 0).sum() >= 4:
                 xyz = np.concatenate([xy, np.zeros((17, 1), np.float32)], 1).astype(np.float32)
-                people.append(Detection(xyz, score, xy.astype(np.float32)))
+                people.append(Detection(xyz, score, xy.astype(np.float32), sure=bool(sure)))
         return people
 
 
@@ -125,26 +140,38 @@ class MoveNetFinder:
         min_score: float = MIN_SCORE,
         model: str | PathLike[str] | None = None,
     ) -> None:
-        self._near = MoveNet(size, min_score, model)
+        self._near = MoveNet(size, min_score, model, parts=_PARTS * min_score, doubt=_DOUBT)
         self._far = MoveNet(max(_STEP, round(_FAR_SIZE * size)), _FAR_SCORE * min_score, model, _BORDER)
 
     def find(self, image: np.ndarray) -> list[Detection]:
         """People in ``image [H, W, 3]`` uint8 RGB, surest first of each look; joints as fractions of the picture."""
-        people = self._near.find(image)
+        found = self._near.find(image)
+        people, doubtful = [one for one in found if one.sure], [one for one in found if not one.sure]
         for one in self._far.find(image):
             large = (one.box[2:] - one.box[:2]).max() > _LARGE
             if large and all(box_overlap(one.box, other.box) < _COVERED for other in people):
                 people.append(one)
         if people and all(_mean(one) >= _PLAIN for one in people):
-            return people
-        for one in map(_turned, self._near.find(image[::-1, ::-1])):
+            return _without_parts(people + doubtful)
+        for one in (_turned(one) for one in self._near.find(image[::-1, ::-1]) if one.sure):
             rivals = [other for other in people if box_overlap(one.box, other.box) >= _COVERED]
             if all(_mean(one) > _mean(other) + _BETTER for other in rivals) and _mean(one) > _PLAIN - _BETTER:
                 people = [other for other in people if all(other is not r for r in rivals)] + [one]
-        return people
+        return _without_parts(people + doubtful)
 
     def close(self) -> None:
         """Nothing is held open."""
+
+
+def _without_parts(people: list[Detection]) -> list[Detection]:
+    """People without those who lie in somebody else's box and are found less surely than that one."""
+
+    def is_part(one: Detection, other: Detection) -> bool:
+        low, high = np.maximum(one.box[:2], other.box[:2]), np.minimum(one.box[2:], other.box[2:])
+        shared = np.prod(np.maximum(high - low, 0)) / max(np.prod(one.box[2:] - one.box[:2]), 1e-9)
+        return bool(shared > _INSIDE and _mean(one) < _SURER * _mean(other))
+
+    return [one for one in people if not any(is_part(one, other) for other in people if other is not one)]
 
 
 def _mean(one: Detection) -> float:

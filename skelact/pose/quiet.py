@@ -1,4 +1,4 @@
-"""Keeping MediaPipe's start-up chatter off the terminal without hiding its errors."""
+"""Keeping the start-up chatter of MediaPipe and LiteRT off the terminal without hiding its errors."""
 
 from __future__ import annotations
 
@@ -25,13 +25,16 @@ def quiet_stderr() -> Iterator[None]:
     The chatter goes to this module's logger at debug level. If an error leaves the block, everything is
     passed on.
     """
-    try:
-        sys.stderr.flush()
-        kept = os.dup(2)
-    except (OSError, AttributeError, ValueError):  # no standard error, as in some services
-        yield
-        return
-    with _one_at_a_time, tempfile.TemporaryFile() as caught:
+    with (
+        _one_at_a_time,
+        tempfile.TemporaryFile() as caught,
+    ):  # what one thread holds back is no other's to keep
+        try:
+            sys.stderr.flush()
+            kept = os.dup(2)
+        except (OSError, AttributeError, ValueError):  # no standard error, as in some services
+            yield
+            return
         failed = True
         os.dup2(caught.fileno(), 2)
         try:

@@ -110,7 +110,7 @@ def sighting(one: Detection, image: np.ndarray) -> Sighting:
     there = score > 0
     if there.any():
         points = np.where(there[:, None], points, points[there].mean(0))
-    return Sighting(points, score, look_of(image, points), one)
+    return Sighting(points, score, look_of(image, points), one, one.sure)
 
 
 def name_people(
@@ -134,7 +134,7 @@ def name_people(
         pick = layout.positions(*_COCO)
         seen = []
         for one in people:
-            coco = Detection(one.xyz[pick], one.score[pick], one.xy[pick])
+            coco = Detection(one.xyz[pick], one.score[pick], one.xy[pick], sure=one.sure)
             seen.append(replace(sighting(coco, image), payload=one))
         seen = drop_duplicates(seen, TWIN)
     else:
@@ -151,7 +151,7 @@ def name_people(
     pairs = tracker.update(seen, time)
     known = {id(one) for _, one in pairs}
     for one in seen:
-        if id(one) not in known:
+        if one.sure and id(one) not in known:
             pairs.append((tracker.resume(one, time) or tracker.add(one, time), one))
     found = [replace(one.payload, track_id=t.id) for t, one in pairs if isinstance(one.payload, Detection)]
     return sorted(found, key=lambda d: d.track_id or 0)

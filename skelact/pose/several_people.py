@@ -8,11 +8,13 @@ from os import PathLike
 
 import numpy as np
 
+from skelact.pose.background_look import BackgroundLook
 from skelact.pose.estimator import Detection
 from skelact.pose.follower import Follower
 from skelact.pose.mediapipe_pose import MediaPipePose, search_quality
 from skelact.pose.renewal import Marks
 from skelact.pose.search import Finder, MediaPipeSearch, in_layout, sighting
+from skelact.pose.stillness import Stillness
 from skelact.pose.tracking import (
     TWIN,
     PoseTracker,
@@ -29,18 +31,27 @@ _CLEARLY = 0.7  # of the distance to anybody else, below which a reading is of t
 _CROWDED = 0.05  # overlap of boxes from which on people may be taken for each other
 _UNSEEN_SECONDS = 1.0  # how long BlazePose is believed about somebody whom an exact finder does not see
 _KNOWN_SECONDS = 2.0  # how long BlazePose's last reading says how large and how deep somebody is
-_SURE = 0.35  # mean score of a newcomer whom BlazePose need not confirm
+_SURE = 0.24  # mean score of a newcomer whom BlazePose need not confirm; what is nobody has up to 0.22
+_STILL_SECONDS = 0.9  # how long a still picture is not looked over; less than BlazePose is believed for
+_GLIMPSE = 4  # readings before which somebody who is not seen is not looked for in every frame
+_SEARCH_SECONDS = 0.5  # how long who is not seen is looked for in every frame,
+_SEARCH_PAUSE = 0.15  # and how often after that
+_WEAK = 0.3  # mean score of a reading in the picture below which a finder's joints are better, if it has some
+_UNREAD = 0.1  # share of the frames in which somebody is left out, from which on it is said
 _RESERVED_SECONDS = 0.5  # how long a place among ``max_people`` is kept for somebody who is not seen
 
 
 class SeveralPeople:
     """A `PoseEstimator` of several people with identities that last.
 
-    Each known person has a `Follower`. The finder looks at the whole picture a few times a second; an exact one
-    also in every frame in which people overlap or somebody is not seen where they were expected. Then it says who
-    is where, and a reading of BlazePose is believed where it agrees with the finder's joints. Without an exact
-    finder people are looked for again in the mirror: a stranger must show the same pose there, and whoever is known and
-    does not gets low scores.
+    Each known person has a `Follower`. The finder looks at the whole picture a few times a second, less often while
+    everybody is followed and nothing changes elsewhere in it; an exact one also in frames in which people overlap or
+    somebody is not seen where they were expected. Then it says who is where, and a reading of BlazePose is believed
+    where it agrees with the finder's joints. Without an exact finder people are looked for again in the mirror: a
+    stranger must show the same pose there, and whoever is known and does not gets low scores.
+
+    With ``background`` set (live use), an exact finder looks for newcomers in a thread of its own, and they come a few
+    frames later; otherwise the same video always gives the same people.
 
     Args:
         finder: who is in the picture; None: `MediaPipeSearch`. It is closed with this estimator.
@@ -98,7 +109,11 @@ class SeveralPeople:
         self._confirmed: dict[int, float] = {}
         self._last_read: dict[int, tuple[float, Detection]] = {}
         self._next_look = self._last_time = -np.inf
-        self._marks, self._renew = Marks(), False
+        self._last_look, self.background = -np.inf, False
+        self._n_frames = self._n_unread = 0
+        self._by_finder: set[int] = set()  # tracks of people whom the finder alone can read
+        self._aside = BackgroundLook(self._finder.find)
+        self._still, self._marks, self._renew = Stillness(), Marks(), False
 
     def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
         """Find people in ``image [H, W, 3]`` uint8 RGB, taken at ``time`` seconds (increasing)."""
@@ -107,15 +122,25 @@ class SeveralPeople:
         self._release()
         people: dict[int, Sighting] = {}
         self._renew = exact and self._marks.due(time)
-        due = time >= self._next_look or self._renew or (exact and self._unclear())
-        if not (due and exact):
+        unclear = exact and self._unclear(time)
+        due = time >= self._next_look or self._renew or unclear
+        if due and exact and self._may_wait(image, time):
+            due = False
+        aside = self.background and exact and not (self._renew or unclear)
+        if aside or not (due and exact):
             people = self._follow(image, time)
-        if due or (exact and len(people) < len(tracker.tracks)):
+        missed = exact and any(self._is_missed(t, time) for t in tracker.tracks if t.id not in people)
+        if aside and not missed:
+            people |= self._look_aside(image, time, people, due)
+        elif due or missed:
+            self._aside.drop()
             people |= self._look_all_over(image, time, people)
             if exact:
                 people |= self._follow(image, time)
         self._last_time = time
         result = []
+        self._n_frames += 1
+        self._n_unread += any(one.payload is None for one in people.values())
         for track in tracker.tracks:
             if track.id in people and isinstance(one := people[track.id].payload, Detection):
                 others = [other for i, other in people.items() if i != track.id]
@@ -123,12 +148,45 @@ class SeveralPeople:
                 result.append(replace(one, track_id=track.id))
         return sorted(result, key=lambda d: d.track_id or 0)
 
-    def _unclear(self) -> bool:
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is odd about the frames that were looked at."""
+        if self._n_unread < max(1, _UNREAD * self._n_frames):
+            return ()
+        return (
+            "somebody is seen whom BlazePose cannot read in metres, and is left out there; --estimator movenet, or "
+            "--coordinates image in extract, keeps them",
+        )
+
+    def _is_missed(self, track: Track, time: float) -> bool:
+        """Whether somebody who is not seen where they were expected should be looked for in this frame.
+
+        Of several, always: they may be taken for each other. Otherwise for a short time in every frame, then now and
+        then, and whoever was just glimpsed is not.
+        """
+        if sum(t.time >= self._last_time for t in self._tracker.tracks) > 1:
+            return True
+        if track.n_seen < _GLIMPSE and track.id not in self._by_finder:
+            return False
+        return time - track.time < _SEARCH_SECONDS or time - self._last_look >= _SEARCH_PAUSE
+
+    def _may_wait(self, image: np.ndarray, time: float) -> bool:
+        """Whether the finder need not look yet: everybody was seen just now, and nobody can have come."""
+        tracks = self._tracker.tracks
+        if self._renew or not tracks or any(t.time < self._last_time for t in tracks):
+            return False
+        boxes = [t.predicted_box(time) for t in tracks]
+        if any(box_overlap(a, b) > _CROWDED for i, a in enumerate(boxes) for b in boxes[:i]):
+            return False
+        waited = time - min(self._confirmed[t.id] for t in tracks)
+        return waited < _STILL_SECONDS and not self._still.changed(image, boxes)
+
+    def _unclear(self, time: float) -> bool:
         """Whether somebody was not seen in the last frame, or people overlap."""
         tracks = self._tracker.tracks
-        if any(t.time < self._last_time for t in tracks):
+        if any(t.time < self._last_time and self._is_missed(t, time) for t in tracks):
             return True
-        boxes = [t.box for t in tracks]
+        boxes = [t.box for t in tracks if t.time >= self._last_time or t.n_seen >= _GLIMPSE]
         return any(box_overlap(a, b) > _CROWDED for i, a in enumerate(boxes) for b in boxes[:i])
 
     def _follow(self, image: np.ndarray, time: float) -> dict[int, Sighting]:
@@ -141,7 +199,7 @@ class SeveralPeople:
             one = self._followers[track.id].look(
                 image, track.predicted_box(time), time, self._others(track, time)
             )
-            if one is not None and self._tracker.fits(track, one, time):
+            if one is not None and self._tracker.fits(track, one, time) and not self._is_weak(one):
                 seen.append((track, one))
             else:
                 self._followers[track.id].forget()
@@ -164,7 +222,9 @@ class SeveralPeople:
         self, image: np.ndarray, time: float, known: dict[int, Sighting]
     ) -> dict[int, Sighting]:
         """Let the finder look: who was not seen yet at this time goes on there, strangers are welcomed."""
+        self._last_look = time
         found = self._distinct([sighting(one, image) for one in self._finder.find(image)])
+        self._still.keep(image)
         if self._finder.exact:
             for track_id, one in known.items():
                 if any(_distance(one, other) < AGREE for other in found):
@@ -181,7 +241,7 @@ class SeveralPeople:
         if renewed:
             self._marks.done()
         taken = {id(place) for _, place in pairs}
-        strangers = [s for s in found if id(s) not in taken]
+        strangers = [s for s in found if s.sure and id(s) not in taken]
         if self.max_people == 1:
             strangers.sort(key=lambda s: -float(np.prod(np.ptp(s.points, axis=0))))
         for place in strangers:
@@ -191,6 +251,31 @@ class SeveralPeople:
         # Of one person, strangers are no matter while they are followed.
         pause = self._finder.pause * (2 if self.max_people == 1 else 1)
         self._next_look = time + (self._finder.pause_empty if empty else pause)
+        return people
+
+    def _look_aside(
+        self, image: np.ndarray, time: float, known: dict[int, Sighting], due: bool
+    ) -> dict[int, Sighting]:
+        """Take what the finder has found in an earlier picture, in which all who were known were followed; ask anew."""
+        people: dict[int, Sighting] = {}
+        if (looked := self._aside.take()) is not None:
+            found = self._distinct([sighting(one, looked.image) for one in looked.found])
+            for track_id, one in looked.known.items():
+                nearest = min(found, key=lambda other: _distance(one, other), default=None)
+                if nearest is not None and _distance(one, nearest) < AGREE:
+                    found = [other for other in found if other is not nearest]
+                    if track_id in self._confirmed:
+                        self._confirmed[track_id] = looked.time
+            for place in found:
+                if place.sure and (track := self._welcome(place, found, image, time, people)):
+                    self._confirmed[track.id] = time
+        if due and not self._aside.busy:
+            self._still.keep(image)
+            self._aside.ask(image, time, known)
+            self._last_look = time
+            self._next_look = time + (
+                self._finder.pause if self._tracker.tracks else self._finder.pause_empty
+            )
         return people
 
     def _begin_anew(
@@ -222,11 +307,16 @@ class SeveralPeople:
         if one is None:
             return None
         away = min((_distance(one, other) for other in others), default=np.inf)
-        if _distance(one, place) >= min(AGREE, _CLEARLY * away):
+        if _distance(one, place) >= min(AGREE, _CLEARLY * away) or self._is_weak(one):
             return None
         if isinstance(one.payload, Detection):
             self._last_read[track.id] = time, one.payload
+        self._by_finder.discard(track.id)
         return one
+
+    def _is_weak(self, one: Sighting) -> bool:
+        """Whether a finder that is exact probably reads somebody better, in this estimator's unit."""
+        return self._finder.exact and self.unit == "image" and float(one.score.mean()) < _WEAK
 
     def _read(
         self, track: Track, place: Sighting, found: Sequence[Sighting], image: np.ndarray, time: float
@@ -248,6 +338,8 @@ class SeveralPeople:
         """
         last = self._last_read.get(track.id)
         known = last[1] if last is not None and time - last[0] <= _KNOWN_SECONDS else None
+        if self.unit == "image":
+            self._by_finder.add(track.id)
         return replace(place, payload=in_layout(place, self.layout, self.unit, known, image))
 
     def _welcome(
@@ -319,9 +411,11 @@ class SeveralPeople:
             self._trusts.pop(gone, None)
             self._confirmed.pop(gone, None)
             self._last_read.pop(gone, None)
+            self._by_finder.discard(gone)
 
     def close(self) -> None:
         """Release models and threads."""
+        self._aside.close()
         for estimator in (self._finder, self._mirror, *self._idle, *self._followers.values()):
             if estimator is not None:
                 estimator.close()

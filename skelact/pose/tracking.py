@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -25,12 +26,14 @@ class Sighting:
         score: ``[V]`` in 0..1.
         look: ``[D]`` colours of the person, summing to 1, or None.
         payload: anything that should come back with the identity.
+        sure: whether it may be somebody new.
     """
 
     points: np.ndarray
     score: np.ndarray
     look: np.ndarray | None = None
     payload: object = None
+    sure: bool = True
 
     @property
     def box(self) -> np.ndarray:
@@ -90,15 +93,15 @@ def pose_distance(a: np.ndarray, b: np.ndarray, weight: np.ndarray | None = None
 
 
 def drop_duplicates(
-    sightings: Sequence[Sighting], limit: float = 0.12, prefer: Callable[[Sighting], float] | None = None
+    sightings: Sequence[Sighting], limit: float = 0.12, prefer: Callable[[Sighting], Any] | None = None
 ) -> list[Sighting]:
-    """Keep one of several sightings of the same person, the one with the highest mean score.
+    """Keep one of several sightings of the same person, a sure one, the one with the highest mean score.
 
     Two sightings are the same person if their poses lie within ``limit`` of the body's size, if the
     trunks coincide while boxes nearly cover each other, or if they share a head (see `share_head`). ``prefer`` orders
     them otherwise, least first.
     """
-    order = sorted(sightings, key=prefer or (lambda s: -float(s.score.mean())))
+    order = sorted(sightings, key=prefer or (lambda s: (not s.sure, -float(s.score.mean()))))
     kept: list[Sighting] = []
     for one in order:
         same = False
@@ -164,14 +167,19 @@ class PoseTracker:
     def update(self, sightings: Sequence[Sighting], time: float) -> list[tuple[Track, Sighting]]:
         """Continue tracks with the sightings of one frame at ``time`` seconds; new people are not added.
 
-        Tracks that were continued at this time already are left alone.
+        Tracks that were continued at this time already are left alone. Sightings that are not sure continue those whom
+        no sure one continues (ByteTrack, Zhang et al., ECCV 2022).
 
         Returns:
             (track, sighting) pairs; sightings not in it are nobody known (see `add`).
         """
+        self.forget(time)
+        pairs = self._assign([one for one in sightings if one.sure], time)
+        return pairs + self._assign([one for one in sightings if not one.sure], time)
+
+    def _assign(self, sightings: Sequence[Sighting], time: float) -> list[tuple[Track, Sighting]]:
         from scipy.optimize import linear_sum_assignment
 
-        self.forget(time)
         waiting = [t for t in self.tracks if t.time < time]
         if not sightings or not waiting:
             return []

@@ -156,3 +156,46 @@ def test_errors_pass_through_the_silence(capfd: pytest.CaptureFixture[str]) -> N
     with quiet_stderr():
         os.write(2, b"W0000 00:00:1 chatter\nE0000 00:00:1 an error\nother words\n")
     assert capfd.readouterr().err.splitlines() == ["E0000 00:00:1 an error", "other words"]
+
+
+def test_litert_is_quiet_too(models) -> None:
+    pytest.importorskip("ai_edge_litert", reason="pip install 'skelact[movenet]'")
+    code = (
+        "import numpy as np\n"
+        "from skelact.pose.movenet import MoveNet\n"
+        "from skelact.pose.hand_network import HandNetwork\n"
+        "from skelact.pose.model_files import find_model\n"
+        "MoveNet().find(np.zeros((64, 64, 3), np.uint8))\n"
+        "HandNetwork(find_model('hand_landmarker_full'))\n"
+        "import os; os.write(2, b'my own words\\n')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr.splitlines() == ["my own words"]
+
+
+def test_threads_that_are_quiet_at_once_give_standard_error_back(capfd: pytest.CaptureFixture[str]) -> None:
+    import os
+    import threading
+
+    from skelact.pose.quiet import quiet_stderr
+
+    inside, second = threading.Event(), threading.Event()
+
+    def other() -> None:
+        inside.wait(5)
+        second.set()
+        with quiet_stderr():
+            os.write(2, b"from the other thread\n")
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    with quiet_stderr():
+        inside.set()
+        second.wait(5)
+        thread.join(0.1)  # it has begun, and waits
+        os.write(2, b"INFO: chatter\n")
+    thread.join()
+    os.write(2, b"afterwards\n")
+    assert capfd.readouterr().err.splitlines() == ["from the other thread", "afterwards"]

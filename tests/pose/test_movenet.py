@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from skelact.pose.extract import extract_video
 from skelact.pose.movenet import MoveNet, MoveNetFinder, MoveNetPose
 
 VIDEOS = Path(__file__).parents[3] / "shared" / "data" / "videos"
+FIGHTS = VIDEOS.parent / "fight-surv"
 real = pytest.mark.skipif(not VIDEOS.is_dir(), reason="the real videos are not here")
 
 
@@ -120,11 +122,13 @@ def test_a_border_moves_nobody(net: MoveNet) -> None:
 @real
 def test_people_upside_down_are_found_in_a_third_look(net: MoveNet) -> None:
     """Where they are, joints on the right sides, each once; nobody new in the picture as it was."""
-    finder = MoveNetFinder(min_score=0.2)
+    finder = MoveNetFinder()
     for name, n_people in (("clean_and_jerk.mp4", 1), ("exercise_three_people.avi", 3)):
         image = frames(name, 1)[0]
         expected, found = (
-            sorted(finder.find(turned), key=lambda one: one.xy[:, 0].mean() * sign)
+            sorted(
+                (one for one in finder.find(turned) if one.sure), key=lambda one: one.xy[:, 0].mean() * sign
+            )
             for turned, sign in ((image, 1), (np.ascontiguousarray(image[::-1, ::-1]), -1))
         )
         assert len(expected) == len(found) == n_people
@@ -133,3 +137,40 @@ def test_people_upside_down_are_found_in_a_third_look(net: MoveNet) -> None:
             assert sure.sum() > 8 and np.abs(1 - other.xy - one.xy)[sure].mean() < 0.02
             assert np.array_equal(other.xyz[:, :2], other.xy)
     assert net.find(np.ascontiguousarray(frames("clean_and_jerk.mp4", 1)[0][::-1, ::-1])) == []
+
+
+@real
+def test_people_whose_parts_are_sure_are_people_and_are_followed(net: MoveNet) -> None:
+    """A surveillance camera of 144 lines: hardly anybody is sure as a whole."""
+    with open_video(FIGHTS / "fi001.mp4") as video:
+        pictures = [frame.image for frame in video][:36:3]
+    by_whole = [len(MoveNet().find(image)) for image in pictures]
+    by_parts = [len([one for one in MoveNetFinder().find(image) if one.sure]) for image in pictures]
+    assert np.count_nonzero(by_parts) >= np.count_nonzero(by_whole) + 4
+    with open_video(FIGHTS / "fi020.mp4") as video:
+        pictures = [frame.image for frame in video]
+    found, estimator = [MoveNetFinder().find(image) for image in pictures], MoveNetPose()
+    followed = [len(estimator.estimate(image, i / 25)) for i, image in enumerate(pictures)]
+    assert np.count_nonzero(followed) >= sum(any(one.sure for one in people) for people in found) + 3
+
+
+@real
+def test_a_part_of_somebody_is_nobody(net: MoveNet) -> None:
+    image = np.ascontiguousarray(frames("exercise_three_people.avi", 1)[0][::-1, ::-1])
+    assert len(MoveNet(parts=0.3).find(image)) >= 1  # a trunk, by the joints of a head for feet
+    assert [one.sure for one in MoveNetFinder().find(image)].count(True) == 3
+
+
+@real
+def test_who_is_doubtful_is_nobody_new(net: MoveNet, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = frames("exercise_three_people.avi", 1)[0]
+    estimator = MoveNetPose()
+    assert len(estimator.estimate(image, 0.0)) == 3
+    finder = estimator._net
+    assert finder is not None
+    doubted = [replace(one, sure=False) for one in finder.find(image)]
+    monkeypatch.setattr(finder, "find", lambda image: doubted)
+    assert [one.track_id for one in estimator.estimate(image, 0.1)] == [0, 1, 2]
+    anew = MoveNetPose()
+    monkeypatch.setattr(anew, "_net", finder)
+    assert anew.estimate(image, 0.0) == []

@@ -133,3 +133,26 @@ def test_depth_is_not_asked_of_who_has_none() -> None:
     for coordinates in ("camera", "world"):
         with pytest.raises(ConfigError, match=r"sees no depth.*--coordinates image.*--estimator auto"):
             extract_video("x.mp4", estimator="movenet", coordinates=coordinates)
+
+
+def test_whom_blazepose_cannot_read_the_finder_follows_in_the_picture(models, shared_data: Path) -> None:
+    """People of a surveillance camera, 144 lines: in metres hardly anybody is read, in the picture they are."""
+    if available_estimator("auto") != "auto":
+        pytest.skip("MoveNet cannot be had here")
+    found, said = {}, {}
+    for coordinates in ("image", "world"):
+        with find_estimator("auto").make("many", coordinates=coordinates) as estimator:
+            found[coordinates] = look(estimator, shared_data / "fight-surv" / "fi001.mp4", 20)
+            assert isinstance(estimator, SeveralPeople)
+            said[coordinates] = " ".join(estimator.warnings)
+    assert [[d.track_id for d in people] for people in found["image"]] == [[0]] * 20
+    assert all(0.2 < d.score[COMMON].mean() < 0.5 for people in found["image"] for d in people)
+    assert sum(map(len, found["world"])) < 10
+    assert not said["image"] and "cannot read in metres" in said["world"]
+
+
+def test_who_is_left_out_is_told_with_the_recording(models, shared_data: Path) -> None:
+    if available_estimator("auto") != "auto":
+        pytest.skip("MoveNet cannot be had here")
+    found = extract_video(shared_data / "fight-surv" / "fi001.mp4", people="many", seconds=0.6)
+    assert "cannot read in metres" in str(found.info["warnings"])

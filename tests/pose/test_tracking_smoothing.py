@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,24 @@ def test_bodies_that_share_a_head_are_one_person() -> None:
     assert len(drop_duplicates([one, apart], 0.02)) == 2
     unseen = Sighting(half, np.r_[np.zeros(5), np.full(28, 0.5)])
     assert len(drop_duplicates([one, unseen], 0.02)) == 2
+
+
+def doubtful(x: float) -> Sighting:
+    return replace(person(x, score=0.95), sure=False)
+
+
+def test_doubtful_sightings_continue_whom_no_sure_one_does() -> None:
+    tracker = PoseTracker()
+    assert tracker.update([doubtful(100)], 0.0) == []
+    here, there = tracker.add(person(100), 0.0), tracker.add(person(300), 0.0)
+    near, sure, far = doubtful(100), person(108), doubtful(300)
+    pairs = tracker.update([near, sure, far], 0.1)
+    assert {track.id: id(one) for track, one in pairs} == {here.id: id(sure), there.id: id(far)}
+
+
+def test_of_two_that_are_one_the_sure_one_is_kept() -> None:
+    sure = person(102, score=0.4)
+    assert drop_duplicates([doubtful(100), sure]) == [sure]
 
 
 def test_two_people_who_cross_keep_their_identities() -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from skelact.cli import run
 from skelact.commands.ui import UI
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.datasets.synthetic import make_clip
@@ -145,3 +147,19 @@ def test_a_training_starts_from_it_in_its_size(tmp_path: Path) -> None:
         for k in same
     ]
     assert same and min(near) > 0.5  # one short epoch has not carried them away
+
+
+def test_whom_nobody_can_read_in_metres_is_looked_at_in_the_picture(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A surveillance camera of 144 lines; a network that is named is not replaced."""
+    from skelact.pose.estimators import available_estimator
+
+    if available_estimator("auto") != "auto":
+        pytest.skip("MoveNet cannot be had here")
+    video = shared_data / "fight-surv" / "fi001.mp4"
+    assert run(["predict", str(video), "--out", str(tmp_path)]) == 0
+    assert "in the picture alone: MoveNet, everyday-2d" in " ".join(capsys.readouterr().out.split())
+    assert json.loads((tmp_path / "fi001.predictions.json").read_text())
+    assert run(["predict", "everyday", str(video), "--out", str(tmp_path / "other")]) == 3
+    assert not (tmp_path / "other").exists()
