@@ -1,10 +1,12 @@
 """Train the gesture encoder that ships with the package, from synthetic gestures alone.
 
-python tools/train_gestures.py [OUT_FOLDER] [--steps 5000] [--classes 64] [--examples 4] [--seed 0]
+python tools/train_gestures.py [OUT_FOLDER] [--steps 1700] [--classes 64] [--examples 4] [--seed 0] [--network FILE]
 
 Every step draws new random gesture classes (`skelact.datasets.synthetic.gestures`), a few examples of each, and pulls
 the vectors of one class together and apart from the others' (Khosla et al., NeurIPS 2020). Reports, on classes that no
-step has seen, how often the nearest of 64 prototypes of five examples is the right one. Writes
+step has seen, how often the nearest of 64 prototypes of five examples is the right one. After the last step the vector
+is narrowed to its principal axes, and what needs no steps is fitted to other synthetic classes: the mean shape of hands
+and the linear discriminants of slow movement. --network FILE takes a trained network and does this alone. Writes
 ``gestures.safetensors`` with 16-bit weights: copy it to ``skelact/recognition/weights/`` to ship it. An unfinished
 training goes on where it stopped.
 """
@@ -25,13 +27,17 @@ from torch import Tensor
 
 from skelact.datasets.synthetic.gestures import PROFILES, make_classes, make_gestures
 from skelact.io.files import atomic_path, write_text
-from skelact.models.gesture_encoder import GestureEncoder, gesture_features
-from skelact.recognition.gesture_weights import save_encoder
+from skelact.models.gesture_encoder import GestureEncoder
+from skelact.models.gesture_features import gesture_features
+from skelact.recognition.array_file import read_arrays
+from skelact.recognition.gesture_weights import KIND, load_encoder, save_encoder
 
 SHARES = (0.5, 0.2, 0.15, 0.15)  # of the steps, of every profile
 FLAT = 0.3  # share of the steps without depth
 HELD_OUT = 1_000_003  # seeds of held-out classes begin here
 AVERAGE = 0.999
+DIMS = 64  # of the network's vector in the end: more axes hold nothing
+FITTED_CLASSES, FITTED_EXAMPLES = 512, 8  # of every profile, to which is fitted what needs no steps
 KEEP_EVERY = 250  # steps
 
 
@@ -69,11 +75,22 @@ def held_out(model: GestureEncoder, seed: int, n_classes: int = 64) -> dict[str,
     return found
 
 
-def set_middle(model: GestureEncoder, seed: int) -> None:
-    """The mean shape of hands, from gestures that no step has seen."""
-    rng = torch.Generator().manual_seed(HELD_OUT + 10 * seed + 9)
-    classes = make_classes(256, "holistic", rng)
-    model.set_shape_middle(*make_gestures(classes, "holistic", rng))
+@torch.no_grad()
+def finish(model: GestureEncoder, seed: int) -> GestureEncoder:
+    """What needs no steps, from gestures that no step has seen: the mean shape of hands, the discriminants, and the
+    axes that the vector is narrowed to."""
+    model.eval()
+    found = []
+    for number, profile in enumerate(PROFILES):
+        rng = torch.Generator().manual_seed(HELD_OUT + 10 * seed + 5 + number)
+        classes = make_classes(FITTED_CLASSES, profile, rng)
+        made = [make_gestures(classes, profile, rng) for _ in range(FITTED_EXAMPLES)]
+        if profile == "holistic":
+            model.set_shape_middle(*made[0])
+        found.append(torch.stack([gesture_features(x, m) for x, m in made]))
+    features = torch.cat(found, 1)
+    model.set_slow(features)
+    return model.narrowed(features[0], min(DIMS, model.settings["dims"]))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -87,10 +104,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--examples", type=int, default=4, help="of a class")
     parser.add_argument("--lr", type=float, default=1.5e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--network", type=Path, default=None, metavar="FILE", help="trained before; no steps")
     parser.add_argument("--bfloat16", action="store_true", help="sooner, on processors that have it")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+    if options.network is not None:
+        card, _ = read_arrays(options.network, KIND, "tools/train_gestures.py")
+        made = finish(load_encoder(options.network).requires_grad_(False), options.seed)
+        write_encoder(options.out, made, card["trained"], options.seed)
+        return
     torch.manual_seed(options.seed)
     model, average = GestureEncoder(), GestureEncoder()
     average.load_state_dict(model.state_dict())
@@ -148,16 +171,21 @@ def main(arguments: list[str] | None = None) -> None:
             }  # fmt: skip
             with atomic_path(state) as part:
                 torch.save(plain_state, part)
-    average.eval()
-    set_middle(average, options.seed)
-    report = {
+    trained = {
         "steps": options.steps, "classes": options.classes, "examples": options.examples, "seed": options.seed,
         "bfloat16": options.bfloat16, "minutes": round((spent + time.monotonic() - begin) / 60, 1),
-        "weights": sum(p.numel() for p in average.parameters()),
-        "held-out classes, five examples, 64 classes": held_out(average, options.seed),
     }  # fmt: skip
-    write_text(options.out / "gestures.json", json.dumps(report, indent=1))
-    save_encoder(options.out / "gestures.safetensors", average, report)
+    write_encoder(options.out, finish(average, options.seed), trained, options.seed)
+
+
+def write_encoder(folder: Path, model: GestureEncoder, trained: dict[str, Any], seed: int) -> None:
+    """Measure, write the file and the report."""
+    report = {
+        **trained, "weights": sum(v.numel() for v in model.state_dict().values()),
+        "held-out classes, five examples, 64 classes": held_out(model, seed),
+    }  # fmt: skip
+    write_text(folder / "gestures.json", json.dumps(report, indent=1))
+    save_encoder(folder / "gestures.safetensors", model, report)
     sys.stdout.write(json.dumps(report, indent=1) + "\n")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from skelact import __version__
-from skelact.errors import CheckpointError, ConfigError, DataError
+from skelact.errors import CheckpointError, ConfigError, DataError, counted
 from skelact.models.gesture_encoder import GestureEncoder
 from skelact.recognition.array_file import read_arrays, write_arrays
 from skelact.recognition.gesture_weights import encoder_id, load_encoder
@@ -121,7 +121,7 @@ class Vocabulary:
         whole = [*old, *examples]
         if not LEAST_EXAMPLES <= len(whole) <= MOST_EXAMPLES:
             raise ConfigError(
-                f"gesture '{name}' has {len(whole)} examples; give {LEAST_EXAMPLES} to 10 of them "
+                f"gesture '{name}' has {counted(len(whole), 'example')}; give {LEAST_EXAMPLES} to 10 of them "
                 f"({MOST_EXAMPLES} at most), each of which shows the gesture once"
             )
         known = self._examples() or whole[:1]

@@ -9,15 +9,15 @@ import numpy as np
 from skelact.errors import LayoutError
 from skelact.recognition.taught_examples import Example
 
-WARMTH = 30.0  # of the mean over examples: 0 is the plain mean, infinity the nearest example
+WARMTH = 2.5  # of the mean over examples, for each of them: few are averaged, of many the nearest counts
 APART = 0.04  # cosine by which examples must be more like their own gesture's than another's
 LEAST_LIKE = 0.5  # cosine of an example with the nearest other of its gesture
 
 
 def soft_mean(likeness: np.ndarray) -> np.ndarray:
-    """Mean of ``[N, K]`` over K in which the nearest weigh most."""
-    most = likeness.max(1, keepdims=True)
-    return np.log(np.exp(WARMTH * (likeness - most)).mean(1)) / WARMTH + most[:, 0]
+    """Mean of ``[N, K]`` over K examples in which the nearest weigh most, the more so the more examples there are."""
+    most, warmth = likeness.max(1, keepdims=True), WARMTH * likeness.shape[1]
+    return np.log(np.exp(warmth * (likeness - most)).mean(1)) / warmth + most[:, 0]
 
 
 def left_out(vectors: np.ndarray) -> np.ndarray:

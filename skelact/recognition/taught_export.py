@@ -55,12 +55,12 @@ class _Scorer(nn.Module):
             joints, present = self._by_dominant_hand(joints, present)
         vector = self.encoder(joints, present)
         assert isinstance(self.examples, Tensor)
-        likeness = WARMTH * (vector @ self.examples.T)
+        likeness = vector @ self.examples.T
         parts, first = [], 0
         for count in self.counts:
-            own = likeness[:, first : first + count]
+            own = WARMTH * count * likeness[:, first : first + count]
             most = own.amax(1, keepdim=True)
-            parts.append(((own - most).exp().mean(1).log() + most[:, 0]) / WARMTH)
+            parts.append(((own - most).exp().mean(1).log() + most[:, 0]) / (WARMTH * count))
             first += count
         return vector, torch.stack(parts, 1)
 

@@ -25,6 +25,15 @@ _REFERENCES = (
     ("face_263", "face_033", 4.0),
 )
 _PALMS = 4.0
+# A palm, which fingers do not bend, in palm lengths about the wrist: to the thumb's side, along the fingers.
+PALM = {
+    "thumb_cmc": (0.30, 0.20),
+    "index_mcp": (0.27, 0.95),
+    "middle_mcp": (0.05, 1.0),
+    "ring_mcp": (-0.16, 0.94),
+    "pinky_mcp": (-0.36, 0.83),
+}
+_RIDGE = 1e-3  # of the fit of a palm, so that a few joints do not give large weights
 _ROOTS = {
     "left_hand": "left_hand_wrist", "right_hand": "right_hand_wrist", "hand": "wrist", "face": "face_001",
 }  # fmt: skip
@@ -37,7 +46,8 @@ def part_joint(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     finger, the median over the clip); the face's to the nose's tip, divided by the distance of its eyes' outer corners.
     The body's are relative to the middle of the shoulders (the mean over the clip), divided by their distance (the
     median over the clip). A layout without shoulders has elbows, hips, eye corners or, for hands alone, wrists and
-    palms instead. Missing joints, and joints of a part whose root is missing, are 0.
+    palms instead. A hand's wrist that is missing is where the body's is, else where the rest of its palm says (see
+    `wrist_of_palm`). Missing joints, and joints of a part whose root is missing, are 0.
 
     Args:
         x, score, layout: ``[P, T, V, C]``, ``[P, T, V]``.
@@ -45,10 +55,10 @@ def part_joint(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     Returns:
         ``[P, T, V, C]``.
     """
-    seen = score > 0
+    there = score > 0
+    x, seen = _with_wrists(x, there, layout)
     centre, unit = _reference(x, seen, layout)
     out = (x - centre[:, None, None]) / unit[:, None, None, None]
-    there = seen
     for region, joints in regions(layout).items():
         root = _root(layout, region)
         if root is None:
@@ -57,7 +67,7 @@ def part_joint(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
         size = _part_size(x, seen, layout, region, root)
         shape = (x[:, :, rows] - x[:, :, root : root + 1]) / size[:, None, None, None]
         out = out.index_copy(2, rows, shape)
-        there = there.index_copy(2, rows, seen[:, :, rows] & seen[:, :, root : root + 1])
+        there = there.index_copy(2, rows, there[:, :, rows] & seen[:, :, root : root + 1])
     return out * there.unsqueeze(-1).to(x.dtype)
 
 
@@ -73,7 +83,8 @@ def part_place(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
     Returns:
         ``[P, T, V, C]``.
     """
-    seen = score > 0
+    there = score > 0
+    x, seen = _with_wrists(x, there, layout)
     centre, unit = _reference(x, seen, layout)
     out = torch.zeros_like(x)
     for region, joints in regions(layout).items():
@@ -82,9 +93,36 @@ def part_place(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
             continue
         rows = index_tensor(joints, x.device)
         place = (x[:, :, root : root + 1] - centre[:, None, None]) / unit[:, None, None, None]
-        there = (seen[:, :, rows] & seen[:, :, root : root + 1]).unsqueeze(-1)
-        out = out.index_copy(2, rows, place * there.to(x.dtype))
+        shown = (there[:, :, rows] & seen[:, :, root : root + 1]).unsqueeze(-1)
+        out = out.index_copy(2, rows, place * shown.to(x.dtype))
     return out
+
+
+def wrist_of_palm(palm: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    """Where a wrist is by the other joints of its palm.
+
+    A palm is rigid and nearly flat, so whatever the view its wrist is the same combination of the others, with weights
+    that sum to 1: those of `PALM`, fitted by least squares to the joints that are there.
+
+    Args:
+        palm: ``[P, T, 5, C]`` joints in the order of `PALM`.
+        seen: ``[P, T, 5]``.
+
+    Returns:
+        ``[P, T, C]``, and ``[P, T]`` whether it is known: by the thumb's base and two knuckles at least.
+    """
+    wide = torch.promote_types(palm.dtype, torch.float32)  # the fit sees no positions, and needs the digits
+    flat = torch.tensor([[*place, 1.0] for place in PALM.values()], device=palm.device, dtype=wide)
+    weight = seen.to(wide)
+    ridge = _RIDGE * torch.eye(3, device=palm.device, dtype=wide)
+    moment = torch.einsum("ptk,ki,kj->ptij", weight, flat, flat) + ridge
+    a, b, c = moment.unbind(2)
+    across = torch.linalg.cross(a, b)  # the last column of the inverse, but for the determinant
+    solved = across / (c * across).sum(-1, keepdim=True)
+    weight = weight * (solved @ flat.T)
+    weight = weight / weight.sum(-1, keepdim=True).clamp_min(0.5)
+    known = seen[:, :, 0] & (seen[:, :, 1:].sum(-1) >= 2)
+    return (palm * weight.to(palm.dtype).unsqueeze(-1)).sum(2), known
 
 
 def dominant_side(x: Tensor, score: Tensor, layout: SkeletonLayout) -> Tensor:
@@ -129,6 +167,35 @@ def canonical_dominance(
         torch.where(turned[:, None, None, None], flipped, x),
         torch.where(turned[:, None, None], score[:, :, order], score),
     )
+
+
+def _with_wrists(x: Tensor, seen: Tensor, layout: SkeletonLayout) -> tuple[Tensor, Tensor]:
+    """Positions with the missing wrists of hands put where the body or the palm says, and which joints are known then.
+
+    The body's wrist comes first, but at the depth of the knuckles: estimators give a hand's depth about its own wrist.
+    """
+    for region in regions(layout):
+        root = _root(layout, region)
+        side = region.removesuffix("hand")
+        joints = [side + joint for joint in PALM]
+        if root is None or side == region or not all(joint in layout.index for joint in joints):
+            continue
+        rows, place = (index_tensor(v, x.device) for v in (layout.positions(*joints), [root]))
+        palm, there = x[:, :, rows], seen[:, :, rows]
+        found, sure = wrist_of_palm(palm, there)
+        body = layout.index.get(f"{side}wrist", root)
+        if body != root:
+            knuckles = there[:, :, 1:].to(x.dtype)
+            n = knuckles.sum(2, keepdim=True)
+            middle = (palm[:, :, 1:] * knuckles.unsqueeze(-1)).sum(2) / n.clamp_min(1)
+            its = torch.cat([x[:, :, body, :2], middle[..., 2:]], -1)
+            shown = seen[:, :, body] & (n[..., 0] >= 2)
+            found, sure = torch.where(shown.unsqueeze(-1), its, found), shown | sure
+        known = seen[:, :, root]
+        at = torch.where(known.unsqueeze(-1), x[:, :, root], found)
+        x = x.index_copy(2, place, at.unsqueeze(2))
+        seen = seen.index_copy(2, place, (known | sure).unsqueeze(2))
+    return x, seen
 
 
 def _root(layout: SkeletonLayout, region: str) -> int | None:

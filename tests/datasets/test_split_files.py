@@ -44,7 +44,7 @@ def test_lists_of_files(write) -> None:
     listed = read_listed_splits([f"train={train}", f"test={write('test.txt', 'day2/c.avi')}"])
     assert listed(CLIPS) == {"lists/train": ["a", "b"], "lists/test": ["day2/c"]}
     assert listed.notes == [
-        "1 names of --split-from are no clip: z.mp4",
+        "1 name of --split-from is no clip: z.mp4",
         "2 clips are in no part of 'lists': day1/c, d.e",
     ]
     assert listed(CLIPS[:3]) == {"lists/train": ["a", "b"], "lists/test": ["day1/c"]}  # the only c
@@ -53,12 +53,12 @@ def test_lists_of_files(write) -> None:
 
 def test_a_name_is_in_one_part_of_a_protocol(write) -> None:
     one, other = write("one.txt", "a\nb\n"), write("other.txt", "b\nday1/c\n")
-    with pytest.raises(DataError, match="1 names are in both lists/train and lists/test \\('b' is\\)"):
+    with pytest.raises(DataError, match="1 name is in both lists/train and lists/test \\('b' is\\)"):
         read_listed_splits([f"train={one}", f"test={other}"])
     listed = read_listed_splits([f"xsub/train={one}", f"xview/test={other}"])
     assert listed(CLIPS) == {"xsub/train": ["a", "b"], "xview/test": ["b", "day1/c"]}
     spelt = read_listed_splits([f"train={one}", f"test={write('more.txt', 'x/b.mp4')}"])
-    with pytest.raises(DataError, match="1 clips are in both"):  # one clip under two names
+    with pytest.raises(DataError, match="1 clip is in both"):  # one clip under two names
         spelt(CLIPS)
 
 

@@ -10,7 +10,7 @@ from skelact.datasets.synthetic.gestures import PROFILES, make_classes, make_ges
 from skelact.datasets.synthetic.gestures.hand import hand_joints
 from skelact.datasets.synthetic.gestures.idle import make_idle
 from skelact.datasets.synthetic.gestures.seen import visible_joints
-from skelact.models.gesture_encoder import gesture_features
+from skelact.models.gesture_features import gesture_features
 from skelact.transforms.gesture_form import N_JOINTS, N_STEPS, J
 
 

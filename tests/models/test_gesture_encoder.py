@@ -7,7 +7,17 @@ import torch
 from gesture_recordings import joints_of, plain_classes
 
 from skelact.datasets.synthetic.gestures import make_classes, make_gestures
-from skelact.models.gesture_encoder import N_FEATURES, N_SHAPE, GestureEncoder, gesture_features, held_shapes
+from skelact.models.gesture_encoder import GestureEncoder, discriminants
+from skelact.models.gesture_features import (
+    N_FEATURES,
+    N_SHAPE,
+    N_SLOW,
+    N_TIPS,
+    gesture_features,
+    held_shapes,
+    pointed_hands,
+    slow_movement,
+)
 from skelact.recognition.gesture_weights import SHIPPED_ENCODER, encoder_id, load_encoder
 from skelact.transforms.gesture_form import LEFT_HAND, N_JOINTS, N_STEPS, RIGHT_HAND, J
 
@@ -29,7 +39,7 @@ def test_vectors_have_length_one_and_every_weight_learns() -> None:
     torch.manual_seed(0)
     model = GestureEncoder(dropout=0.0)
     vectors = model(*gestures())
-    assert vectors.shape == (6, model.dims) == (6, 128 + 2 * N_SHAPE) and torch.allclose(
+    assert vectors.shape == (6, model.dims) == (6, 128 + 2 * (N_SHAPE + N_TIPS) + 48) and torch.allclose(
         vectors.norm(dim=1), torch.ones(6), atol=1e-5
     )
     (vectors @ torch.randn(model.dims)).square().sum().backward()
@@ -97,10 +107,62 @@ def test_the_weight_of_the_shape_counts() -> None:
     assert shaped.shape_middle.any() and plain.settings["shape"] == 0.0
 
 
+def test_thumb_up_is_not_thumb_down_where_only_tips_are_known() -> None:
+    xyz, present = gestures("points", 2)
+    thumb, tip = J["right_thumb_tip"], J["right_middle_tip"]
+    there = present.clone()
+    there[:, :, [RIGHT_HAND, thumb, tip]] = 1
+    wrist = xyz[:, :, RIGHT_HAND : RIGHT_HAND + 1]
+    hands = []
+    for up in (0.2, -0.2):
+        hand = xyz.clone()
+        hand[:, :, thumb : thumb + 1] = wrist + torch.tensor([0.1, up, 0.3])
+        hand[:, :, tip : tip + 1] = wrist + torch.tensor([0.25, 0.0, 0.0])
+        hands.append(pointed_hands(gesture_features(hand, there))[0, 1])
+    thumb_up, thumb_down = hands
+    assert thumb_up[1] > 0.1 and torch.allclose(
+        thumb_up * torch.tensor([1.0, -1, 1, 1]), thumb_down, atol=1e-4
+    )
+    whole, seen = gestures("holistic")
+    assert not pointed_hands(gesture_features(whole, seen)).any()  # these have a shape
+
+
+def test_slow_movement_is_the_mean_and_what_changes_slowly() -> None:
+    features = torch.zeros(2, N_STEPS, N_FEATURES)
+    features[0, :, 5] = 3.0
+    features[1, :, 5] = torch.linspace(-1, 1, N_STEPS)
+    slow = slow_movement(features)
+    assert slow.shape == (2, N_SLOW)
+    constant, rising = slow.unflatten(1, (4, -1))[..., 5]
+    assert torch.allclose(constant, torch.tensor([3.0, 0, 0, 0]), atol=1e-6)
+    assert rising[1].abs() > 5 * rising[3].abs() > 0 and rising[[0, 2]].abs().max() < 1e-6
+
+
+def test_discriminants_prefer_what_tells_classes_apart() -> None:
+    rng = torch.Generator().manual_seed(0)
+    own = torch.randn(20, 30, 6, generator=rng) * torch.tensor([5.0, 1, 1, 1, 1, 1])
+    classes = torch.randn(30, 6, generator=rng) * torch.tensor([5.0, 0, 4, 0, 0, 0])
+    axes, middle = discriminants(own + classes + 7, 2)
+    assert axes.shape == (6, 2) and torch.allclose(middle, torch.full((6,), 7.0), atol=2.5)
+    assert axes[:, 0].abs().argmax() == 2  # the first differs as much within classes
+    assert torch.allclose((own @ axes)[..., 0].std(), torch.tensor(1.0), atol=0.2)
+
+
+def test_a_narrowed_network_gives_the_same_cosines() -> None:
+    torch.manual_seed(0)
+    model = GestureEncoder(dims=32).eval().requires_grad_(False)
+    features = gesture_features(*gestures("holistic", 12))
+    model.set_slow(torch.stack([features, features + 0.01 * torch.randn_like(features)]))
+    narrow = model.narrowed(features, 12).eval()
+    assert narrow.settings["dims"] == 12 and torch.equal(narrow.slow_axes, model.slow_axes)
+    a, b = model.learned(features), narrow.learned(features)
+    assert b.shape == (12, 12) and torch.allclose(a @ a.T, b @ b.T, atol=1e-3)
+
+
 def test_the_shipped_encoder_is_small() -> None:
     model = load_encoder()
     assert sum(p.numel() for p in model.parameters()) <= 400_000
-    assert SHIPPED_ENCODER.stat().st_size <= 1_500_000
+    assert SHIPPED_ENCODER.stat().st_size <= 510_000 and model.slow_axes.any() and model.shape_middle.any()
     assert len(encoder_id(model)) == 16
     torch.manual_seed(0)
     assert encoder_id(GestureEncoder()) != encoder_id(model)

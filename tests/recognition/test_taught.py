@@ -14,6 +14,7 @@ from skelact.models.gesture_encoder import GestureEncoder
 from skelact.recognition import taught
 from skelact.recognition.taught import Vocabulary
 from skelact.recognition.taught_background import threshold_of
+from skelact.recognition.taught_checks import soft_mean
 from skelact.recognition.taught_examples import Example, active_part, by_dominant_hand, make_example
 from skelact.skeleton import Skeleton
 from skelact.transforms.gesture_form import LEFT_HAND, RIGHT_HAND, J, mirrored_form, to_gesture_form
@@ -40,6 +41,12 @@ def test_taught_gestures_are_told_apart(three: Vocabulary) -> None:
         for answer in answers:
             assert answer.name in (None, name) and answer.score == max(answer.scores.values())
             assert (answer.name is None) == (answer.score < answer.threshold)
+
+
+def test_of_few_examples_all_count_and_of_many_the_nearest() -> None:
+    few, many = soft_mean(np.array([[1.0, 0.5, 0.5]]))[0], soft_mean(np.array([[1.0] + [0.5] * 29]))[0]
+    assert few < 0.9 < many < 1.0
+    assert soft_mean(np.full((1, 7), 0.3))[0] == pytest.approx(0.3)
 
 
 def test_resting_hands_are_no_gesture(three: Vocabulary) -> None:

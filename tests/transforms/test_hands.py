@@ -9,7 +9,14 @@ import torch
 
 from skelact.layouts import LAYOUTS
 from skelact.layouts.parts import regions
-from skelact.transforms.hands import canonical_dominance, dominant_side, part_joint, part_place
+from skelact.transforms.hands import (
+    PALM,
+    canonical_dominance,
+    dominant_side,
+    part_joint,
+    part_place,
+    wrist_of_palm,
+)
 from skelact.transforms.streams import make_streams
 
 FULL = LAYOUTS["pose_hands75"]
@@ -70,7 +77,8 @@ def test_missing_stays_missing() -> None:
     x, score = person()
     score[0, 2, LEFT] = 0  # a hand comes and goes
     score[1, :, RIGHT] = 0  # and is never there
-    score[0, 3, FULL.index["right_hand_wrist"]] = 0  # fingers without a wrist have no frame
+    nowhere = FULL.positions("right_hand_wrist", "right_wrist", "right_thumb_cmc")
+    score[0, 3, nowhere] = 0  # fingers without a wrist have no frame
     score[0, 4, FULL.index["left_shoulder"]] = 0
     score[1, :, FULL.positions("left_hip", "right_hip")] = 0
     x = torch.where(score[..., None] > 0, x, torch.full_like(x, 1e6))
@@ -82,6 +90,66 @@ def test_missing_stays_missing() -> None:
     there = (score[0, :, LEFT[1:]] > 0).all(1)
     assert found[0, there][:, LEFT[1:]].any(-1).all()
     assert found[0, 4, FULL.index["left_wrist"]].all()  # the clip's shoulders, not the frame's
+
+
+def flat_palm(frames: int = 5) -> torch.Tensor:
+    """``[1, frames, 6, 3]``: a wrist and the palm of `PALM`, seen from another side in every frame."""
+    shape = torch.tensor([(0.0, 0.0), *PALM.values()], dtype=torch.float64)
+    axes = torch.randn(frames, 2, 3, generator=seeded(5), dtype=torch.float64)
+    return (shape @ axes + torch.randn(frames, 1, 3, generator=seeded(6), dtype=torch.float64))[None]
+
+
+@pytest.mark.parametrize("missing", [(), (1,), (3,), (2, 4)])
+def test_a_palm_tells_where_its_wrist_is(missing: tuple[int, ...]) -> None:
+    hand = flat_palm()
+    seen = torch.ones(1, 5, 5, dtype=torch.bool)
+    seen[:, :, list(missing)] = False
+    wrist, known = wrist_of_palm(torch.where(seen[..., None], hand[:, :, 1:], torch.tensor(1e6)), seen)
+    assert known.all() and torch.allclose(wrist, hand[:, :, 0], atol=0.05)
+
+
+@pytest.mark.parametrize("missing", [(0,), (1, 2, 3), (0, 1, 2, 3, 4)])
+def test_too_little_of_a_palm_tells_nothing(missing: tuple[int, ...]) -> None:
+    seen = torch.ones(1, 5, 5, dtype=torch.bool)
+    seen[:, :, list(missing)] = False
+    for kind in (torch.float64, torch.float16):
+        wrist, known = wrist_of_palm(flat_palm()[:, :, 1:].to(kind), seen)
+        assert not known.any() and wrist.isfinite().all() and wrist.dtype == kind
+
+
+def test_a_hand_whose_wrist_is_missing_keeps_its_shape_and_place() -> None:
+    x, score = person(people=1)
+    hand = flat_palm(7)[0] / 10
+    rows = FULL.positions("right_hand_wrist", *(f"right_{joint}" for joint in PALM))
+    x[0, :, rows] = hand
+    lost = score.clone()
+    lost[:, :, [rows[0], FULL.index["right_wrist"]]] = 0
+    without = torch.where(lost[..., None] > 0, x, torch.tensor(1e6, dtype=x.dtype))
+    for stream in (part_joint, part_place):
+        whole, found = stream(x, score, FULL), stream(without, lost, FULL)
+        assert not found[:, :, rows[0]].any()
+        spread = float(whole[:, :, RIGHT].abs().max())
+        assert torch.allclose(found[:, :, RIGHT[1:]], whole[:, :, RIGHT[1:]], atol=0.02 * spread)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_the_bodys_wrist_stands_for_the_hands(dims: int) -> None:
+    x, score = person(people=1, dims=dims)
+    wrist, body = FULL.positions("right_hand_wrist", "right_wrist")
+    knuckles = FULL.positions(*(f"right_{joint}" for joint in PALM))[1:]
+    x[:, :, body, :2] = x[:, :, wrist, :2]
+    x[:, :, body, 2:] += 50  # the body's depth is another
+    x[:, :, wrist, 2:] = x[:, :, knuckles, 2:].mean(2)
+    lost = score.clone()
+    lost[:, :, [wrist, FULL.index["right_thumb_cmc"]]] = 0
+    without = torch.where(lost[..., None] > 0, x, torch.tensor(1e6, dtype=x.dtype))
+    some = [v for v in RIGHT if v not in (wrist, FULL.index["right_thumb_cmc"])]
+    for stream in (part_joint, part_place):
+        whole, found = stream(x, score, FULL), stream(without, lost, FULL)
+        assert torch.allclose(found[:, :, some], whole[:, :, some])
+    alone = lost.clone()
+    alone[:, :, knuckles[1:]] = 0  # a single knuckle is no hand
+    assert not part_joint(without, alone, FULL)[:, :, RIGHT].any()
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

@@ -54,7 +54,7 @@ def test_clips_are_found_by_name_and_videos_are_cut(caplog: pytest.LogCaptureFix
 
 
 def test_no_match_names_examples() -> None:
-    with pytest.raises(DataError, match=r"such as b.* among the 1 recordings .such as a"):
+    with pytest.raises(DataError, match=r"such as b.* among the 1 recording .such as a"):
         join_annotations([recording("a")], [SignRecord("b", "b.mp4")])
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from skelact.transforms.hands import PALM
+
 # Right hands, in palm lengths (wrist to the base of the middle finger): sidewards to the thumb, along the fingers.
-_BASES = ((0.27, 0.95), (0.05, 1.0), (-0.16, 0.94), (-0.36, 0.83))
+_THUMB, *_BASES = PALM.values()
 _BONES = ((0.46, 0.27, 0.22), (0.51, 0.32, 0.24), (0.47, 0.30, 0.24), (0.37, 0.22, 0.20))
 _FAN = (0.30, 0.05, -0.18, -0.42)  # radians that a finger goes sidewards with full spread
-_THUMB = (0.30, 0.20)  # its base
 _THUMB_BONES = (0.42, 0.34, 0.28)
 
 
