@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError
 from skelact.evaluate.events import poisson_interval
+from skelact.io.store import Store
 from skelact.monitor.actions import LiveActions
 from skelact.monitor.falls import FallEvent
 from skelact.monitor.replay import Replayed, replay
@@ -19,6 +20,7 @@ from skelact.recognition.everyday import everyday_for
 from skelact.skeleton import Skeleton
 
 ALARMS = ("fall", "long_on_floor")
+_MOST_NAMED = 12  # falls that were missed
 
 
 def measure_falls(sets: list[str | PathLike[str]], falls: tuple[str, ...] = ()) -> Iterator[dict[str, Any]]:
@@ -29,8 +31,9 @@ def measure_falls(sets: list[str | PathLike[str]], falls: tuple[str, ...] = ()) 
         falls: names, of clips or of frames, that are falls; the alarm belongs to them, and all others are false.
 
     Yields:
-        per set ``what``, ``hours``, ``falls`` and ``found`` of them, median ``delay s`` of the alarm after the first
-        frame that is named so (after the clip's begin, where only clips are named), ``false`` alarms,
+        per set ``what``, ``hours``, ``falls``, ``found`` and ``missed`` ones, ``delay s`` of the alarm after the first
+        frame that is named so (after the clip's begin, where only clips are named), median and the longest,
+        ``false`` alarms,
         ``false/h`` with its 95 % interval, ``judged %`` of frames with hips and shoulders, and ``by activity``.
 
     Raises:
@@ -38,9 +41,8 @@ def measure_falls(sets: list[str | PathLike[str]], falls: tuple[str, ...] = ()) 
     """
     recognisers = {dims: Recogniser(everyday_for(dims), "cpu") for dims in (2, 3)}
     for path in sets:
-        data = SkeletonSet.open(Path(path))
-        recordings = (_named(data, i) for i in range(len(data)))
-        yield {"what": Path(path).stem, **score_falls(_replayed(recordings, recognisers), falls)}
+        with closing(Store(Path(path))) as store:  # with the labels of frames, which say when a fall was over
+            yield {"what": Path(path).stem, **score_falls(_replayed(iter(store), recognisers), falls)}
 
 
 def _replayed(recordings: Iterator[Skeleton], recognisers: dict[int, Recogniser]) -> Iterator[Replayed]:
@@ -61,6 +63,7 @@ def score_falls(replayed: Iterator[Replayed], falls: tuple[str, ...]) -> dict[st
     n = n_falls = n_found = 0
     false: Counter[str] = Counter()
     delays: list[float] = []
+    missed: list[str] = []
     for one in replayed:
         n, judged = n + 1, judged + one.judged
         hours += one.seconds / 3600
@@ -74,6 +77,8 @@ def score_falls(replayed: Iterator[Replayed], falls: tuple[str, ...]) -> dict[st
         if alarms:
             n_found += 1
             delays.append(alarms[0].time - begin)
+        else:
+            missed.append(one.recording.id)
     low, high = poisson_interval(false.total())
     row: dict[str, Any] = {
         "clips": n,
@@ -82,7 +87,9 @@ def score_falls(replayed: Iterator[Replayed], falls: tuple[str, ...]) -> dict[st
         "found": n_found,
     }
     if delays:
-        row["delay s"] = sorted(delays)[len(delays) // 2]
+        row |= {"delay s": sorted(delays)[len(delays) // 2], "longest": max(delays)}
+    if missed:
+        row["missed"] = ", ".join(missed[:_MOST_NAMED]) + (", ..." if len(missed) > _MOST_NAMED else "")
     row |= {"hours": hours, "false": false.total()}
     if hours > 0:
         row |= {"false/h": false.total() / hours, "interval": f"{low / hours:.2f} to {high / hours:.2f}"}
@@ -104,12 +111,6 @@ def _activity(recording: Skeleton, event: FallEvent) -> str:
     if recording.frame_labels is not None:
         return recording.frame_labels[min(int(event.time * recording.fps), len(recording.frame_labels) - 1)]
     return recording.label or recording.id
-
-
-def _named(data: SkeletonSet, clip: int) -> Skeleton:
-    label = int(data.labels[clip])
-    recording = data.recording(clip)
-    return recording.with_(label=data.label_names[label]) if label >= 0 else recording
 
 
 def _checked(recordings: Iterator[Skeleton]) -> Iterator[Skeleton]:

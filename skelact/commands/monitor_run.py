@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skelact.commands.ui import UI, percent
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from skelact.commands.monitor import Options
@@ -21,6 +21,7 @@ MOST_REPORTED = 5000  # events in what --json prints, the last ones
 def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
     """Watch until the sources end; returns what ``--json`` prints."""
     from skelact.layouts import get_layout
+    from skelact.monitor.action_rules import SharedRules
     from skelact.monitor.attention import Attention
     from skelact.monitor.film import Film
     from skelact.monitor.household import watch_home
@@ -38,6 +39,8 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
         if home.actions
         else None
     )
+    rules = None if recogniser is None else SharedRules(home.thresholds, recogniser.card.label_names)
+    unknown = 0.0 if home.thresholds or not home.checkpoint else fitted_unknown(home.checkpoint, ui)
     gestures, parts = open_gestures(home)
     layout = get_layout(kind.layouts[parts])
     events: deque[Event] = deque(maxlen=MOST_REPORTED)  # a camera may run for months
@@ -58,8 +61,14 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
 
     with ExitStack() as open_:
         log = open_.enter_context(EventLog(home.log)) if home.log else None
-        attention, retention = Attention(log), Retention(log, home.keep_days)
-        channels = home.alarms.channels(home.cameras, attention.acknowledge_camera)
+        attention, retention = open_.enter_context(closing(Attention(log))), Retention(log, home.keep_days)
+        channels = home.alarms.channels(
+            home.cameras,
+            attention.acknowledge_camera,
+            lambda camera, minutes: attention.suspend(camera, None, minutes),
+        )
+        attention.on_suspensions = partial(tell_suspensions, channels)
+        attention.on_suspensions(attention.suspensions())
         outbox = (
             open_.enter_context(Outbox(log, channels, quiet=home.alarms.quiet()))
             if log is not None and channels
@@ -71,8 +80,9 @@ def run(home: Any, options: Options, ui: UI) -> dict[str, Any]:
             live.gestures = gestures
         film = None
         try:
-            reread = following(home, options, outbox, retention, live, ui) if options.config else None
-            for name, moment in watch_home(home, make, recogniser, options.seconds, reread, gestures):
+            reread = following(home, options, outbox, retention, live, ui, rules) if options.config else None
+            watched = watch_home(home, make, recogniser, options.seconds, reread, gestures, rules, unknown)
+            for name, moment in watched:
                 attention.check()
                 retention.check()
                 found = [attention.take(event) for event in moment.events]
@@ -129,13 +139,38 @@ def open_gestures(home: Any) -> tuple[Any, str]:
     return Gestures(shared), "pose+hands"
 
 
+def fitted_unknown(checkpoint: str, ui: UI) -> float:
+    """The probability below which what somebody does is ``unknown``, as it was fitted for a checkpoint; 0: never.
+
+    Raises:
+        CheckpointError: if it is damaged, or was fitted for other weights.
+    """
+    from skelact.recognition.checkpoint import find_checkpoint
+    from skelact.recognition.unknown import load_threshold
+
+    found = load_threshold(find_checkpoint(checkpoint))
+    if found is None:
+        return 0.0
+    ui.say(
+        f"'unknown' below {found.threshold:.3f}, fitted to refuse {percent(found.rate)} of clips of known classes"
+    )
+    return found.threshold
+
+
+def tell_suspensions(channels: dict[str, Any], suspensions: list[Any]) -> None:
+    """Tell channels that show it until when alarms are suspended."""
+    for channel in channels.values():
+        if hasattr(channel, "change_suspensions"):
+            channel.change_suspensions(suspensions)
+
+
 def following(
-    home: Any, options: Options, outbox: Any, retention: Any, live: Any, ui: UI
+    home: Any, options: Options, outbox: Any, retention: Any, live: Any, ui: UI, rules: Any = None
 ) -> Callable[[], None]:
     """What looks whether the configuration was changed, and has it taken over."""
     from skelact.monitor.reload import HomeFile
 
-    file = HomeFile(options.config, home)
+    file = HomeFile(options.config, home, rules)
 
     def reread() -> None:
         change = file.check()
@@ -152,6 +187,8 @@ def following(
                     channel.change_cameras(home.cameras)
         if live is not None:
             live.change_cameras(home.cameras)
+        if change.refused:
+            ui.warn(f"the thresholds stay as they were: {change.refused}")
         if change.done:
             ui.say(f"{options.config} was changed: {', '.join(change.done)}")
         if change.waiting:
@@ -194,8 +231,8 @@ def report(
     n = max(1, counts["frames"])
     kept = f", written to {home.log}" if home.log else ""
     ui.done(
-        f"{counts['frames']} frames, {counts['seconds']:.1f} s, {counts['events']} events, "
-        f"{counts['alarms']} alarms{kept}; "
+        f"{counted(counts['frames'], 'frame')}, {counts['seconds']:.1f} s, {counted(counts['events'], 'event')}, "
+        f"{counted(counts['alarms'], 'alarm')}{kept}; "
         f"{1000 * counts['looked'] / n:.0f} ms a frame to find people, {1000 * counts['decided'] / n:.1f} for the rest"
     )
     if counts["dropped"]:

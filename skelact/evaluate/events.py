@@ -15,7 +15,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
+
+# not scipy.stats, which is 60 MB of memory for whoever watches live
+from scipy.special import gammaincinv
 
 from skelact.errors import DataError
 from skelact.evaluate.detection import interpolated_average_precision
@@ -304,8 +306,8 @@ class AlarmScore:
 def poisson_interval(n: int, confidence: float = 0.95) -> tuple[float, float]:
     """Exact interval of the mean of a Poisson count (Garwood, 1936)."""
     tail = (1 - confidence) / 2
-    low = 0.0 if n == 0 else float(stats.chi2.ppf(tail, 2 * n) / 2)
-    return (low, float(stats.chi2.ppf(1 - tail, 2 * n + 2) / 2))
+    low = 0.0 if n == 0 else float(gammaincinv(n, tail))
+    return (low, float(gammaincinv(n + 1, 1 - tail)))
 
 
 def score_alarms(

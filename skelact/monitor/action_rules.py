@@ -85,6 +85,43 @@ class ActionRules:
         return made
 
 
+class SharedRules:
+    """The rules of all cameras, read again when their file changes.
+
+    Args:
+        path: of the file; empty: there is none.
+        names: of the network's classes.
+
+    Raises:
+        DataError, ConfigError: see `ActionRules.load`.
+    """
+
+    def __init__(self, path: str, names: Sequence[str]) -> None:
+        self._names, self._path, self._stamp = list(names), path, _stamp(path)
+        self.rules = ActionRules.load(path, names) if path else None
+
+    def check(self, path: str) -> bool:
+        """Look whether the rules are others by now; returns whether they were taken over.
+
+        Raises:
+            DataError, ConfigError: if they cannot be used; the old ones stay, and it is said once.
+        """
+        stamp = _stamp(path)
+        if (path, stamp) == (self._path, self._stamp):
+            return False
+        self._path, self._stamp = path, stamp
+        self.rules = ActionRules.load(path, self._names) if path else None
+        return True
+
+
+def _stamp(path: str) -> tuple[int, int] | None:
+    try:
+        status = Path(path).stat() if path else None
+    except OSError:
+        return None
+    return None if status is None else (status.st_mtime_ns, status.st_size)
+
+
 def _known(value: float) -> float | None:
     return None if np.isnan(value) else value
 

@@ -13,6 +13,9 @@ from skelact.layouts import SkeletonLayout
 from skelact.monitor.action_rules import ActionRules, RuledActions
 from skelact.monitor.people import LivePerson
 from skelact.recognition import Recogniser, fit_input
+from skelact.recognition.unknown import UNKNOWN
+
+_UNKNOWN = -2  # label of an answer that is refused; -1: nothing was said
 
 
 class Crowd(Protocol):
@@ -65,14 +68,21 @@ class LeadingAction:
     Args:
         names: of the classes.
         window: seconds that a network sees.
-        share, least, rounds, minimum: see `LiveActions`.
+        share, least, rounds, minimum, unknown: see `LiveActions`.
     """
 
     def __init__(
-        self, names: Sequence[str], window: float, share: float, least: float, rounds: int, minimum: float
+        self,
+        names: Sequence[str],
+        window: float,
+        share: float,
+        least: float,
+        rounds: int,
+        minimum: float,
+        unknown: float = 0.0,
     ) -> None:
         self.names, self.window, self.share, self.least = names, window, share, least
-        self.rounds, self.minimum = rounds, minimum
+        self.rounds, self.minimum, self.unknown = rounds, minimum, unknown
         self._smooth: np.ndarray | None = None
         self._label, self._rival, self._led = -1, -1, 0
         self._since = self._total = 0.0
@@ -81,9 +91,11 @@ class LeadingAction:
     def take(self, answer: np.ndarray, time: float) -> list[TimedEvent]:
         self._smooth = answer if self._smooth is None else self._smooth + self.share * (answer - self._smooth)
         best = int(self._smooth.argmax())
+        refused = self._smooth[best] < self.unknown
+        best = _UNKNOWN if refused else best
         if best == self._label:
             self._rival, self._led = -1, 0
-        elif self._smooth[best] >= self.least:
+        elif refused or self._smooth[best] >= self.least:
             self._led = self._led + 1 if best == self._rival else 1
             self._rival = best
             if self._led >= self.rounds:
@@ -94,8 +106,10 @@ class LeadingAction:
         return []
 
     def current(self) -> tuple[str, float] | None:
-        if self._label < 0 or self._smooth is None:
+        if self._label == -1 or self._smooth is None:
             return None
+        if self._label == _UNKNOWN:
+            return UNKNOWN, float(self._smooth.max())
         return self.names[self._label], float(self._smooth[self._label])
 
     def end(self, time: float) -> list[TimedEvent]:
@@ -105,9 +119,9 @@ class LeadingAction:
         return [TimedEvent(self.names[self._label], self._since, max(time, self._since), score)]
 
     def _change(self, label: int, time: float, smooth: np.ndarray) -> list[TimedEvent]:
-        begun = max(self._since, time - 0.5 * self.window) if self._label >= 0 else time - self.minimum
+        begun = max(self._since, time - 0.5 * self.window) if self._label != -1 else time - self.minimum
         ended = self.end(begun)
-        self._label, self._since, self._total, self._n = label, begun, float(smooth[label]), 1
+        self._label, self._since, self._total, self._n = label, begun, float(smooth[max(label, 0)]), 1
         self._rival, self._led = -1, 0
         return ended
 
@@ -135,6 +149,8 @@ class LiveActions:
         rounds: answers that must agree.
         minimum: seconds that must have been seen before somebody is asked about.
         rules: say when an action is one, instead of ``share``, ``least`` and ``rounds``; None: these do.
+        unknown: probability below which somebody does what the network does not know, without ``rules``; that is shown,
+            and no event (``skelact evaluate --fit-unknown`` fits it).
     """
 
     def __init__(
@@ -146,9 +162,10 @@ class LiveActions:
         rounds: int = 2,
         minimum: float = 0.8,
         rules: ActionRules | None = None,
+        unknown: float = 0.0,
     ) -> None:
         self.recogniser, self.stride, self.share, self.least = recogniser, stride, share, least
-        self.rounds, self.minimum, self.rules = rounds, minimum, rules
+        self.rounds, self.minimum, self.rules, self.unknown = rounds, minimum, rules, unknown
         self.names = recogniser.card.label_names
         self.window = recogniser.card.clip_seconds
         self.delay = 0.5 * self.window  # an answer is about the middle of what was seen
@@ -187,6 +204,14 @@ class LiveActions:
         asked = self._asked.get(track)
         return None if asked is None else asked.says.current()
 
+    def change_rules(self, rules: ActionRules | None, time: float) -> list[ActionChange]:
+        """Go on by other rules; returns the actions that end with the old ones."""
+        self.rules, changes = rules, []
+        for track, asked in self._asked.items():
+            changes += [_change(track, event) for event in asked.says.end(time)]
+            asked.says = self._begin()
+        return changes
+
     def leave(self, track: int, time: float) -> list[ActionChange]:
         """Somebody is gone; their action has ended."""
         asked = self._asked.pop(track, None)
@@ -195,7 +220,9 @@ class LiveActions:
     def _begin(self) -> PersonActions:
         if self.rules is not None:
             return RuledActions(self.names, self.rules, self.delay)
-        return LeadingAction(self.names, self.window, self.share, self.least, self.rounds, self.minimum)
+        return LeadingAction(
+            self.names, self.window, self.share, self.least, self.rounds, self.minimum, self.unknown
+        )
 
     def _answer(self, person: LivePerson, people: Crowd, fps: float) -> np.ndarray | None:
         recording = person.recording(people.layout, self.window, fps)

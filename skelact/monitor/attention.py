@@ -10,13 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from skelact.errors import ConfigError
 from skelact.io.addresses import without_secrets
 from skelact.monitor.log import ALARMS, Event, EventLog
+from skelact.monitor.suspensions import Suspension, Suspensions
 
 logger = logging.getLogger(__name__)
-LONGEST = 24 * 60.0  # minutes of a suspension at most
-_EVERYBODY = -1  # person of a suspension of a whole camera, in the log
 _DAY = 24 * 3600.0
 _KEPT = 2000  # events that are kept in memory where there is no log
 _OPEN = 200  # alarms that are kept open at most
@@ -41,31 +39,20 @@ class Alarm:
     earlier: bool = False
 
 
-@dataclass(frozen=True)
-class Suspension:
-    """Alarms of a camera, or of one person there, are not told for a while.
-
-    Args:
-        camera: its name.
-        person: track; None: everybody.
-        until: seconds since 1970.
-    """
-
-    camera: str
-    person: int | None
-    until: float
-
-
 class Attention:
     """Writes events, and keeps which alarms wait for somebody; safe to use from several threads.
 
     An alarm is open until it is acknowledged. While alarms are suspended they are written but not told; one that is
-    still open when the suspension ends, with nobody up again, is told then. Events that cannot be written, as the disk
-    is full, wait in memory (with numbers below 0) and are written as soon as that is possible.
+    still open when the suspension ends, with nobody up again, is told then. Suspensions begin and end as events
+    (``suspended``, ``resumed``). Events that cannot be written, as the disk is full, wait in memory (with numbers
+    below 0) and are written as soon as that is possible.
 
     Args:
         log: where events, acknowledgements and suspensions are kept; None: in memory.
         now: seconds since 1970.
+
+    Attributes:
+        on_suspensions: called with all suspensions that last whenever they change; it must return at once.
     """
 
     def __init__(self, log: EventLog | None = None, now: Callable[[], float] = clock.time) -> None:
@@ -75,20 +62,24 @@ class Attention:
         self.newest_id = 0
         self._lock = threading.RLock()
         self._alarms: dict[int, Alarm] = {}
-        self._suspended: dict[tuple[str, int | None], Suspension] = {}
+        self._times: dict[str, float] = {}  # of the newest event, by source
+        self.on_suspensions: Callable[[list[Suspension]], object] = lambda _: None
         self._events: deque[Event] = deque(maxlen=_KEPT)
         self._kept_marks: dict[int, tuple[float | None, float | None]] = {}
         self._unwritten: deque[tuple[Event, float | None]] = deque(maxlen=_UNWRITTEN)
         self._n_failed, self._retry = 0, 0.0
         self.error = ""  # why the log cannot be written
+        self._suspensions = Suspensions(log, now, self._note_suspension)
         if log is not None:
             self._load(log)
+            self._suspensions_changed()
 
     def take(self, event: Event) -> Event:
         """Write an event of a camera; returns it with its number."""
         with self._lock:
             self.check()
             event = replace(event, text=without_secrets(event.text))
+            self._times[event.source] = event.end
             if event.is_alarm:
                 silenced = self.suspended(event.source, event.person) is not None
                 event = self._write(event, silenced)
@@ -98,8 +89,13 @@ class Attention:
                     del self._alarms[min(self._alarms)]
                 self.version += 1
                 return event
-            over = self._over_by(event) if event.kind == "recovered" else []
-            event = self._write(event, bool(over) and all(alarm.silenced for alarm in over))
+            of_alarm = event.kind in ("recovered", "updated")
+            over = self._over_by(event) if of_alarm else []
+            silenced = all(alarm.silenced for alarm in over) and bool(over or event.kind == "updated")
+            # whoever has acknowledged an alarm is told no more of how it goes on
+            event = self._write(event, silenced)
+            if event.kind == "updated":
+                return event
             for alarm in over:
                 assert alarm.event.id is not None
                 self._alarms[alarm.event.id] = replace(alarm, recovered=event)
@@ -152,34 +148,30 @@ class Attention:
     def suspend(self, camera: str, person: int | None, minutes: float) -> Suspension | None:
         """Tell nobody of a camera's alarms, or of one person's there, for a while; 0 minutes: tell again.
 
+        Args:
+            camera: its name; `EVERYWHERE`: all cameras, of which no person can be named.
+            person: track; None: everybody.
+            minutes: how long.
+
         Raises:
-            ConfigError: for a time that is none, or longer than a day.
+            ConfigError: for a time that is none or longer than a day, or a person of all cameras.
         """
-        if not 0 <= minutes <= LONGEST:
-            raise ConfigError(f"alarms can be suspended for 0 to {LONGEST:.0f} minutes, got {minutes}")
         with self._lock:
-            until = self._now() + 60 * minutes if minutes else 0.0
-            key = (camera, person)
-            self._suspended.pop(key, None)
-            if minutes:
-                self._suspended[key] = Suspension(camera, person, until)
-            if self.log is not None:
-                self.log.suspend(camera, _EVERYBODY if person is None else person, until)
-            self.version += 1
+            made = self._suspensions.begin(camera, person, minutes)
             self.check()
-            return self._suspended.get(key)
+            self._suspensions_changed()
+            return made
 
     def suspended(self, camera: str, person: int | None) -> Suspension | None:
         """The suspension that an alarm now would fall under."""
         with self._lock:
-            found = [s for key in ((camera, None), (camera, person)) if (s := self._suspended.get(key))]
-            return max(found, key=lambda s: s.until, default=None)
+            return self._suspensions.over(camera, person)
 
     def suspensions(self) -> list[Suspension]:
         """All that last."""
         with self._lock:
             self.check()
-            return list(self._suspended.values())
+            return self._suspensions.lasting()
 
     def open(self) -> list[Alarm]:
         """Alarms that nobody has acknowledged, the newest first."""
@@ -194,20 +186,27 @@ class Attention:
                 return
             try:
                 self._write_late()
-                self._end_suspensions(self._now())
+                if self._suspensions.end_those_over():
+                    self._suspensions_changed()
+                self._tell_late()
             except sqlite3.Error as error:  # a full disk, a lock: the next time
                 self._fail(error)
 
-    def _end_suspensions(self, now: float) -> None:
-        for key, one in list(self._suspended.items()):
-            lasts = (
-                now < one.until <= now + 60 * LONGEST
-            )  # a clock that jumped back prolongs nothing for long
-            if not lasts:
-                del self._suspended[key]
-                if self.log is not None:
-                    self.log.suspend(one.camera, _EVERYBODY if one.person is None else one.person, 0.0)
-                self.version += 1
+    def close(self) -> None:
+        """Wait for the end of no suspension any more."""
+        self._suspensions.close()
+
+    def _note_suspension(self, one: Suspension, kind: str, words: str) -> None:
+        at = self._times.get(one.camera, max(self._times.values(), default=0.0))
+        self._write(Event(one.where, kind, kind, one.person, at, at, self._now(), 1.0, words), False)
+
+    def _suspensions_changed(self) -> None:
+        self.version += 1
+        self._suspensions.call_at_end(self.check)
+        self.on_suspensions(self._suspensions.lasting())
+
+    def _tell_late(self) -> None:
+        """Alarms that are silenced no more, and not over, are told now."""
         for number, alarm in self._alarms.items():
             late = alarm.silenced and alarm.recovered is None
             if late and self.suspended(alarm.event.source, alarm.event.person) is None:
@@ -316,11 +315,6 @@ class Attention:
             for number, alarm in sorted(self._alarms.items())[-_OPEN:]
             if alarm.recovered is None
         }
-        for camera, person, until in log.suspensions():
-            if person == _EVERYBODY:  # tracks begin anew with every run
-                self._suspended[camera, None] = Suspension(camera, None, until)
-            else:
-                log.suspend(camera, person, 0.0)
         self.check()
 
 

@@ -7,18 +7,17 @@ up. Who is on the floor for long without a fall that was seen gives an alarm of 
 
 from __future__ import annotations
 
-from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
 from skelact.layouts import SkeletonLayout
-from skelact.monitor.ground import BodyParts, Ground
+from skelact.monitor.fall_evidence import HEAD, HIPS, BodyHistory, Evidence
+from skelact.monitor.ground import Body, BodyParts, Ground
 
 State = Literal["upright", "falling", "on_floor", "cannot_judge"]
 Kind = Literal["suspected_fall", "fall", "long_on_floor", "recovered"]
-HIPS, HEAD = 0.93, 1.6  # metres above the floor of somebody whose standing height is not known yet
 
 
 @dataclass
@@ -33,11 +32,16 @@ class FallSettings:
             ``flat_hips`` of their heights, is on the floor too: estimators see the hips of who lies too high.
         drop, head_drop: while the floor is not known: metres that hips and head are lower than they were in the last
             seconds, of somebody who is on the floor if the trunk is not upright either.
-        plunge: speed of the hips downwards [m/s] that a fall has,
-        plunge_head: or that of the head.
+        plunge: speed of the hips downwards [m/s, of somebody of usual height] that a fall has,
+        plunge_head: or that of the head,
+        descent: or seconds in which the head comes from above ``tall`` of its height in standing down to the floor; who
+            squats takes longer.
+        nearly: shares of their heights in standing below which head and hips of somebody who falls, and is not seen
+            from then on, are taken to be on the floor.
         learned: probability of ``fall`` that counts like a plunge.
         memory: seconds between a plunge and the floor.
         settle: seconds on the floor until it counts.
+        glitch: seconds for which an estimator may see somebody on the floor elsewhere, without their having got up.
         verify: seconds from a suspected fall to the alarm.
         long_on_floor: seconds on the floor without a fall that was seen until an alarm; 0: never.
         risen: hips above this share of their height in standing are off the floor again,
@@ -55,57 +59,18 @@ class FallSettings:
     head_drop: float = 0.6
     plunge: float = 0.9
     plunge_head: float = 1.5
+    descent: float = 0.7
+    tall: float = 0.8
+    nearly: tuple[float, float] = (0.5, 0.55)
     learned: float = 0.5
     memory: float = 2.5
     settle: float = 0.25
+    glitch: float = 0.12
     verify: float = 1.0
     long_on_floor: float = 30.0
     risen: float = 0.65
     risen_seconds: float = 1.0
     unseen: float = 3.0
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What is known of a body at a moment.
-
-    Args:
-        time: seconds.
-        hips, head: metres above the floor.
-        hips_share, head_share: of their heights in standing.
-        trunk: degrees from upright.
-        drop, head_drop: metres below where they were at most in the last seconds.
-        down, head_down: speeds downwards, m/s.
-        motion: mean speed of the joints over the last second, m/s.
-        learned: probability of ``fall`` by the network.
-        floor_unknown: heights are above an unknown level.
-    """
-
-    time: float
-    hips: float
-    head: float
-    hips_share: float
-    head_share: float
-    trunk: float
-    drop: float
-    head_drop: float
-    down: float
-    head_down: float
-    motion: float
-    learned: float
-    floor_unknown: bool = False
-
-    def describe(self) -> str:
-        """One line for people."""
-        where = (
-            f"head {self.head_drop:.2f} m lower than before (the floor is not known)"
-            if self.floor_unknown
-            else f"hips {self.hips:.2f} m and head {self.head:.2f} m above the floor"
-        )
-        return (
-            f"{where}, trunk {self.trunk:.0f} degrees from upright, moving at {self.motion:.2f} m/s, network says fall "
-            f"{self.learned:.0%}"
-        )
 
 
 @dataclass(frozen=True)
@@ -124,21 +89,15 @@ class FallEvent:
     evidence: Evidence
     plunge: float
 
+    @property
+    def is_alarm(self) -> bool:
+        """Whether somebody should be told."""
+        return self.kind in ("fall", "long_on_floor")
+
     def describe(self) -> str:
         """One line for people."""
         text = f"{self.kind.replace('_', ' ')} at {self.time:.1f} s: {self.evidence.describe()}"
         return text + (f", fell at {self.plunge:.1f} m/s" if self.kind.endswith("fall") else "")
-
-
-@dataclass
-class _Standing:
-    """How high hips and head of somebody are in standing, learned from upright frames."""
-
-    hips: deque[float] = field(default_factory=lambda: deque(maxlen=200))
-    head: deque[float] = field(default_factory=lambda: deque(maxlen=200))
-
-    def of(self, values: deque[float], usual: float) -> float:
-        return float(np.median(values)) if len(values) >= 5 else usual
 
 
 class FallWatch:
@@ -150,25 +109,32 @@ class FallWatch:
         settings: thresholds.
     """
 
-    _SPEED_SECONDS, _LATELY_SECONDS = 0.35, 6.0
-    _FORGOTTEN = 2.0  # seconds between two frames from which on they say nothing about speed
-    _SLOW_SECONDS, _SLOW_SHARE = (
-        0.4,
-        0.6,
-    )  # frames further apart miss the peak of the speed, which counts for less
+    # frames further apart miss the peak of the speed, which counts for less
+    _SLOW_SECONDS, _SLOW_SHARE = 0.4, 0.6
+    # metres across the view that nobody moves within so many seconds: what is seen there is somebody or something else,
+    # and believed after a while only
+    _LEAP, _LEAP_SECONDS, _BELIEVED_SECONDS = 1.5, 0.3, 1.0
+    _LATELY = 0.5  # seconds after a plunge in which somebody is falling
+    # that somebody must be down for, or half as long as the way down must take, should nothing more be seen of them
+    _DOWN_SECONDS = 0.1
 
     def __init__(self, layout: SkeletonLayout, ground: Ground, settings: FallSettings | None = None) -> None:
         self.settings, self.ground = settings or FallSettings(), ground
         self.state: State = "cannot_judge"
         self.evidence: Evidence | None = None
-        self._parts, self._standing = BodyParts(layout), _Standing()
-        self._past: deque[tuple[float, float, float]] = deque()  # time, hips, head
-        self._lately: deque[tuple[float, float, float]] = deque()  # the same, for longer
-        self._joints: deque[tuple[float, np.ndarray, np.ndarray]] = deque()
+        self._parts = BodyParts(layout)
+        s = self.settings
+        self._history = BodyHistory(ground, s.tall, s.low_head, s.glitch)
         self._plunged = self._plunge_speed = -np.inf
+        self._came_down = -np.inf  # as `_plunged`, without the network
         self._low_since: float | None = None
+        self._low_last = self._down_last = -np.inf
+        self._down_since: float | None = None
+        self._way_down = np.inf  # seconds that it took
+        self._first_seen = np.inf
         self._risen_since: float | None = None
         self._suspected: float | None = None
+        self._elsewhere: float | None = None
         self._alarmed: set[str] = set()
         self.last_seen, self.place = -np.inf, np.zeros(3)  # seconds, and where the hips were [m]
 
@@ -192,7 +158,13 @@ class FallWatch:
             what happened, mostly nothing.
         """
         body = None if xyz is None or score is None else self._parts.of(xyz, score)
-        if xyz is None or score is None or body is None:
+        elsewhere = body is not None and self._is_elsewhere(body, time)
+        if xyz is None or score is None or body is None or elsewhere:
+            if self._low_last < self.last_seen:  # what was seen last was not the floor
+                self._low_since = None
+            if self.state == "falling" and self._was_down():
+                self._low_since, self._low_last = self._low_since or self._down_since, self.last_seen
+                self._risen_since = None
             if self.state == "on_floor" or self._low_since is not None:
                 return self._judge(
                     None, time
@@ -201,84 +173,81 @@ class FallWatch:
                 self.state = "cannot_judge"
             return []
         self.last_seen, self.place = time, body.hips
-        upright = self.ground.see(xyz, score, time)
-        hips = self.ground.height(body.hips)
-        head = self.ground.height(body.shoulders if body.head is None else body.head)
-        if upright and self.ground.floor is not None:
-            self._standing.hips.append(hips)
-            self._standing.head.append(head)
-        self.evidence = self._measure(body, hips, head, time, learned, xyz, score)
+        self._first_seen = min(self._first_seen, time)
+        self.evidence = self._history.measure(body, xyz, score, time, learned)
         return self._judge(self.evidence, time, resting)
 
     def finish(self, time: float) -> list[FallEvent]:
-        """The source has ended: who was suspected to have fallen and lies there still gives the alarm."""
-        lies = self.state == "on_floor" and self._low_since is not None
-        if not lies or self._suspected is None or "fall" in self._alarmed:
+        """The source has ended: whoever lies there after a plunge, or is on the way down, still gives the alarm."""
+        if "fall" in self._alarmed or self.evidence is None:
+            return []
+        if self.state == "on_floor":
+            lies = self._low_since is not None or self._is_nearly_down(self.evidence)
+            fell = self._suspected is not None and self._risen_since is None and lies
+        else:
+            seen = time - self.last_seen <= self._LATELY
+            fell = seen and self._was_down() and self.last_seen - self._plunged <= self.settings.memory
+        if not fell:
             return []
         self._alarmed.add("fall")
         return [self._event("fall", time)]
 
-    def _measure(
-        self, body, hips: float, head: float, time: float, learned: float, xyz: np.ndarray, score: np.ndarray
-    ) -> Evidence:
-        self._past.append((time, hips, head))
-        while len(self._past) > 2 and self._past[0][0] < time - self._SPEED_SECONDS:
-            self._past.popleft()
-        if time - self._past[0][0] > self._FORGOTTEN:
-            self._past.popleft()
-        down, head_down = (-_slope(self._past, column) for column in (1, 2))
-        self._lately.append((time, hips, head))
-        while self._lately[0][0] < time - self._LATELY_SECONDS:
-            self._lately.popleft()
-        _, highest, highest_head = np.max(np.array(self._lately), 0)
-        self._joints.append((time, np.array(xyz, np.float64), np.array(score)))
-        while self._joints[0][0] < time - 1.0:
-            self._joints.popleft()
-        trunk = body.shoulders - body.hips
-        lean = trunk @ self.ground.up / max(np.linalg.norm(trunk), 1e-9)
-        standing = self._standing
-        return Evidence(
-            time, hips, head, hips / standing.of(standing.hips, HIPS), head / standing.of(standing.head, HEAD),
-            float(np.degrees(np.arccos(np.clip(lean, -1, 1)))), float(highest - hips), float(highest_head - head),
-            down, head_down, self._motion(), learned, self.ground.floor is None,
-        )  # fmt: skip
+    def _is_elsewhere(self, body: Body, time: float) -> bool:
+        """Whether a body is too far from where this person was just now to be theirs."""
+        leap = float(np.linalg.norm((body.hips - self.place)[:2]))
+        if time - self.last_seen > self._BELIEVED_SECONDS or leap < self._LEAP:
+            self._elsewhere = None
+            return False
+        if self._elsewhere is None and time - self.last_seen < self._LEAP_SECONDS:
+            self._elsewhere = time
+        return self._elsewhere is not None
 
-    @property
-    def _apart(self) -> float:
-        """Seconds between the last two frames."""
-        return self._past[-1][0] - self._past[-2][0] if len(self._past) > 1 else 0.0
+    def _was_down(self) -> bool:
+        """Whether somebody was on the floor, or nearly, in the last frames in which they were seen."""
+        if self._down_since is None or self.last_seen - self._down_last > self.settings.glitch:
+            return False
+        came_down = 2 * self._DOWN_SECONDS <= self._way_down <= self.settings.descent
+        unknown = self.evidence is not None and self.evidence.floor_unknown
+        enough = self.settings.settle if unknown else self._DOWN_SECONDS
+        return came_down or self.last_seen - self._down_since >= enough
 
-    def _motion(self) -> float:
-        (t0, a, sa), (t1, b, sb) = self._joints[0], self._joints[-1]
-        both = (sa > 0) & (sb > 0)
-        if t1 <= t0 or not both.any():
-            return 0.0
-        return float(np.linalg.norm(b[both] - a[both], axis=1).mean() / (t1 - t0))
+    def _is_nearly_down(self, now: Evidence) -> bool:
+        """Whether who is falling is so far down that they will not stand again, should nothing more be seen of them."""
+        if now.floor_unknown:
+            return now.head_drop > self.settings.head_drop and now.trunk > self.settings.lying
+        head, hips = self.settings.nearly
+        return now.head_share < head and now.hips_share < hips
 
     def _judge(self, now: Evidence | None, time: float, resting: bool = False) -> list[FallEvent]:
         s = self.settings
-        known = self.ground.floor is not None
         if now is not None:
-            share = self._SLOW_SHARE if self._apart > self._SLOW_SECONDS else 1.0
-            plunges = now.down > share * s.plunge or now.head_down > share * s.plunge_head
-            if plunges or now.learned > s.learned:
+            low, risen = self._posture(now)
+            low, risen = low and not resting, risen or resting
+            share = self._SLOW_SHARE if self._history.apart > self._SLOW_SECONDS else 1.0
+            plunges = (
+                now.down_share * HIPS > share * s.plunge or now.head_down_share * HEAD > share * s.plunge_head
+            )
+            if plunges or now.descent < s.descent:
+                self._came_down = time
+            if plunges or now.descent < s.descent or now.learned > s.learned:
                 if time - self._plunged > s.memory:
                     self._plunge_speed = -np.inf
                 self._plunged = time
                 self._plunge_speed = max(self._plunge_speed, now.down, now.head_down)
-            if known:
-                low = now.hips_share < s.low and (now.head_share < s.low_head or now.trunk > s.lying)
-                flat = now.hips_share < s.flat_hips and now.head_share < s.flat_head and now.trunk > s.flat
-                low = low or flat
-                risen = now.hips_share > s.risen and not flat
-            else:
-                low = now.drop > s.drop and now.head_drop > s.head_drop and now.trunk > s.lying
-                low = low or (
-                    self.state == "on_floor" and now.trunk > s.lying
-                )  # the past is forgotten meanwhile
-                risen = not low and now.trunk < 0.6 * s.lying
-            low, risen = low and not resting, risen or resting
-            self._low_since = (self._low_since if self._low_since is not None else time) if low else None
+            if low:
+                self._low_since = self._low_since if self._low_since is not None else time
+                self._low_last = time
+            elif time - self._low_last > s.glitch:
+                self._low_since = None
+            lately = (
+                time - self._plunged < self._LATELY <= time - self._first_seen
+            )  # not something that flickers
+            if low or (lately and not resting and self._is_nearly_down(now)):
+                if self._down_since is None:
+                    self._down_since, self._way_down = time, time - self._history.tall_last
+                self._down_last = time
+            elif time - self._down_last > s.glitch:
+                self._down_since = None
             self._risen_since = (
                 (self._risen_since if self._risen_since is not None else time) if risen else None
             )
@@ -288,21 +257,37 @@ class FallWatch:
             self.state = "on_floor"
             self._suspected = None
             self._alarmed.clear()
-            if self._low_since - self._plunged <= s.memory:
-                self._suspected = time
-                return [self._event("suspected_fall", time)]
-            return []
-        falling = time - self._plunged < 0.5 and self._low_since is None
-        self.state = "falling" if falling else "upright" if known else "cannot_judge"
+            return self._suspect(time, self._plunged)
+        falling = time - self._plunged < self._LATELY and self._low_since is None
+        self.state = "falling" if falling else "upright" if self.ground.known else "cannot_judge"
         return []
+
+    def _posture(self, now: Evidence) -> tuple[bool, bool]:
+        """Whether a body is on the floor, and whether it is off it."""
+        s = self.settings
+        if not now.floor_unknown:
+            low = now.hips_share < s.low and (now.head_share < s.low_head or now.trunk > s.lying)
+            flat = now.hips_share < s.flat_hips and now.head_share < s.flat_head and now.trunk > s.flat
+            return low or flat, now.hips_share > s.risen and not flat
+        low = now.drop > s.drop and now.head_drop > s.head_drop and now.trunk > s.lying
+        low = low or (self.state == "on_floor" and now.trunk > s.lying)  # the past is forgotten meanwhile
+        return low, not low and now.trunk < 0.6 * s.lying
 
     def _on_floor(self, time: float) -> list[FallEvent]:
         s = self.settings
         if self._risen_since is not None and time - self._risen_since >= s.risen_seconds:
             self.state = "upright"
             told = self._suspected is not None or bool(self._alarmed)
-            self._suspected, self._plunged = None, -np.inf
+            self._suspected, self._plunged, self._came_down = None, -np.inf, -np.inf
             return [self._event("recovered", time)] if told else []
+        if (
+            self._suspected is None
+            and not self._alarmed
+            and (suspected := self._suspect(time, self._came_down))
+        ):
+            return suspected
+        if self._risen_since is not None:
+            return []  # whoever is up, for the moment, is not reported to lie
         if self._suspected is not None and "fall" not in self._alarmed and time - self._suspected >= s.verify:
             self._alarmed.add("fall")
             return [self._event("fall", time)]
@@ -312,16 +297,13 @@ class FallWatch:
             return [self._event("long_on_floor", time)]
         return []
 
+    def _suspect(self, time: float, plunged: float) -> list[FallEvent]:
+        """Who is on the floor has fallen if a plunge came shortly before, or goes on with it."""
+        if self._low_since is None or abs(self._low_since - plunged) > self.settings.memory:
+            return []
+        self._suspected = time
+        return [self._event("suspected_fall", time)]
+
     def _event(self, kind: Kind, time: float) -> FallEvent:
         assert self.evidence is not None
         return FallEvent(kind, time, self.evidence, max(self._plunge_speed, 0.0))
-
-
-def _slope(past: deque[tuple[float, float, float]], column: int) -> float:
-    """Metres a second by a straight line through the last moments."""
-    if len(past) < 2 or past[-1][0] - past[0][0] < 0.06:
-        return 0.0
-    values = np.array(past)
-    t = values[:, 0] - values[:, 0].mean()
-    spread = float(t @ t)
-    return float(t @ values[:, column] / spread) if spread > 1e-9 else 0.0

@@ -15,6 +15,10 @@ _STRAIGHT = np.cos(np.radians(35))  # thigh and shin are
 _PRIOR = np.cos(np.radians(40))  # how far from the camera's own up a body may stand
 _ENOUGH = 10  # upright bodies from which on the floor is known
 _KEPT = 600
+_RESTING = np.cos(np.radians(40))  # how far from upright the trunk of somebody who sits may be,
+_NO_DEPTH = 1e-3  # metres
+_SEAT = 0.25  # with hips so many metres above the ankles
+_ENOUGH_RESTING = 4
 _PAUSE = 0.1  # seconds between two that count
 
 
@@ -29,7 +33,8 @@ class Ground:
 
     Attributes:
         up: ``[3]`` against gravity.
-        floor: height of the floor along ``up``, metres; None while it is not known.
+        floor: height of the floor along ``up``, metres; None while nobody has stood on it.
+        guess: the same by the feet of people without depth who sit or bend; None while nobody was seen so.
     """
 
     def __init__(self, layout: SkeletonLayout, tilt: float = 0.0) -> None:
@@ -37,14 +42,25 @@ class Ground:
         angle = np.radians(tilt)
         self._prior = np.array([0.0, np.cos(angle), np.sin(angle)])
         self.up, self.floor = self._prior, None
+        self.guess: float | None = None
         self._axes: deque[np.ndarray] = deque(maxlen=_KEPT)
         self._feet: deque[np.ndarray] = deque(maxlen=_KEPT)
-        self._last = -np.inf
+        self._resting: deque[np.ndarray] = deque(maxlen=_KEPT)  # feet under somebody who does not stand
+        self._last = self._last_resting = -np.inf
+
+    @property
+    def known(self) -> bool:
+        """Whether heights are above the floor."""
+        return self.floor is not None or self.guess is not None
 
     def see(self, xyz: np.ndarray, score: np.ndarray, time: float) -> bool:
         """Take a person's joints ``[V, 3]`` (metres, camera coordinates); returns whether they stand upright."""
         body = self._parts.of(xyz, score)
-        if body is None or body.ankles is None or not self._stands(body):
+        if body is None or body.ankles is None:
+            return False
+        if not self._stands(body):
+            if np.ptp(xyz[score > 0, 2]) < _NO_DEPTH:
+                self._guess(body, time)
             return False
         axis = body.shoulders - body.ankles
         axis = axis / np.linalg.norm(axis)
@@ -60,7 +76,24 @@ class Ground:
 
     def height(self, point: np.ndarray) -> float:
         """Metres above the floor; above the camera's own height while the floor is not known."""
-        return float(point @ self.up - (0.0 if self.floor is None else self.floor))
+        floor = self.guess if self.floor is None else self.floor
+        return float(point @ self.up - (0.0 if floor is None else floor))
+
+    def _guess(self, body: Body, time: float) -> None:
+        """The floor is under the feet of somebody who sits or bends, as long as it is not known better.
+
+        Only of bodies without depth: while the camera's tilt is not known, feet before the body seem too high or low.
+        """
+        assert body.ankles is not None
+        if self.floor is not None or time - self._last_resting < _PAUSE:
+            return
+        trunk, legs = body.shoulders - body.hips, body.hips - body.ankles
+        if _cosine(trunk, self._prior) < _RESTING or legs @ self._prior < _SEAT:
+            return
+        self._last_resting = time
+        self._resting.append(body.ankles)
+        if len(self._resting) >= _ENOUGH_RESTING:
+            self.guess = float(np.median(np.array(self._resting) @ self.up)) - ANKLE_HEIGHT
 
     def _settle(self) -> None:
         up = np.median(np.array(self._axes), 0)

@@ -146,9 +146,13 @@ class AlarmSettings:
         return {name: one.quiet for name, one in named.items() if one is not None and one.quiet is not None}
 
     def channels(
-        self, cameras: Iterable[str], acknowledge: Callable[[str], None] | None = None
+        self,
+        cameras: Iterable[str],
+        acknowledge: Callable[[str], None] | None = None,
+        suspend: Callable[[str, float], object] | None = None,
     ) -> dict[str, Channel]:
-        """The channels, connected; those that can be answered call ``acknowledge`` with a camera."""
+        """The channels, connected; those that can be answered call ``acknowledge`` with a camera, and ``suspend`` with
+        a camera and minutes."""
         found: dict[str, Channel] = {
             name: Webhook(hook.url, secret_of(hook.secret)) for name, hook in self.webhooks.items()
         }
@@ -176,6 +180,7 @@ class AlarmSettings:
                 m.prefix,
                 m.discovery,
                 acknowledge=acknowledge,
+                suspend=suspend,
             )
         return found
 

@@ -11,7 +11,7 @@ from contextlib import closing
 from skelact.errors import SkelactError
 from skelact.io.video import is_live
 from skelact.layouts import SkeletonLayout
-from skelact.monitor.action_rules import ActionRules
+from skelact.monitor.action_rules import SharedRules
 from skelact.monitor.actions import LiveActions
 from skelact.monitor.gestures import Gestures
 from skelact.monitor.home import CameraSettings, Home
@@ -35,6 +35,8 @@ def watch_home(
     seconds: float | None = None,
     reread: Callable[[], object] | None = None,
     gestures: Gestures | None = None,
+    rules: SharedRules | None = None,
+    unknown: float = 0.0,
 ) -> Iterator[tuple[str, Moment]]:
     """Watch every camera of a home.
 
@@ -46,6 +48,8 @@ def watch_home(
         reread: called once a second at least; it may change the home's cameras, which are then watched as they are
             now. None: they stay as they are.
         gestures: names taught gestures; None: they are not named.
+        rules: by which actions are told, as they are at any time; None: the surest one is told.
+        unknown: see `LiveActions`.
 
     Returns:
         pairs of a camera's name and what is known after a frame of it. One of several that cannot be opened gives a
@@ -54,10 +58,11 @@ def watch_home(
     Raises:
         SkelactError: if the only camera, or every one, cannot be opened.
     """
-    usual, actions = unusual_maker(home), action_maker(home, recogniser)
+    usual, actions = unusual_maker(home), action_maker(recogniser, rules, unknown)
     if len(home.cameras) == 1 and reread is None:
         ((name, camera),) = home.cameras.items()
-        for moment in _watch(name, lambda: camera, make, actions, usual, seconds, lambda: False, gestures):
+        over = lambda: False  # noqa: E731
+        for moment in _watch(name, lambda: camera, make, actions, usual, seconds, over, gestures, rules):
             yield name, moment
         return
     found: queue.Queue[tuple[str, Moment | Exception | None]] = queue.Queue(_WAITING)
@@ -76,7 +81,7 @@ def watch_home(
                 def over(current: Callable[[], CameraSettings | None] = current) -> bool:
                     return stop.is_set() or current() is None
 
-                for moment in _watch(name, current, make, actions, usual, seconds, over, gestures):
+                for moment in _watch(name, current, make, actions, usual, seconds, over, gestures, rules):
                     found.put((name, moment))
                 if not over():
                     break
@@ -133,16 +138,13 @@ def _same_picture(a: CameraSettings, b: CameraSettings) -> bool:
     return (a.source, a.fov, a.tilt) == (b.source, b.fov, b.tilt)
 
 
-def action_maker(home: Home, recogniser: Recogniser | None) -> Callable[[], LiveActions | None]:
-    """Makes, for every camera, what names actions; thresholds are read once.
-
-    Raises:
-        SkelactError: if the thresholds are not there, or of another network.
-    """
+def action_maker(
+    recogniser: Recogniser | None, rules: SharedRules | None = None, unknown: float = 0.0
+) -> Callable[[], LiveActions | None]:
+    """Makes, for every camera, what names actions."""
     if recogniser is None:
         return lambda: None
-    rules = ActionRules.load(home.thresholds, recogniser.card.label_names) if home.thresholds else None
-    return lambda: LiveActions(recogniser, rules=rules)
+    return lambda: LiveActions(recogniser, rules=None if rules is None else rules.rules, unknown=unknown)
 
 
 def unusual_maker(home: Home) -> MakeUnusual:
@@ -172,6 +174,7 @@ def _watch(
     seconds: float | None,
     stopped: Callable[[], bool],
     gestures: Gestures | None = None,
+    rules: SharedRules | None = None,
 ) -> Iterator[Moment]:
     """Watch a camera with its settings as ``current`` gives them; None: with the last ones, until it is stopped."""
     camera = current()
@@ -181,6 +184,8 @@ def _watch(
     actions = name_actions()
     watches: list[Watch] = []
     with closing(make()) as finder:
+        if is_live(camera.source) and hasattr(finder, "background"):
+            finder.background = True  # type: ignore[attr-defined]
         settings = camera.watched()
 
         def begin(size: tuple[int, int]) -> Watch:
@@ -196,3 +201,5 @@ def _watch(
             if now is not None and now.watched() != settings and watches:  # drawn zones, a changed file
                 settings = now.watched()
                 watches[-1].change(settings)
+            if rules is not None and watches and (ended := watches[-1].change_rules(rules.rules)):
+                yield Moment(moment.time, [], {}, {}, ended, 0.0, 0.0)

@@ -20,11 +20,12 @@ from skelact.errors import DataError
 
 logger = logging.getLogger(__name__)
 ALARMS = ("fall", "long_on_floor")
-_VERSION = 2  # 2: marks and suspensions; files of version 1 get these tables when they are opened
+_VERSION = 3  # 2: marks, suspensions, 3: state, zones, top score; older files get them when they are opened
 _TABLE = """
 CREATE TABLE IF NOT EXISTS events (
     id INTEGER PRIMARY KEY, source TEXT NOT NULL, kind TEXT NOT NULL, label TEXT NOT NULL, person INTEGER,
-    start REAL NOT NULL, end REAL NOT NULL, wall REAL, score REAL NOT NULL, text TEXT NOT NULL
+    start REAL NOT NULL, end REAL NOT NULL, wall REAL, score REAL NOT NULL, text TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT '', zones TEXT NOT NULL DEFAULT '', top_score REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS events_by_start ON events (source, start);
 CREATE TABLE IF NOT EXISTS marks (
@@ -46,7 +47,9 @@ AND EXISTS (
     )
 )
 """
-COLUMNS = ("id", "source", "kind", "label", "person", "start", "end", "wall", "score", "text")
+COLUMNS = (
+    "id", "source", "kind", "label", "person", "start", "end", "wall", "score", "text", "state", "zones", "top_score",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,8 @@ class Event:
 
     Args:
         source: name of the video or camera.
-        kind: ``action``, ``suspected_fall``, ``fall``, ``long_on_floor``, ``recovered``, ``acknowledged``,
-            ``source_lost`` or ``source_back``.
+        kind: ``action``, ``suspected_fall``, ``fall``, ``long_on_floor``, ``updated`` (what is told of an alarm has
+            changed), ``recovered``, ``acknowledged``, ``suspended``, ``resumed``, ``source_lost`` or ``source_back``.
         label: of an action; else the kind.
         person: track; None: nobody.
         start, end: seconds of the source's own clock.
@@ -64,6 +67,9 @@ class Event:
         score: how sure, 0..1.
         text: words for people.
         id: number in the log; None: not written yet.
+        state: of somebody who has fallen, as `FallWatch` has it, or ``out_of_sight``.
+        zones: the names of those that somebody who has fallen is in, with commas.
+        top_score: the network's highest probability of a fall so far.
     """
 
     source: str
@@ -76,6 +82,9 @@ class Event:
     score: float = 1.0
     text: str = ""
     id: int | None = None
+    state: str = ""
+    zones: str = ""
+    top_score: float = 0.0
 
     @property
     def is_alarm(self) -> bool:
@@ -105,6 +114,12 @@ class EventLog:
             }
             if version not in range(_VERSION + 1) or (tables and "events" not in tables):
                 raise DataError(f"{self.path} is a database, but no log of events (version {version})")
+            if version in (1, 2) and "events" in tables:
+                there = {row[1] for row in self._db.execute("PRAGMA table_info(events)")}
+                new = ("state TEXT", "zones TEXT", "top_score REAL")
+                for column in [one for one in new if one.split()[0] not in there]:
+                    default = "0" if column.endswith("REAL") else "''"
+                    self._db.execute(f"ALTER TABLE events ADD COLUMN {column} NOT NULL DEFAULT {default}")
             if version != _VERSION:
                 self._db.executescript(
                     f"PRAGMA journal_mode = WAL; {_TABLE} PRAGMA user_version = {_VERSION};"

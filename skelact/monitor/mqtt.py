@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from skelact import __version__
-from skelact.errors import DependencyError
+from skelact.errors import DependencyError, SkelactError
 from skelact.monitor.log import ALARMS
 from skelact.monitor.outbox import as_json
+from skelact.monitor.suspensions import EVERYWHERE, LONGEST, Suspension
+
+logger = logging.getLogger(__name__)
 
 
 class Mqtt:
@@ -31,6 +36,9 @@ class Mqtt:
         timeout: seconds in which the broker must acknowledge.
         acknowledge: called with a camera when somebody presses its button in Home Assistant, or publishes anything to
             ``CAMERA/acknowledge``; None: there is no button.
+        suspend: called with a camera (`EVERYWHERE`: all) and minutes when somebody publishes minutes to
+            ``CAMERA/notifications/suspend`` or ``notifications/suspend``, as Frigate has it (0: tell again). Until when
+            that lasts is at ``.../suspended`` (seconds since 1970, retained; 0: it does not). None: nobody can.
 
     Raises:
         DependencyError: without paho-mqtt.
@@ -47,6 +55,7 @@ class Mqtt:
         discovery: str = "homeassistant",
         timeout: float = 10.0,
         acknowledge: Callable[[str], None] | None = None,
+        suspend: Callable[[str, float], object] | None = None,
     ) -> None:
         try:
             from paho.mqtt import client as paho
@@ -54,7 +63,8 @@ class Mqtt:
         except ImportError:
             raise DependencyError("MQTT needs paho-mqtt: pip install 'skelact[mqtt]'") from None
         self.cameras, self.prefix, self.discovery, self._timeout = list(cameras), prefix, discovery, timeout
-        self._acknowledge = acknowledge
+        self._acknowledge, self._suspend = acknowledge, suspend
+        self._suspensions: list[Suspension] = []
         self._connected = threading.Event()
         self._fallen: dict[str, frozenset[Any]] = {}  # by camera: people whose alarm is open
         self._client: Any = paho.Client(
@@ -82,6 +92,7 @@ class Mqtt:
             "text": event["text"],
             "person": event["person"],
             "start": event["start"],
+            **{name: event[name] for name in ("state", "zones", "top_score")},
         }
         self._publish(f"{self.prefix}/{camera}/fall/attributes", as_json(attributes), retain=True)
         fallen = self._fallen_after(camera, kind, event["person"])
@@ -93,13 +104,32 @@ class Mqtt:
     def change_cameras(self, cameras: Iterable[str]) -> None:
         """Announce other cameras."""
         self.cameras = list(cameras)
-        if self.discovery and self._connected.is_set():
-            self._discover(self._client)
+        if self._connected.is_set():
+            self._tell_suspensions(self._client)
+            if self.discovery:
+                self._discover(self._client)
+
+    def change_suspensions(self, suspensions: Iterable[Suspension]) -> None:
+        """Publish until when alarms are suspended; returns at once, and is published when the broker can be reached."""
+        self._suspensions = list(suspensions)
+        if self._connected.is_set():
+            self._tell_suspensions(self._client)
+
+    def _tell_suspensions(self, client: Any) -> None:
+        until = {one.camera: one.until for one in self._suspensions if one.person is None}
+        for name in (EVERYWHERE, *self.cameras):
+            client.publish(f"{self._place(name)}/suspended", str(int(until.get(name, 0))), qos=1, retain=True)
+
+    def _place(self, camera: str) -> str:
+        """The topic of a camera's suspensions."""
+        return "/".join([self.prefix, *([] if camera == EVERYWHERE else [slug(camera)]), "notifications"])
 
     def _fallen_after(self, camera: str, kind: str, person: Any) -> frozenset[Any]:
         before = self._fallen.get(camera, frozenset())
         if kind in ALARMS:
             return before | {person}
+        if kind == "updated":
+            return before
         if person not in before and len(before) == 1:  # they were lost and found under another name
             return frozenset()
         return before - {person}
@@ -116,6 +146,9 @@ class Mqtt:
     def configuration(self) -> dict[str, Any]:
         """Home Assistant's device discovery (2026): one message with all components."""
         components: dict[str, Any] = {}
+        if self._suspend is not None:
+            for name in (EVERYWHERE, *self.cameras):
+                components |= self._suspension_components(name)
         for name in self.cameras:
             camera = slug(name)
             topic = f"{self.prefix}/{camera}"
@@ -127,7 +160,7 @@ class Mqtt:
             }  # fmt: skip
             components[f"{camera}_event"] = {
                 "platform": "event", "unique_id": f"{self.prefix}_{camera}_event", "name": f"{name} event",
-                "state_topic": f"{topic}/event", "event_types": [*ALARMS, "recovered", "acknowledged"],
+                "state_topic": f"{topic}/event", "event_types": [*ALARMS, "updated", "recovered", "acknowledged"],
             }  # fmt: skip
             if self._acknowledge is not None:
                 components[f"{camera}_acknowledge"] = {
@@ -139,6 +172,23 @@ class Mqtt:
             "origin": {"name": "skelact", "sw_version": __version__},
             "availability": [{"topic": f"{self.prefix}/available"}],
             "components": components,
+        }  # fmt: skip
+
+    def _suspension_components(self, camera: str) -> dict[str, Any]:
+        """A number to suspend alarms for minutes, and whether they are."""
+        place, key = self._place(camera), slug(camera) if camera != EVERYWHERE else "all_cameras"
+        name = "all cameras" if camera == EVERYWHERE else camera
+        return {
+            f"{key}_suspend": {
+                "platform": "number", "unique_id": f"{self.prefix}_{key}_suspend", "name": f"{name} suspend alarms",
+                "command_topic": f"{place}/suspend", "min": 0, "max": int(LONGEST), "unit_of_measurement": "min",
+                "mode": "box",
+            },
+            f"{key}_suspended": {
+                "platform": "binary_sensor", "unique_id": f"{self.prefix}_{key}_suspended",
+                "name": f"{name} alarms suspended", "state_topic": f"{place}/suspended",
+                "value_template": "{{ 'ON' if value | int(0) > 0 else 'OFF' }}",
+            },
         }  # fmt: skip
 
     def _publish(self, topic: str, body: bytes, retain: bool) -> None:
@@ -158,11 +208,15 @@ class Mqtt:
         if reason.is_failure:
             return
         client.publish(f"{self.prefix}/available", "online", qos=1, retain=True)
+        self._tell_suspensions(client)
         if self.discovery:
             client.subscribe(f"{self.discovery}/status", qos=1)
             self._discover(client)
         if self._acknowledge is not None:
             client.subscribe(f"{self.prefix}/+/acknowledge", qos=1)
+        if self._suspend is not None:
+            for camera in ("+/", ""):
+                client.subscribe(f"{self.prefix}/{camera}notifications/suspend", qos=1)
         self._connected.set()
 
     def _on_message(self, client: Any, _userdata: Any, message: Any) -> None:
@@ -170,8 +224,19 @@ class Mqtt:
             topics = {f"{self.prefix}/{slug(name)}/acknowledge": name for name in self.cameras}
             if self._acknowledge is not None and not message.retain and message.topic in topics:
                 self._acknowledge(topics[message.topic])
+        elif message.topic.endswith("/notifications/suspend"):
+            self._take_suspension(message)
         elif message.payload == b"online":  # Home Assistant has started
             self._discover(client)
+
+    def _take_suspension(self, message: Any) -> None:
+        topics = {f"{self._place(name)}/suspend": name for name in (EVERYWHERE, *self.cameras)}
+        if self._suspend is None or message.retain or message.topic not in topics:
+            return  # a retained command would suspend alarms at every start
+        try:
+            self._suspend(topics[message.topic], float(message.payload))
+        except (ValueError, SkelactError, sqlite3.Error) as error:
+            logger.warning("%s: alarms are not suspended: %s", message.topic, error)
 
     def _discover(self, client: Any) -> None:
         topic = f"{self.discovery}/device/{slug(self.prefix)}/config"

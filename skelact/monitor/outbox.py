@@ -16,7 +16,7 @@ from skelact.monitor.hours import QuietHours
 from skelact.monitor.log import ALARMS, COLUMNS, Event, EventLog
 
 logger = logging.getLogger(__name__)
-TOLD = (*ALARMS, "recovered", "acknowledged")  # kinds of events that are delivered
+TOLD = (*ALARMS, "updated", "recovered", "acknowledged")  # kinds of events that are delivered
 _TABLE = """
 CREATE TABLE IF NOT EXISTS deliveries (
     event INTEGER NOT NULL REFERENCES events (id), channel TEXT NOT NULL, attempts INTEGER NOT NULL DEFAULT 0,
@@ -187,7 +187,7 @@ class Outbox:
         if now < due <= now + _LONGEST:  # a clock that jumped back makes nobody wait longer than that
             return due - now
         try:
-            channel.send(message_of(event), f"{self.log.path.name}-{event.id}")
+            channel.send(message_of(event, self._before(event)), f"{self.log.path.name}-{event.id}")
         except Exception as error:  # whatever a network throws, it is tried again
             pause = min(_LONGEST, self.first_pause * 2 ** min(attempts, _DOUBLINGS))
             logger.warning(
@@ -197,6 +197,19 @@ class Outbox:
             return pause
         self._note(event, name, attempts + 1, 0.0, self._now(), "")
         return 0.0
+
+    def _before(self, event: Event) -> Event | None:
+        """What was told of an alarm that goes on or ends."""
+        if event.is_alarm:
+            return None
+        marks, columns = ", ".join("?" * len(TOLD)), ", ".join(COLUMNS)
+        query = (
+            f"SELECT {columns} FROM events WHERE source = ? AND person IS ? AND id < ? AND kind IN ({marks}) "
+            "ORDER BY id DESC LIMIT 1"
+        )
+        with self._open() as db:
+            row = db.execute(query, (event.source, event.person, event.id, *TOLD)).fetchone()
+        return None if row is None else Event(**dict(zip(COLUMNS, row, strict=True)))
 
     def _note(
         self, event: Event, channel: str, attempts: int, due: float, delivered: float | None, error: str
@@ -208,17 +221,27 @@ class Outbox:
             )
 
 
-def message_of(event: Event) -> dict[str, Any]:
+def message_of(event: Event, before: Event | None = None) -> dict[str, Any]:
     """What is told of an event: an envelope as Frigate has it.
 
-    ``new`` for alarms, ``update`` when somebody has acknowledged one, ``end`` for recoveries.
+    ``new`` for alarms, ``update`` when somebody has acknowledged one or what is told of it changes (state, zones, top
+    score), ``end`` for recoveries.
+
+    Args:
+        event: what has happened.
+        before: what was told of that person before; None: nothing, and the event stands for it, as it does for Frigate.
     """
     return {
-        "type": {"recovered": "end", "acknowledged": "update"}.get(event.kind, "new"),
+        "type": {"recovered": "end", "acknowledged": "update", "updated": "update"}.get(event.kind, "new"),
         "camera": event.source,
-        "severity": "alert" if event.is_alarm else "detection",
-        "after": asdict(event),
+        "severity": "alert" if event.kind in (*ALARMS, "updated") else "detection",
+        "before": _as_plain(before or event),
+        "after": _as_plain(event),
     }
+
+
+def _as_plain(event: Event) -> dict[str, Any]:
+    return {**asdict(event), "zones": event.zones.split(", ") if event.zones else []}
 
 
 def as_json(message: Mapping[str, Any]) -> bytes:

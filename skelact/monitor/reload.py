@@ -8,9 +8,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from skelact.errors import SkelactError
+from skelact.monitor.action_rules import SharedRules
 from skelact.monitor.home import Home, load_home
 
-_AT_ONCE = {"cameras", "keep_days", "alarms"}
+_AT_ONCE = {"cameras", "keep_days", "alarms", "thresholds"}
 
 
 @dataclass(frozen=True)
@@ -22,31 +23,39 @@ class Change:
         done: what was taken over, in words.
         waiting: settings that are changed in the file and hold from the next start on.
         error: why the file cannot be used; the home stays as it was.
+        refused: why the thresholds cannot be used; they stay as they were.
     """
 
     home: Home
     done: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
     error: str = ""
+    refused: str = ""
 
 
 class HomeFile:
     """Looks from time to time whether a home's file has changed, and takes over what it may.
 
-    Cameras (new, gone, or with other settings), quiet hours and ``keep_days`` change at once; everything else (the log,
-    networks, channels, the page) with the next start.
+    Cameras (new, gone, or with other settings), thresholds of classes (another file, or other content), quiet hours
+    and ``keep_days`` change at once; everything else (the log, networks, channels, the page) with the next start.
 
     Args:
         path: the file that the home was read from.
         home: as it is watched; its cameras, hours and days are changed in place.
+        rules: thresholds of classes; None: no actions are named.
         every: seconds between two looks.
         now: a clock in seconds.
     """
 
     def __init__(
-        self, path: str | Path, home: Home, every: float = 2.0, now: Callable[[], float] = clock.monotonic
+        self,
+        path: str | Path,
+        home: Home,
+        rules: SharedRules | None = None,
+        every: float = 2.0,
+        now: Callable[[], float] = clock.monotonic,
     ) -> None:
-        self.path, self.home, self._every, self._now = Path(path), home, every, now
+        self.path, self.home, self.rules, self._every, self._now = Path(path), home, rules, every, now
         self._seen, self._due = self._stamp(), now() + every
         try:
             self._read = load_home(path)
@@ -60,7 +69,8 @@ class HomeFile:
         self._due = self._now() + self._every
         stamp = self._stamp()
         if stamp == self._seen:
-            return None
+            taken, refused = self._thresholds()
+            return Change(self.home, tuple(taken), refused=refused) if taken or refused else None
         self._seen = stamp
         try:
             new = load_home(self.path)
@@ -68,6 +78,10 @@ class HomeFile:
             return Change(self.home, error=str(error))
         old, self._read = self._read, new
         done = self._cameras(new)
+        if self.home.thresholds == old.thresholds:  # what the command line says stays
+            self.home.thresholds = new.thresholds
+        taken, refused = self._thresholds()
+        done += taken
         if new.keep_days != self.home.keep_days:
             self.home.keep_days = new.keep_days
             done.append("keep_days")
@@ -81,7 +95,16 @@ class HomeFile:
         ]
         if _without_hours(old) != _without_hours(new):
             waiting.append("alarms")
-        return Change(self.home, tuple(done), tuple(waiting)) if done or waiting else None
+        changed = done or waiting or refused
+        return Change(self.home, tuple(done), tuple(waiting), refused=refused) if changed else None
+
+    def _thresholds(self) -> tuple[list[str], str]:
+        """What was taken over, and why not."""
+        try:
+            taken = self.rules is not None and self.rules.check(self.home.thresholds)
+        except SkelactError as error:
+            return [], str(error)
+        return ["thresholds"] if taken else [], ""
 
     def _cameras(self, new: Home) -> list[str]:
         now = self.home.cameras

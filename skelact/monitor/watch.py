@@ -11,7 +11,9 @@ import numpy as np
 
 from skelact.errors import ConfigError
 from skelact.io.addresses import public_name, without_secrets
+from skelact.monitor.action_rules import ActionRules
 from skelact.monitor.actions import ActionChange, LiveActions
+from skelact.monitor.alarm_updates import AlarmUpdates, Told
 from skelact.monitor.falls import FallEvent, FallSettings, FallWatch
 from skelact.monitor.gestures import GestureWatch
 from skelact.monitor.ground import BodyParts, Ground
@@ -25,6 +27,7 @@ from skelact.pose.estimator import PoseEstimator
 
 logger = logging.getLogger(__name__)
 _SAME_PLACE = 1.2  # metres within which somebody on the floor is taken up again under another name
+_OUT_OF_SIGHT = 1.0  # seconds without somebody who has fallen after which that is told
 _FORGOTTEN = 600.0  # seconds after which somebody who was lost on the floor is forgotten
 
 
@@ -116,6 +119,7 @@ class Watch:
         )
         self.zones = Zones(self.settings.zones, estimator.layout)
         self._falls: dict[int, FallWatch] = {}
+        self._updates = AlarmUpdates()
         self._rate, self._last, self._shift = 30.0, -np.inf, 0.0
 
     def see(self, image: np.ndarray, time: float) -> Moment | None:
@@ -163,6 +167,12 @@ class Watch:
             one.settings = settings.falls or one.settings
         self.settings = settings
 
+    def change_rules(self, rules: ActionRules | None) -> list[Event]:
+        """Name actions by other rules; returns the actions that end with the old ones."""
+        if self.actions is None or self.actions.rules is rules:
+            return []
+        return [self._action(change) for change in self.actions.change_rules(rules, self._last)]
+
     def _going_on(self, time: float) -> float:
         if time + self._shift <= self._last:
             if not self._shift:
@@ -201,6 +211,21 @@ class Watch:
                 resting = self.zones.rests(person)
                 found = one.see(person.past[-1][1], person.past[-1][2], time, learned, resting)
             events += [self._fall(track, event) for event in found]
+        return events + self._update_alarms(time)
+
+    def _update_alarms(self, time: float) -> list[Event]:
+        """What has changed of those whose alarms go on."""
+        events = []
+        for track in self._updates.tracks:
+            one = self._falls.get(track)
+            if one is None or one.evidence is None:
+                self._updates.end(track)
+                continue
+            gone = time - one.last_seen > _OUT_OF_SIGHT
+            state, zones = ("out_of_sight", None) if gone else (one.state, tuple(self.zones.inside(track)))
+            now = self._updates.see(track, time, state, zones, one.evidence.learned)
+            if now is not None:
+                events.append(self._of_fall("updated", track, time, now, now.describe()))
         return events
 
     def _lost_near(self, person: LivePerson) -> FallWatch | None:
@@ -210,6 +235,7 @@ class Watch:
         for track, one in list(self._falls.items()):
             lost = track not in self.people.people and one.state == "on_floor"
             if lost and body is not None and np.linalg.norm(body.hips - one.place) < _SAME_PLACE:
+                self._updates.rename(track, person.track)
                 return self._falls.pop(track)
         return None
 
@@ -238,19 +264,20 @@ class Watch:
         )  # fmt: skip
 
     def _fall(self, track: int, event: FallEvent) -> Event:
-        where = self.zones.inside(track)
-        text = event.describe() + (f", in {', '.join(where)}" if where else "")
+        zones, one = tuple(self.zones.inside(track)), self._falls.get(track)
+        told = Told("" if one is None else one.state, zones, event.evidence.learned)
+        if event.is_alarm:
+            self._updates.begin(track, event.time, told)
+        elif event.kind == "recovered":
+            self._updates.end(track)
+        text = event.describe() + (f", in {', '.join(zones)}" if zones else "")
+        return self._of_fall(event.kind, track, event.time, told, text)
+
+    def _of_fall(self, kind: str, track: int, time: float, told: Told, text: str) -> Event:
         return Event(
-            self.source,
-            event.kind,
-            event.kind,
-            track,
-            event.time,
-            event.time,
-            self._wall(event.time),
-            1.0,
-            text,
-        )
+            self.source, kind, kind, track, time, time, self._wall(time), 1.0, text, None,
+            told.state, ", ".join(told.zones), told.top_score,
+        )  # fmt: skip
 
     def _wall(self, time: float) -> float | None:
         return None if self.wall is None else self.wall + time

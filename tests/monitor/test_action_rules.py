@@ -13,9 +13,8 @@ from skelact.datasets.synthetic.everyday.days import make_day
 from skelact.errors import ConfigError, DataError
 from skelact.evaluate.score_events import EventRule, FittedRule
 from skelact.io.store import StoreWriter
-from skelact.monitor.action_rules import ActionRules, RuledActions
-from skelact.monitor.actions import LiveActions
-from skelact.monitor.home import CameraSettings, Home
+from skelact.monitor.action_rules import ActionRules, RuledActions, SharedRules
+from skelact.monitor.actions import LeadingAction, LiveActions, _Asked
 from skelact.monitor.household import action_maker
 from skelact.recognition import Recogniser
 
@@ -99,14 +98,14 @@ def test_thresholds_are_fitted_told_apart_and_used(
     strict, loose = fitted["0.1"]["thresholds"], fitted["1000"]["thresholds"]
     assert all(strict[name] >= loose[name] for name in loose) and strict != loose
     recogniser = Recogniser("everyday")
-    home = Home({"a": CameraSettings("0")}, thresholds=str(tmp_path / "0.1.json"))
-    actions = action_maker(home, recogniser)()
+    shared = SharedRules(str(tmp_path / "0.1.json"), recogniser.card.label_names)
+    actions = action_maker(recogniser, shared)()
     assert actions is not None and actions.rules is not None
     assert actions.rules.rules["walk"].rule.on == pytest.approx(strict["walk"])
     assert isinstance(actions._begin(), RuledActions)
     assert not isinstance(LiveActions(recogniser)._begin(), RuledActions)
-    home.thresholds = ""
-    assert action_maker(home, recogniser)().rules is None  # type: ignore[union-attr]
+    shared = SharedRules("", recogniser.card.label_names)
+    assert action_maker(recogniser, shared)().rules is None  # type: ignore[union-attr]
 
 
 def test_smoothing_least_and_gap_reach_the_rules(days: Path, tmp_path: Path) -> None:
@@ -129,3 +128,51 @@ def test_wrong_words(days: Path, tmp_path: Path, capsys: pytest.CaptureFixture) 
     out = tmp_path / "none.json"
     assert run(["learn-thresholds", str(odd), "--out", str(out)]) == 3
     assert "no label" in capsys.readouterr().err and not out.exists()
+
+
+def test_rules_are_read_again_when_their_file_changes(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    rules(walk=0.8).save(path)
+    shared = SharedRules(str(path), NAMES)
+    first = shared.rules
+    assert not shared.check(str(path)) and shared.rules is first
+    rules(walk=0.3, fall=0.2).save(path)
+    assert (
+        shared.check(str(path)) and shared.rules is not None and set(shared.rules.rules) == {"walk", "fall"}
+    )
+    kept = shared.rules
+    path.write_text("{}")
+    with pytest.raises(DataError, match="learn-thresholds"):
+        shared.check(str(path))
+    assert shared.rules is kept and not shared.check(str(path))  # said once
+    assert shared.check("") and shared.rules is None
+    with pytest.raises(DataError):
+        SharedRules(str(tmp_path / "none.json"), NAMES)
+
+
+def test_who_is_watched_goes_on_by_other_rules() -> None:
+    recogniser = type("R", (), {"card": type("C", (), {"label_names": list(NAMES), "clip_seconds": 2.0})()})()
+    one = LiveActions(recogniser, rules=rules(walk=0.5))  # type: ignore[arg-type]
+    one._asked[3] = asked = _Asked(one._begin())
+    for t in range(5):
+        asked.says.take(np.array([0.9, 0.05, 0.05]), 0.4 * t)
+    assert one.current(3) == ("walk", 0.9)
+    (ended,) = one.change_rules(rules(fall=0.1), 2.0)
+    assert (ended.person, ended.label) == (3, "walk") and one.current(3) is None
+    one._asked[3].says.take(np.array([0.6, 0.3, 0.1]), 2.4)
+    assert one.current(3) == ("fall", 0.3)
+
+
+def test_what_the_network_does_not_know_is_unknown() -> None:
+    answers = [[0.9, 0.05, 0.05]] * 5 + [[0.4, 0.3, 0.3]] * 6 + [[0.05, 0.05, 0.9]] * 5
+    said: dict[float, list[str | None]] = {}
+    ended: dict[float, list[str]] = {}
+    for unknown in (0.0, 0.6):
+        one = LeadingAction(NAMES, 2.0, 0.5, 0.35, 2, 0.8, unknown)
+        said[unknown], ended[unknown] = [], []
+        for t, answer in enumerate(answers):
+            ended[unknown] += [event.label for event in one.take(np.array(answer), 0.4 * t)]
+            said[unknown].append((one.current() or (None, 0.0))[0])
+    assert "unknown" not in said[0.0] and said[0.0][9] == "walk"
+    assert said[0.6][9] == "unknown" and said[0.6][-1] == "other"
+    assert ended[0.6] == ["walk"] == ended[0.0]  # the unknown is no event

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from bodies import FPS, Way, scene
 
-from skelact.benchmark.falls import camera_of, fall_begin, score_falls
+from skelact.benchmark.falls import camera_of, fall_begin, measure_falls, score_falls
 from skelact.datasets.synthetic.everyday import falls, moves
+from skelact.io.store import write_store
 from skelact.layouts import get_layout
 from skelact.monitor.flat import PictureMetres
 from skelact.monitor.people import LivePeople
@@ -107,6 +110,18 @@ def test_a_fall_begins_where_the_frames_say() -> None:
     names = tuple("fall" if 30 <= i < 40 else "" for i in range(one.xyz.shape[1]))
     assert fall_begin(one.with_(frame_labels=names), ("fall",)) == pytest.approx(30 / FPS)
     assert fall_begin(one, ("x",)) == 0.0 and fall_begin(one, ("fall",)) is None
+
+
+def test_a_file_of_recordings_says_when_falls_were_over(tmp_path: Path) -> None:
+    """Labels of frames come with the file, and missed falls are named."""
+    fell, walked = recordings(falls.fall_over, "day", 1)[0], recordings(moves.walk, "walk", 1)[0]
+    end = round(scene(falls.fall_over, 0)[2] * FPS)
+    names = tuple("fallen" if t >= end else "up" for t in range(fell.xyz.shape[1]))
+    still = walked.with_(id="missed", frame_labels=("fallen",) * walked.xyz.shape[1])
+    write_store(tmp_path / "day.h5", [fell.with_(frame_labels=names), still])
+    (row,) = measure_falls([tmp_path / "day.h5"], ("fallen",))
+    assert (row["falls"], row["found"], row["missed"]) == (2, 1, "missed")
+    assert row["delay s"] == row["longest"] and 0.5 < row["delay s"] < 2.0
 
 
 def test_streams_are_those_of_a_subject_and_camera() -> None:

@@ -168,6 +168,29 @@ def test_alarms_are_suspended_and_told_again(browser: Any, tmp_path: Path) -> No
         assert home.attention.suspensions() == [] and faults == []
 
 
+@pytest.mark.parametrize("size", ["desk", "phone"])
+def test_alarms_of_all_cameras_are_suspended_and_that_is_shown(
+    browser: Any, tmp_path: Path, size: str
+) -> None:
+    with played(tmp_path) as home, looking(browser, home, size) as (page, faults):
+        home.live.feed("hall", moment(0.0, []))
+        page.get_by_role("button", name="Suspend all alarms").click()
+        assert page.get_by_label("Whose").inner_text() == "everybody, all cameras"
+        page.get_by_label("How long").select_option("60")
+        page.get_by_role("dialog").get_by_role("button", name="Suspend").click()
+        shown = page.locator("#suspended-all")
+        shown.get_by_text("Alarms of all cameras suspended until").wait_for()
+        assert home.attention.suspended("hall", 3) and home.attention.suspended("living room", None)
+        home.tell(alarm("hall", 3))
+        page.get_by_text("suspended, nobody was told").wait_for()
+        page.locator("#events").get_by_text("alarms suspended until").wait_for()
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        shown.get_by_role("button", name="Tell again").click()
+        shown.wait_for(state="hidden")
+        page.get_by_text("suspended, nobody was told").wait_for(state="detached")
+        assert home.attention.suspensions() == [] and faults == []
+
+
 def test_what_is_lost_is_said_and_the_timeline_is_filtered(browser: Any, tmp_path: Path) -> None:
     with played(tmp_path) as home, looking(browser, home) as (page, _):
         home.live.feed("hall", moment(0.0, []))

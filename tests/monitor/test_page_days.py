@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
 from page_home import PlayedHome, played  # noqa: E402
-from test_page_browser import looking  # noqa: E402, F401
+from test_page_browser import looking  # noqa: E402
 
 from skelact.errors import ConfigError  # noqa: E402
 from skelact.monitor.attention import Attention  # noqa: E402
@@ -88,7 +88,7 @@ def test_the_day_over_the_wire(home: PlayedHome) -> None:
 
 
 @pytest.mark.parametrize("size", ["phone", "desk"])
-def test_the_day_in_a_browser(home: PlayedHome, browser: Any, size: str) -> None:  # noqa: F811
+def test_the_day_in_a_browser(home: PlayedHome, browser: Any, size: str) -> None:
     home.play()
     with looking(browser, home, size) as (page, faults):
         page.wait_for_selector("#activities tbody tr")

@@ -15,7 +15,9 @@ from test_watch import Told
 from skelact.commands.monitor import Options
 from skelact.commands.monitor_run import following
 from skelact.commands.ui import UI
+from skelact.evaluate.score_events import EventRule, FittedRule
 from skelact.monitor import household, watch
+from skelact.monitor.action_rules import ActionRules, SharedRules
 from skelact.monitor.home import load_home
 from skelact.monitor.log import EventLog, Retention
 from skelact.monitor.outbox import Outbox
@@ -118,6 +120,34 @@ def test_what_the_page_wrote_is_no_change(file: Path) -> None:
     home.cameras["hall"].zones = dict(zones)
     now.time = 5.0
     assert one.check() is None and list(home.cameras["hall"].zones) == ["bed"]
+
+
+def test_thresholds_are_taken_over_from_the_file_and_another(file: Path, tmp_path: Path) -> None:
+    names = ["walk", "fall"]
+    paths = [tmp_path / f"{n}.json" for n in range(2)]
+    for path, on in zip(paths, (0.5, 0.7), strict=True):
+        ActionRules(tuple(names), {"walk": FittedRule(EventRule(on, 0.4), 0.5, 0.9)}, 1.0, 2.0).save(path)
+    file.write_text(TEXT + f"thresholds: {paths[0]}")
+    home, now = load_home(file), Clock()
+    rules = SharedRules(home.thresholds, names)
+    one = HomeFile(file, home, rules, now=now)
+
+    def looked() -> Any:
+        now.time += 5
+        return one.check()
+
+    assert looked() is None
+    change(file, str(paths[0]), str(paths[1]))
+    assert looked().done == ("thresholds",) and home.thresholds == str(paths[1])
+    assert rules.rules is not None and rules.rules.rules["walk"].rule.on == 0.7
+    paths[1].write_text("not JSON")
+    change(file, "keep_days: 30", "keep_days: 3")
+    found = looked()
+    assert found.done == ("keep_days",) and "learn-thresholds" in found.refused and not found.error
+    assert rules.rules.rules["walk"].rule.on == 0.7 and looked() is None
+    home.thresholds = str(paths[0])  # as --thresholds says, which the file does not change
+    change(file, str(paths[1]), "other.json")
+    assert looked().done == ("thresholds",) and home.thresholds == str(paths[0])
 
 
 def endless(monkeypatch: pytest.MonkeyPatch) -> list[str]:

@@ -166,7 +166,7 @@ def test_events_are_listed_drawn_and_exported(tmp_path: Path, capsys: pytest.Cap
             open_log.add(event)
     words = ["events", str(log), "--out", str(tmp_path / "e.json"), "--format", "json"]
     assert run([*words, "--timeline", str(tmp_path / "t.png")]) == 0
-    assert "1 alarms" in capsys.readouterr().out and (tmp_path / "t.png").stat().st_size > 3000
+    assert "1 alarm" in capsys.readouterr().out and (tmp_path / "t.png").stat().st_size > 3000
     assert len(json.loads((tmp_path / "e.json").read_text())) == 3
     assert run(["events", str(log), "--kinds", "fall", "--json"]) == 0
     assert len(json.loads(capsys.readouterr().out)["events"]) == 1

@@ -21,6 +21,7 @@ from skelact.monitor.page.days import day_of
 from skelact.monitor.page.guard import COOKIE, Door, Guard, Refused, cookie_of
 from skelact.monitor.page.live import Live
 from skelact.monitor.page.metrics import metrics
+from skelact.monitor.suspensions import EVERYWHERE
 from skelact.monitor.zones import Zone
 from skelact.settings import from_plain
 
@@ -51,9 +52,9 @@ class Acknowledge(_Body):
 
 
 class Suspend(_Body):
-    """Whose alarms are not told for how long."""
+    """Whose alarms are not told for how long; no camera: those of all."""
 
-    camera: str
+    camera: str = EVERYWHERE
     person: Annotated[int, Field(ge=0, le=_MOST_NUMBER)] | None = None
     minutes: float
 
@@ -240,8 +241,8 @@ def make_app(
 
     @app.post("/api/suspend")
     def suspend(body: Suspend) -> dict[str, Any]:
-        """Tell nobody of a camera's alarms, or of one person's, for some minutes; 0: tell again."""
-        if body.camera not in live.cameras:
+        """Tell nobody of all alarms, a camera's, or one person's there, for some minutes; 0: tell again."""
+        if body.camera not in (EVERYWHERE, *live.cameras):
             raise HTTPException(404, "there is no such camera")
         made = live.attention.suspend(body.camera, body.person, body.minutes)
         return {"suspension": None if made is None else asdict(made)}

@@ -11,6 +11,18 @@ const STATES = {
 };
 const PICTURE_MS = 300;
 
+export const EVERYWHERE = ""; // camera of a suspension of all cameras
+
+/** Tell alarms again before their suspension is over. */
+export async function resume(camera, person) {
+  try {
+    await askJson("/api/suspend", "POST", { camera, person, minutes: 0 });
+    say("Alarms are told again");
+  } catch (error) {
+    say(error.message);
+  }
+}
+
 export class Cards {
   constructor(place, home, zones, openSuspend, openTeach) {
     this.home = home;
@@ -152,19 +164,10 @@ class Card {
       mine,
       (one) => one.person ?? "all",
       (one) => make("span", { className: "suspension" }, make("span"),
-        make("button", { type: "button", className: "link", onclick: () => this.resume(one) }, "Tell again")),
+        make("button", { type: "button", className: "link", onclick: () => resume(one.camera, one.person) }, "Tell again")),
       (element, one) =>
         setText(element.firstChild, `Alarms${one.person === null ? "" : ` of person ${one.person}`} suspended until ${clockTime(one.until)}`),
     );
-  }
-
-  async resume(suspension) {
-    try {
-      await askJson("/api/suspend", "POST", { camera: this.name, person: suspension.person, minutes: 0 });
-      say("Alarms are told again");
-    } catch (error) {
-      say(error.message);
-    }
   }
 
   /** Fetch the newest picture again and again while the page is looked at. */

@@ -2,8 +2,8 @@
 
 import { Alarms, soundButton } from "./alarms.js";
 import { Failed, Follower, askJson, whenTokenIsNeeded } from "./api.js";
-import { Cards } from "./cameras.js";
-import { make, say, setText } from "./dom.js";
+import { Cards, EVERYWHERE, resume } from "./cameras.js";
+import { clockTime, make, say, setText } from "./dom.js";
 import { Health } from "./health.js";
 import { Teach } from "./teach.js";
 import { LifeLog } from "./lifelog.js";
@@ -25,7 +25,8 @@ function linked(there, otherwise = "No connection, trying again") {
 /** Whose alarms, and for how long. */
 function openSuspend(camera, person) {
   const [dialog, of] = [byId("suspend"), byId("suspend-who")];
-  of.replaceChildren(make("option", { value: "" }, `everybody, ${camera}`));
+  const everybody = camera === EVERYWHERE ? "everybody, all cameras" : `everybody, ${camera}`;
+  of.replaceChildren(make("option", { value: "" }, everybody));
   if (person !== null) of.append(make("option", { value: String(person) }, `person ${person} only, ${camera}`));
   dialog.returnValue = "";
   dialog.onclose = async () => {
@@ -34,12 +35,19 @@ function openSuspend(camera, person) {
     const body = { camera, person: of.value === "" ? null : Number(of.value), minutes };
     try {
       await askJson("/api/suspend", "POST", body);
-      say(`Alarms of ${camera} are suspended for ${minutes} minutes`);
+      say(`Alarms of ${camera === EVERYWHERE ? "all cameras" : camera} are suspended for ${minutes} minutes`);
     } catch (error) {
       say(`Not suspended: ${error.message}`);
     }
   };
   dialog.showModal();
+}
+
+/** That nobody is told of anything, and until when. */
+function showSuspension(one) {
+  const place = byId("suspended-all");
+  place.hidden = !one;
+  if (one) setText(place.querySelector("span"), `Alarms of all cameras suspended until ${clockTime(one.until)}`);
 }
 
 function logIn() {
@@ -74,6 +82,7 @@ function take(name, value) {
       drawn = value.zones_drawn;
       askJson("/api/zones").then(({ zones }) => parts.cards.zones(zones), () => (drawn = -1));
     }
+    showSuspension(value.suspensions.find((one) => one.camera === EVERYWHERE));
     parts.cards.desk(value);
     parts.alarms.show(value);
     parts.health.show(value);
@@ -112,6 +121,8 @@ byId("logout").addEventListener("click", async () => {
   await askJson("/api/logout", "POST").catch(() => {});
   location.reload();
 });
+byId("suspend-all").addEventListener("click", () => openSuspend(EVERYWHERE, null));
+byId("suspended-all").querySelector("button").addEventListener("click", () => resume(EVERYWHERE, null));
 soundButton(byId("sound"));
 whenTokenIsNeeded(logIn);
 begin();
