@@ -1,10 +1,16 @@
 """skelact: recognise what people do from how they move.
 
-``import skelact`` is quick: whatever needs torch or MediaPipe is imported when it is used first.
+    import skelact
 
-    model = skelact.create_model("ctrgcn", layout="ntu25", n_classes=60)
-    data = skelact.load_set("ntu60.h5")
-    answer = skelact.Recogniser("everyday").recognise("video.mp4")  # or skelact.extract(...), data[0], ...
+    answer = skelact.Recogniser("everyday").recognise("video.mp4")  # or a run of yours: "runs/NAME"
+    print(answer.segments)
+
+    skeleton = skelact.extract("video.mp4")  # the people in a video
+    data = skelact.load_set("mine.h5")  # a data set: data[0] is a skeleton, too
+    model = skelact.create_model("ctrgcn", layout="ntu25", n_classes=60)  # untrained; list_models() names all
+    model, card, pipeline = skelact.load_model("runs/NAME")  # trained
+
+What needs torch or MediaPipe is imported when it is used first. ``skelact --help`` lists the commands.
 """
 
 from __future__ import annotations
@@ -19,24 +25,23 @@ from skelact.skeleton import Skeleton
 
 if TYPE_CHECKING:
     from skelact.datasets.pipeline import Pipeline
-    from skelact.datasets.skeleton_set import SkeletonSet
-    from skelact.datasets.skeleton_set import open_set as load_set
+    from skelact.datasets.skeleton_set import SkeletonSet, load_set
     from skelact.models.create import create_model, list_models
-    from skelact.pose.extract import extract_video as extract
+    from skelact.pose.extract import extract
     from skelact.recognition import Recogniser, load_model
 
 __version__ = "0.1.0"
 
-# Where what is imported when it is used first lies, and under which name.
-_LATER: dict[str, tuple[str, str]] = {
-    "Pipeline": ("skelact.datasets.pipeline", "Pipeline"),
-    "Recogniser": ("skelact.recognition", "Recogniser"),
-    "SkeletonSet": ("skelact.datasets.skeleton_set", "SkeletonSet"),
-    "create_model": ("skelact.models.create", "create_model"),
-    "extract": ("skelact.pose.extract", "extract_video"),
-    "list_models": ("skelact.models.create", "list_models"),
-    "load_model": ("skelact.recognition", "load_model"),
-    "load_set": ("skelact.datasets.skeleton_set", "open_set"),
+# Where what is imported when it is used first lies.
+_LATER = {
+    "Pipeline": "skelact.datasets.pipeline",
+    "Recogniser": "skelact.recognition",
+    "SkeletonSet": "skelact.datasets.skeleton_set",
+    "create_model": "skelact.models.create",
+    "extract": "skelact.pose.extract",
+    "list_models": "skelact.models.create",
+    "load_model": "skelact.recognition",
+    "load_set": "skelact.datasets.skeleton_set",
 }
 
 __all__ = [
@@ -61,8 +66,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _LATER:
         raise AttributeError(f"module 'skelact' has no attribute '{name}'")
-    module, there = _LATER[name]
-    value = globals()[name] = getattr(importlib.import_module(module), there)
+    value = globals()[name] = getattr(importlib.import_module(_LATER[name]), name)
     return value
 
 

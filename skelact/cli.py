@@ -78,6 +78,7 @@ options of every command:
   --json     the result as JSON on standard output, an error too; words go to standard error
   --quiet    no progress bars
   --debug    show where an error comes from
+  --help-all every setting of a configuration with what it does; --help names them
 
 exit codes: 0 done, 1 failed, 2 wrong option or configuration, 3 input that cannot be used,
             4 done in part (the rest is listed), 5 something must be installed, 130 interrupted

@@ -45,6 +45,11 @@ class DependencyError(SkelactError):
     exit_code = 5
 
 
+def counted(n: int, one: str, many: str = "") -> str:
+    """``1 clip``, ``2 clips``; with ``many`` for what does not just take an s, such as a verb that agrees."""
+    return f"{n} {one if n == 1 else many or one + 's'}"
+
+
 MANY = 40  # names, which nobody would read in an error
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pydoc
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +31,15 @@ def test_everything_that_is_named_is_there_and_comes_late() -> None:
     code = f"import sys, skelact; dir(skelact); {there}; skelact.list_models; {there}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "True"]
+
+
+def test_what_is_offered_has_the_names_that_help_shows() -> None:
+    for name in set(skelact.__all__) - {"__version__", "layouts"}:
+        offered = getattr(skelact, name)
+        assert offered.__name__ == name and inspect.getdoc(offered), name
+        assert name == "SkelactError" or " at 0x" not in str(inspect.signature(offered)), name
+    shown = pydoc.plain(pydoc.render_doc(skelact))
+    assert "load_set(path: " in shown and skelact.__version__ in shown
 
 
 def test_networks_by_name() -> None:
@@ -119,8 +130,8 @@ def test_results_are_shown_in_a_line(tmp_path: Path) -> None:
     for record, words in (
         (classification_metrics(p, labels), ["100 samples", "2 classes", "top-1 100.0 %"]),
         (calibration_metrics(p, labels), ["100 samples", "ECE 25.0 %"]),
-        (inspect(tmp_path / "a.h5"), ["a.h5", "1 clips", "coco17", "problems"]),
-        (convert(tmp_path / "a.h5", tmp_path / "b.h5"), ["b.h5", "1 clips of 1 files", "0 failed"]),
+        (inspect(tmp_path / "a.h5"), ["a.h5", "1 clip,", "coco17", "problems"]),
+        (convert(tmp_path / "a.h5", tmp_path / "b.h5"), ["b.h5", "1 clip of 1 file,", "0 failed"]),
         (everyday, ["classes", "clips of"]), (everyday.recognise(seen), ["Recognition(group", " s"]),
     ):  # fmt: skip
         text = repr(record).replace(str(tmp_path), "")

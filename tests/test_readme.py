@@ -45,7 +45,7 @@ LINES = sorted({(name, line) for name, text in TEXTS.items() for line in _comman
 def _help(command: str) -> str:
     shown = io.StringIO()
     with redirect_stdout(shown):
-        assert run([command, "--help"]) == 0
+        assert run([command, "--help-all"]) == 0
     return re.sub(r"[\s│]+", " ", shown.getvalue())
 
 

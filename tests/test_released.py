@@ -150,7 +150,7 @@ def test_recordings_that_cannot_be_read_are_left_out(
     assert done.code == 4 and set(done.json["left_out"]) == {NAMES[0], NAMES[1]}, done.err
     assert "2 of 3 clips cannot be read" in done.err and "skelact convert" in done.err
     (report,) = (tmp_path / "r").glob("*.html")
-    assert "1 clips of mixed.h5" in report.read_text(encoding="utf-8")
+    assert "1 clip of mixed.h5" in report.read_text(encoding="utf-8")
     assert "2 more cannot be read" in report.read_text(encoding="utf-8")
     write_store(tmp_path / "one.h5", [whole[kept]])
     alone = skelact("evaluate", imported, tmp_path / "one.h5", "--out", tmp_path / "one", "--json")

@@ -21,4 +21,4 @@ def test_the_site_builds_without_warnings(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, "\n".join(line for line in done.stderr.splitlines() if "WARNING" in line)
     page = (tmp_path / "site" / "api" / "skelact.html").read_text(encoding="utf-8")
-    assert 'id="skelact.models.create.create_model"' in page and "open_set(" not in page
+    assert 'id="skelact.models.create.create_model"' in page and "extract_video(" not in page

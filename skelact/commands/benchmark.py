@@ -14,7 +14,7 @@ from skelact.benchmark.shown import shown
 from skelact.commands.options import named, need_at_least, parse
 from skelact.commands.ui import PARTLY, UI
 from skelact.device import find_device
-from skelact.errors import ConfigError, choices
+from skelact.errors import ConfigError, choices, counted
 
 Keep = Callable[[list[dict[str, Any]]], None]
 PARTS = {
@@ -243,7 +243,7 @@ def run_gpu(options: Options, ui: UI) -> int:
         )
         ui.say()
         ui.say(markdown(rows, machine))
-        ui.done(f"{out / 'gpu.md'} and {out / 'gpu.json'}: {len(rows)} rows")
+        ui.done(f"{out / 'gpu.md'} and {out / 'gpu.json'}: {counted(len(rows), 'row')}")
     failed = sum("error" in row for row in rows)
     if failed:
         ui.warn(f"{failed} of them are errors; the report names them")

@@ -13,7 +13,7 @@ import tyro
 from skelact.commands.compare_runs import Run, answers_of, settings_that_differ, written_answers
 from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
 from skelact.commands.ui import UI, percent
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, counted
 
 HELP = """Put runs side by side on the same clips: a paired test, classes, settings, curves, what one alone gets right.
 
@@ -87,7 +87,9 @@ def compare(options: Options, ui: UI, command: str = "") -> dict:
             show(found, first, other, said, settings, ui)
             left_out = len(first.answers) + len(other.answers) - 2 * found.n
             if left_out:
-                ui.warn(f"{left_out} clips were answered by one of them alone and are not compared")
+                ui.warn(
+                    f"{counted(left_out, 'clip was', 'clips were')} answered by one of them alone and are not compared"
+                )
             sections += sections_of(found, first, other, a, b, said, settings, folder / "figures", k)
             only = {
                 name: [a.clips[i] for i in rows]
@@ -103,7 +105,9 @@ def compare(options: Options, ui: UI, command: str = "") -> dict:
         output = {"runs": [{"name": r.name, "path": r.path} for r in runs], "comparisons": pairs}
         write_text(folder / "compare.json", json.dumps(output, indent=1) + "\n")
         title = " and ".join(r.name for r in runs)
-        subtitle = f"the same {pairs[0]['n']} clips" if len(pairs) == 1 else f"each with {first.name}"
+        subtitle = (
+            f"the same {counted(pairs[0]['n'], 'clip')}" if len(pairs) == 1 else f"each with {first.name}"
+        )
         report = write_report(folder / "report.html", title, sections, subtitle=subtitle, command=command)
     ui.done(f"report {report}")
     return {"report": str(report), **output}
@@ -158,7 +162,7 @@ def show(found: Any, first: Run, other: Run, said: str, settings: list[dict], ui
             (first, other), found.top1, ends, (len(found.only_first), len(found.only_second)), strict=True
         )
     ]
-    ui.table(["run", "top-1", "95 % interval", "right alone"], rows, title=f"{found.n} clips")
+    ui.table(["run", "top-1", "95 % interval", "right alone"], rows, title=f"{counted(found.n, 'clip')}")
     ui.say(f"  {said}")
     ui.say(f"  {caution(found)}")
     changed = [c for c in found.per_class if c.only_first + c.only_second]
@@ -209,7 +213,7 @@ def sections_of(
         (
             "McNemar's p",
             f"{found.p_value:.2g}",
-            f"{len(found.only_first)} against {len(found.only_second)} clips",
+            f"{len(found.only_first)} against {counted(len(found.only_second), 'clip')}",
         ),
     ]
     counts = [
@@ -245,6 +249,6 @@ def sections_of(
         if clips:
             table = Table(("clip", "subject", "is", "the other says", "confidence"), clips, ("confidence",))
             sections.append(
-                Section(f"Only {name} is right: {len(listed)} clips", [table, *more], folded=True)
+                Section(f"Only {name} is right: {counted(len(listed), 'clip')}", [table, *more], folded=True)
             )
     return sections

@@ -10,7 +10,7 @@ import tyro
 
 from skelact.commands.options import named, need_at_least, parse
 from skelact.commands.ui import PARTLY, UI, command_line
-from skelact.errors import ConfigError, DataError
+from skelact.errors import ConfigError, DataError, counted
 
 HELP = """Turn skeleton files of any known format into one skelact file (HDF5).
 
@@ -109,7 +109,7 @@ def main(arguments: list[str], ui: UI) -> int:
             splits=splits, need=need, progress=update, overwrite=options.overwrite, resume=options.resume,
         )  # fmt: skip
     ui.done(
-        f"{report.clips} clips of format {report.format} in {report.out} "
+        f"{counted(report.clips, 'clip')} of format {report.format} in {report.out} "
         f"({report.seconds:.1f} s, {report.files_per_second:.0f} files/s)"
     )
     if report.excluded:

@@ -12,7 +12,7 @@ import tyro
 
 from skelact.commands.options import named, parse
 from skelact.commands.ui import UI, percent
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, counted
 
 HELP = """Test recipes by cross-validation: every clip is tested once, by networks that saw nothing of its group.
 
@@ -127,7 +127,7 @@ def cross_validate(options: Options, more: list[str], ui: UI) -> dict[str, Any]:
     ui.table(
         ["networks", "top-1", "95 % interval"],
         shown,
-        title=f"{len(clips)} clips, {n_folds} folds by {options.by}",
+        title=f"{counted(len(clips), 'clip')}, {n_folds} folds by {options.by}",
     )
     ui.done(f"{out / 'cross_validation.md'}, {out / 'confusion.png'} (all networks)")
     return found
@@ -146,7 +146,8 @@ def groups_of(data: Any, options: Options) -> dict[int, str]:
     silent = [data.ids[clip] for clip in clips if column[clip] is None]
     if silent:
         raise ConfigError(
-            f"{len(silent)} clips do not say their {options.by}, such as {silent[0]}; divide --by another column, or "
+            f"{counted(len(silent), 'clip does', 'clips do')} not say their {options.by}, such as "
+            f"{silent[0]}; divide --by another column, or "
             f"--by clip (extract finds subjects in the files' names: --subject PATTERN)"
         )
     return {clip: str(column[clip]) for clip in clips}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from skelact.commands.ui import UI, command_line
 from skelact.errors import ConfigError, DependencyError
 from skelact.io.outputs import holding
 
-HELP = """Walk the whole path in under three minutes, without any data of your own.
+HELP = """Walk the whole path in a minute or two, without any data of your own.
 
   skelact demo                       synthetic people: train, fuse, evaluate, watch, teach; one report
   skelact demo --webcam              what you do before the first camera, for 20 seconds
@@ -45,7 +46,7 @@ class Options:
     """
 
     out: Annotated[str, named("FOLDER")] = "skelact-demo"
-    epochs: int = 12
+    epochs: int = 8
     seed: int = 0
     video: bool = True
     webcam: Annotated[str, named("CAMERA")] = ""
@@ -119,19 +120,38 @@ def walk(folder: Path, options: Options, ui: UI, begin: float) -> dict[str, Any]
     from skelact.commands.demo_video import watch_fall, watch_videos
 
     results: dict[str, Any] = {"folder": str(folder)}
+    watching = (
+        {
+            "video": ("Videos through MediaPipe and the network that ships", watch_videos),
+            "monitor": ("Somebody falls", watch_fall),
+        }
+        if options.video
+        else {}
+    )
+    parts = {**watching, "gestures": ("Gestures taught with three examples each", teach_gestures)}
+    n_steps, number = 4 + len(parts), itertools.count(1)
+
+    def step(title: str) -> None:
+        ui.say(f"{next(number)}/{n_steps}  {title}", style="bold")
+
+    step("Synthetic people as raw files, converted to one")
     data = make_data(folder, options, ui)
+    step("Two networks trained, over joints and over bones")
     runs = train_networks(folder, data, options, ui)
+    step("Fused, and tested on people whom neither has seen")
     results["fusion"], sections = fuse_networks(folder, runs, data, ui)
     results["sequence"], more = recognise_sequence(folder, options, ui)
     sections = more + sections
-    steps = {"video": watch_videos, "monitor": watch_fall} if options.video else {}
-    for name, step in {**steps, "gestures": teach_gestures}.items():
+    for name, (title, show) in parts.items():
+        step(title)
         try:
-            results[name], more = step(folder, options, ui)
+            with ui.progress("a few seconds"):
+                results[name], more = show(folder, options, ui)
             sections += more
         except DependencyError as error:
             results[name] = None  # the rest of the demo stands without it
             ui.warn(f"the part '{name}' is left out: {error}")
+    step("The report")
     results |= write_demo_report(folder, data, sections, options, ui)
     results["seconds"] = time.perf_counter() - begin
     ui.say()

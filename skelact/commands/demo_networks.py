@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skelact.commands.ui import UI, command_line, percent
+from skelact.errors import counted
 
 if TYPE_CHECKING:
     from skelact.commands.demo import Options
@@ -60,7 +61,7 @@ def make_data(folder: Path, options: Options, ui: UI) -> Path:
 
     with ui.progress("converting") as update:
         report = convert(raw, data, splits=by_subject, overwrite=True, progress=update)
-    ui.done(f"converted to {data} at {report.files_per_second:.0f} files/s: {report.clips} clips")
+    ui.done(f"converted to {data} at {report.files_per_second:.0f} files/s: {counted(report.clips, 'clip')}")
     return data
 
 
@@ -85,8 +86,8 @@ def train_networks(folder: Path, data: Path, options: Options, ui: UI) -> list[P
                 Augment(jitter=0.005, drop_joints=0.1),
                 streams=[stream],
             ),
-            model=STGCNSettings(channels=(32, 32, 64, 64), stride_blocks=(1, 2)),
-            train=TrainSettings(epochs=options.epochs, lr=0.05, batch_size=16, ema=0.98, seed=options.seed),
+            model=STGCNSettings(channels=(32, 48, 64), stride_blocks=(0, 1, 2)),
+            train=TrainSettings(epochs=options.epochs, lr=0.06, batch_size=16, ema=0.97, seed=options.seed),
             out=str(folder),
         )
         runs.append(folder / stream)
@@ -120,13 +121,14 @@ def fuse_networks(folder: Path, runs: list[Path], data: Path, ui: UI) -> Outcome
     names = [*STREAMS, "fused"]
     said = ", ".join(f"{name} {percent(share)}" for name, share in zip(names, accuracy, strict=True))
     ui.done(
-        f"fused with weights {', '.join(f'{w:.2f}' for w in weights)}; {len(clips)} clips of unseen people: {said}"
+        f"fused with weights {', '.join(f'{w:.2f}' for w in weights)}; {counted(len(clips), 'clip')} of "
+        f"unseen people: {said}"
     )
     picture = plot_members(names, accuracy, certainty, folder / "pictures" / "fusion.png")
     section = Section(
         "Two streams, fused",
         [
-            Picture(picture, f"{len(clips)} clips of people that no network has seen."),
+            Picture(picture, f"{counted(len(clips), 'clip')} of people that no network has seen."),
             Text(
                 "Any networks of the same classes can be fused: streams, families, seeds, skeletons with video."
             ),
@@ -217,4 +219,12 @@ def write_demo_report(folder: Path, data: Path, sections: list, options: Options
 
     settings = EvaluateOptions(str(folder / "fused"), str(data), "xsub/test", out=str(folder / "report"))
     command = command_line("demo", "--out", options.out, "--seed", options.seed)
-    return evaluate(settings, ui, command, examples=4, sections=sections, advise=False)
+    return evaluate(
+        settings,
+        ui,
+        command,
+        examples=4,
+        sections=sections,
+        advise=False,
+        title="skelact demo: synthetic people",
+    )

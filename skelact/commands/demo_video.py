@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from skelact.commands.demo_networks import Outcome, quiet
 from skelact.commands.ui import UI, command_line, percent
+from skelact.errors import counted
 
 if TYPE_CHECKING:
     from skelact.commands.demo import Options
@@ -40,7 +41,7 @@ def watch_videos(folder: Path, options: Options, ui: UI) -> Outcome:
         best = max(outcome["segments"], key=lambda s: (s["end"] - s["start"]) * s["score"])
         right = "right" if best["label"] == action else "wrong"
         rows.append([action, best["label"], right, best["score"], outcome["seen"]])
-        strip = frame_strip(overlay, folder / "pictures" / f"video_{action}.png")
+        strip = frame_strip(overlay, folder / "pictures" / f"video_{action}.png", keep=0.7)
         blocks.append(Picture(strip, f"MediaPipe on {path.name}", photo=True))
         ui.done(
             f"video {path.name}: person found on {percent(outcome['seen'])} of the frames, "
@@ -80,7 +81,9 @@ def watch_fall(folder: Path, options: Options, ui: UI) -> Outcome:
     events = read_log(log)
     alarms = [event for event in events if event.is_alarm]
     said = alarms[0].text if alarms else "no alarm"
-    ui.done(f"monitor on {video.name}: {len(events)} events, {len(alarms)} alarms; {said}")
+    ui.done(
+        f"monitor on {video.name}: {counted(len(events), 'event')}, {counted(len(alarms), 'alarm')}; {said}"
+    )
     timeline = draw(str(folder / "pictures" / "monitor.png"), events)
     strip = frame_strip(overlay, folder / "pictures" / "monitor_fall.png")
     section = Section(
@@ -168,8 +171,8 @@ def watch_camera(folder: Path, options: Options, ui: UI) -> dict[str, Any]:
     return result
 
 
-def frame_strip(video: Path, picture: Path, n: int = 5) -> Path:
-    """A few frames of a video side by side, as a PNG."""
+def frame_strip(video: Path, picture: Path, n: int = 5, keep: float = 1.0) -> Path:
+    """A few frames of a video side by side, as a PNG; of each the middle ``keep`` of its width."""
     import numpy as np
     from matplotlib.image import imsave
 
@@ -178,5 +181,6 @@ def frame_strip(video: Path, picture: Path, n: int = 5) -> Path:
     with open_video(video) as frames:
         images = [f.image for f in frames]
     chosen = [images[round(i * (len(images) - 1) / (n - 1))] for i in range(n)]
-    imsave(picture, np.concatenate(chosen, 1))
+    cut = round(chosen[0].shape[1] * (1 - keep) / 2)
+    imsave(picture, np.concatenate([image[:, cut : image.shape[1] - cut] for image in chosen], 1))
     return picture

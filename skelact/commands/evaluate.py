@@ -13,7 +13,7 @@ import tyro
 from skelact.commands.convert import show_reasons
 from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
 from skelact.commands.ui import PARTLY, UI, command_line, percent
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, counted
 
 HELP = """Test a checkpoint on a data set: numbers, a confusion matrix, calibration, a report with pictures.
 
@@ -75,6 +75,7 @@ def evaluate(
     examples: int = 6,
     sections: Sequence[Any] = (),
     advise: bool = True,
+    title: str = "",
 ) -> dict:
     """Evaluate a checkpoint; returns what ``--json`` prints."""
     if options.views:  # 0: the configuration's
@@ -84,7 +85,7 @@ def evaluate(
         raise ConfigError(f"--mistakes must be 0 or more, got {options.mistakes}")
     use_own(options.model)
     with ExitStack() as held:
-        return _evaluate(options, ui, held, command, examples, sections, advise)
+        return _evaluate(options, ui, held, command, examples, sections, advise, title)
 
 
 def answer(
@@ -114,6 +115,7 @@ def _evaluate(
     examples: int,
     sections: Sequence[Any],
     advise: bool,
+    title: str,
 ) -> dict:
     import torch
 
@@ -189,8 +191,10 @@ def _evaluate(
     }  # fmt: skip
     if len(card.label_names) <= 5:
         del figures["top-5"]  # always 100 %
-    title = f"{len(clips)} clips, part {split}; {len(card.label_names)} classes"
-    ui.table([*figures], [[percent(value) for value in figures.values()]], title=title)
+    what = (
+        f"{counted(len(clips), 'clip')}, part {split}; {counted(len(card.label_names), 'class', 'classes')}"
+    )
+    ui.table([*figures], [[percent(value) for value in figures.values()]], title=what)
     refused, unknown = say_refused(found, known_threshold(path, ui), split, ui)
     with Store(data_path) as store:
         copies = find_copies(store, numbers, config.get("data", {}).get("train", ""))
@@ -209,11 +213,12 @@ def _evaluate(
     how = {"data": data_path, "split": split, "views": views, "arithmetic": options.dtype}
     report = write_evaluation_report(
         folder, result, calibration, history=history, examples=shown,
-        title=path.parent.name if len(ensemble.members) > 1 else config.get("name", path.parent.name),
+        title=title
+        or (path.parent.name if len(ensemble.members) > 1 else config.get("name", path.parent.name)),
         mistakes=mistakes,
         extra=[*unknown, *sections, *several],
         more_metrics={**hits, **how, "unknown": refused}, command=command,
-        subtitle=f"{len(clips)} clips of {Path(data_path).name}, part {split}"
+        subtitle=f"{counted(len(clips), 'clip')} of {Path(data_path).name}, part {split}"
         + (f"; {len(left_out)} more cannot be read and are left out" if left_out else ""),
         facts={
             "checkpoint": path.name, "network": card.model.get("name"), "layout": card.layout["name"],
@@ -247,7 +252,8 @@ def top1_without(found: Any, copies: Any, ui: UI) -> float | None:
         return None
     without = None if copies.all() else float(found.correct[~copies].mean())
     rest = f"; on the other {int((~copies).sum())} top-1 is {percent(without)}" if without is not None else ""
-    ui.warn(f"{int(copies.sum())} of these clips are exact copies of training clips{rest}")
+    what = counted(int(copies.sum()), "of these clips is an exact copy", "of these clips are exact copies")
+    ui.warn(f"{what} of training clips{rest}")
     return without
 
 

@@ -10,7 +10,7 @@ import tyro
 
 from skelact.commands.options import named, parse
 from skelact.commands.ui import UI
-from skelact.errors import ConfigError, choices
+from skelact.errors import ConfigError, choices, counted
 
 HELP = """Compare events that were predicted with what happened: mAP at temporal IoU, and alarms.
 
@@ -60,7 +60,8 @@ def main(arguments: list[str], ui: UI) -> int:
     strangers = sorted(set(found) - set(truth) - set(lengths))
     if strangers:
         ui.warn(
-            f"{len(strangers)} videos of {options.predicted} are not in {options.truth}: {', '.join(strangers[:5])}"
+            f"{counted(len(strangers), 'video')} of {options.predicted} "
+            f"{'is' if len(strangers) == 1 else 'are'} not in {options.truth}: {', '.join(strangers[:5])}"
         )
     wide, strict = temporal_map(truth, found, THUMOS), temporal_map(truth, found, ACTIVITYNET)
     rows = [

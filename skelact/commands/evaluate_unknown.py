@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from skelact.commands.ui import UI, percent
-from skelact.errors import CheckpointError, ConfigError
+from skelact.errors import CheckpointError, ConfigError, counted
 
 
 def part_to_fit_on(options: Any, ensemble: Any, checkpoint: Path, data: Any, labels: Any) -> tuple[Any, str]:
@@ -59,7 +59,7 @@ def fit(confidence: Any, options: Any, checkpoint: Path, data_path: str, split: 
     threshold, n = refusal_threshold(confidence, options.fit_unknown), len(confidence)
     found = UnknownThreshold(threshold, options.fit_unknown, n, data_path, split, checksum(checkpoint))
     written = save_threshold(checkpoint, found)
-    ui.done(f"threshold {threshold:.3f}, fitted on {n} clips of {split}, in {written}")
+    ui.done(f"threshold {threshold:.3f}, fitted on {counted(n, 'clip')} of {split}, in {written}")
 
 
 def known_threshold(checkpoint: Path, ui: UI) -> Any:
@@ -99,7 +99,7 @@ def say_refused(found: Any, threshold: Any, split: str, ui: UI) -> tuple[dict | 
                 ]
             ),
             Text(
-                f"Fitted on {threshold.clips} clips of {threshold.split} so that on average at most "
+                f"Fitted on {counted(threshold.clips, 'clip')} of {threshold.split} so that on average at most "
                 f"{100 * threshold.rate:g} % of new clips of the same kind and of known classes are refused.{same} "
                 "Nothing is promised about clips of other classes, people or cameras."
             ),

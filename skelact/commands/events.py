@@ -11,7 +11,7 @@ import tyro
 
 from skelact.commands.options import named, parse
 from skelact.commands.ui import UI, percent
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, counted
 
 HELP = """List, filter, draw and export the events that skelact monitor has written.
 
@@ -84,7 +84,7 @@ def main(arguments: list[str], ui: UI) -> int:
     ui.table(["source", "when", "for", "person", "what", "sure", ""], rows[:200])
     if len(rows) > 200:
         ui.say(f"... and {len(rows) - 200} more (--out FILE has all)")
-    ui.say(f"{len(events)} events, {sum(e.is_alarm for e in events)} alarms")
+    ui.say(f"{counted(len(events), 'event')}, {counted(sum(e.is_alarm for e in events), 'alarm')}")
     if options.out:
         ways = {
             "csv": as_csv,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skelact.commands.ui import UI
-from skelact.errors import ConfigError, DataError
+from skelact.errors import ConfigError, DataError, counted
 
 
 @dataclass
@@ -76,7 +76,7 @@ def choose_recipe(path: str, arguments: list[str], ui: UI) -> Any:
     chosen = default_recipe(data, train)
     sees = f"{', '.join(chosen.pipeline.streams)} at {chosen.pipeline.sampling.n_frames} moments of a clip"
     ui.say(
-        f"no configuration is named; {len(train)} clips to train on: configs/{chosen.name}.yaml is used, "
+        f"no configuration is named; {counted(len(train), 'clip')} to train on: configs/{chosen.name}.yaml is used, "
         f"fitted to the set: {sees}"
     )
     chosen.name = f"{Path(path).stem}_{chosen.name}"

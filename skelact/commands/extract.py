@@ -12,7 +12,7 @@ import tyro
 from skelact.commands.convert import check_shares, find_layout, read_split_from, show_reasons
 from skelact.commands.options import named, parse
 from skelact.commands.ui import PARTLY, UI, command_line, percent
-from skelact.errors import ConfigError, DataError
+from skelact.errors import ConfigError, DataError, counted
 from skelact.skeleton import Skeleton
 
 HELP = """Turn videos into skeletons: files, folders, a camera (0) or a stream address.
@@ -196,9 +196,9 @@ def flow(options: Options, ui: UI) -> Any:
         )  # fmt: skip
     n = len(report.stored) + len(report.already_there)
     share = f", {percent(report.n_bytes / report.video_bytes)} of their bytes" if report.video_bytes else ""
-    ui.done(f"{report.kind} flow of {n} videos in {report.out}{share}")
+    ui.done(f"{report.kind} flow of {counted(n, 'video')} in {report.out}{share}")
     if report.already_there:
-        ui.say(f"  {len(report.already_there)} of them were there")
+        ui.say(f"  {counted(len(report.already_there), 'of them was', 'of them were')} there")
     show_reasons(ui, "videos could not be used", list(report.failed.items()))
     return report
 
@@ -213,7 +213,7 @@ def found_names(out: str | Path) -> list[str]:
             "subject": [str(i["subject"]) for i in store.infos if "subject" in i],
         }
     return [
-        f"{len(names)} {what}{'' if len(names) == 1 else 's'}: {', '.join(names[:12])}{', ...' * (len(names) > 12)}"
+        f"{counted(len(names), what)}: {', '.join(names[:12])}{', ...' * (len(names) > 12)}"
         for what, names in ((what, sorted(set(names))) for what, names in found.items())
         if names
     ]
@@ -253,7 +253,10 @@ def extract(options: Options, ui: UI) -> Any:
         )  # fmt: skip
     stored = len(report.stored) + len(report.already_there)
     rate = report.n_frames / report.seconds if report.seconds else 0
-    ui.done(f"{stored} recordings in {report.out} ({report.n_frames} frames, {rate:.0f} looked at a second)")
+    ui.done(
+        f"{counted(stored, 'recording')} in {report.out} ({counted(report.n_frames, 'frame')}, {rate:.0f} "
+        f"looked at a second)"
+    )
     if names := found_names(report.out):
         ui.say("  " + "; ".join(names))
     if options.coordinates == "camera" and options.fov is None:
@@ -261,7 +264,9 @@ def extract(options: Options, ui: UI) -> Any:
             "  distances assume a camera that sees 60 degrees across; --fov DEGREES says it (Kinect v2: 84.1)"
         )
     if report.already_there:
-        ui.say(f"  {len(report.already_there)} of them were there from an interrupted run")
+        ui.say(
+            f"  {counted(len(report.already_there), 'of them was', 'of them were')} there from an interrupted run"
+        )
     rows = [[name, report.n_people[name], percent(share)] for name, share in sorted(report.found.items())]
     ui.table(["recording", "people", "frames with a person"], rows[:30])
     show_reasons(ui, "videos could not be used", list(report.failed.items()))

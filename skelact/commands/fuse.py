@@ -10,7 +10,7 @@ import tyro
 
 from skelact.commands.options import OwnModels, named, need_at_least, parse, use_own
 from skelact.commands.ui import UI, command_line, percent
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, counted
 
 HELP = """Join trained networks (streams, families, seeds) into one checkpoint that answers for all of them.
 
@@ -113,7 +113,7 @@ def _fuse(options: Options, ui: UI) -> dict:
     heads = ["member", "network", "streams", "weight", *([f"{where} top-1"] if figures else [])]
     ui.table(heads, rows)
     if figures:
-        ui.done(f"fused: {percent(figures['fused'])} on {figures['clips']} {where} clips")
+        ui.done(f"fused: {percent(figures['fused'])} on {counted(figures['clips'], f'{where} clip')}")
     ui.done(f"checkpoint {path}")
     test = ensemble.card.config.get("data", {}).get("test")
     data = options.data or ensemble.card.config.get("data", {}).get("path") or "DATA.h5"

@@ -11,7 +11,7 @@ import tyro
 
 from skelact.commands.options import named, parse
 from skelact.commands.ui import UI, command_line
-from skelact.errors import ConfigError, choices
+from skelact.errors import ConfigError, choices, counted
 
 HELP = """Taught gestures elsewhere.
 
@@ -70,7 +70,7 @@ def export(options: Options, ui: UI) -> dict[str, Any]:
         for note in vocabulary.notes:
             ui.warn(note)
         export_vocabulary(vocabulary, folder, options.layout)
-    ui.done(f"{len(vocabulary)} gestures in {folder}: {MODEL}, {PARAMETERS}")
+    ui.done(f"{counted(len(vocabulary), 'gesture')} in {folder}: {MODEL}, {PARAMETERS}")
     ui.next(command_line("gestures", "serve", folder))
     return {"folder": str(folder), "gestures": vocabulary.names, "files": [MODEL, PARAMETERS]}
 

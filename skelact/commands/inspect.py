@@ -11,7 +11,7 @@ import tyro
 from skelact.commands.convert import find_layout
 from skelact.commands.options import named, parse
 from skelact.commands.ui import UI, percent
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, counted
 from skelact.io.outputs import check_output
 
 HELP = """Show what is inside a skelact file, a checkpoint, or files of any known format, and what is wrong.
@@ -61,9 +61,7 @@ def main(arguments: list[str], ui: UI) -> int:
             progress=update,
         )
     least, median, most, total = found.duration
-    people = ", ".join(
-        f"{n} with {m} {'person' if m == 1 else 'people'}" for m, n in sorted(found.people.items())
-    )
+    people = ", ".join(f"{n} with {counted(m, 'person', 'people')}" for m, n in sorted(found.people.items()))
     rows = [
         ["format", found.format],
         ["clips", f"{found.clips} ({people})"],

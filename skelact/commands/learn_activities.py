@@ -11,7 +11,7 @@ import tyro
 
 from skelact.commands.options import named, need_at_least, parse
 from skelact.commands.ui import UI, percent
-from skelact.errors import ConfigError, DataError, choices
+from skelact.errors import ConfigError, DataError, choices, counted
 
 HELP = """Learn activities as hidden Markov models over quantised poses: seconds on a CPU, a small file.
 
@@ -78,8 +78,13 @@ def main(arguments: list[str], ui: UI) -> int:
     asked = [found[i] for i in tested if i in found]
     left = len(learn) + len(tested) - len(found)
     if left:
-        ui.warn(f"{left} recordings were left out: no label, or no body to measure")
-    ui.done(f"{options.out}: {len(model.label_names)} activities from {len(taught)} recordings of '{part}'")
+        ui.warn(
+            f"{counted(left, 'recording was', 'recordings were')} left out: no label, or no body to measure"
+        )
+    ui.done(
+        f"{options.out}: {counted(len(model.label_names), 'activity', 'activities')} from "
+        f"{counted(len(taught), 'recording')} of '{part}'"
+    )
     result = {
         "out": options.out, "activities": model.label_names, "learned_from": len(taught), "left_out": left,
         "seconds": dict(zip(model.label_names, model.seconds.tolist(), strict=True)),
@@ -91,7 +96,8 @@ def main(arguments: list[str], ui: UI) -> int:
         each = {name: float(right[truth == name].mean()) for name in sorted(set(truth))}
         ui.table(["activity", "recognised"], [[name, percent(share)] for name, share in each.items()])
         ui.say(
-            f"{percent(float(right.mean()))} of {len(right)} recordings of '{test}' (95 % interval {percent(low)} to "
+            f"{percent(float(right.mean()))} of {counted(len(right), 'recording')} of '{test}' (95 % "
+            f"interval {percent(low)} to "
             f"{percent(high)})"
         )
         result |= {

@@ -6,9 +6,9 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from skelact.commands.options import parse
+from skelact.commands.options import asks_help, parse
 from skelact.commands.ui import UI, command_line, percent
-from skelact.errors import ConfigError, DataError, choices
+from skelact.errors import ConfigError, DataError, choices, counted
 
 HELP = """Train a network that turns motion into words.
 
@@ -21,7 +21,7 @@ HELP = """Train a network that turns motion into words.
 The checkpoint is OUT/NAME/TASK/best.safetensors, so that skelact translate OUT/NAME VIDEO finds all parts of one name.
 Annotated clips and recordings are matched by name; formats: phoenix14t, how2sign, wlasl, msasl, autsl, include, lsa64.
 
-besides the settings:
+usual options:
   TASK             glosses, signs, text or gloss2text
   DATA.h5 ...      skelact files (skelact extract VIDEOS --parts pose+hands --out DATA.h5); several are joined
   CONFIG.yaml      settings of an earlier run (OUT/NAME/TASK/config.yaml)
@@ -65,7 +65,7 @@ def read_experiment(arguments: list[str]) -> tuple[Any, bool]:
     configs = [w for w in words if w.endswith((".yaml", ".yml"))]
     tasks = [w for w in words if not w.endswith((".yaml", ".yml", ".h5", ".hdf5"))]
     files = [w for w in words if w not in configs and w not in tasks]
-    asks = any(a in arguments for a in ("-h", "--help"))
+    asks = asks_help(arguments)
     if len(configs) > 1 or len(tasks) > 1 or (not tasks and not configs and not asks):
         raise ConfigError(
             f"name one task ({', '.join(TASKS)}) and its data: skelact learn-language glosses SIGNS.h5 --streams"
@@ -208,7 +208,7 @@ def learn(experiment: Any, ui: UI, restart: bool = False) -> dict[str, Any]:
     n_weights = sum(p.numel() for p in model.parameters())
     ui.say(
         f"{experiment.name}: {experiment.task} by {settings.name}, {n_weights / 1e6:.2f} M weights, {len(epoch(0))} "
-        f"utterances an epoch, {len(val)} to validate on, {len(task.label_names)} tokens"
+        f"utterances an epoch, {len(val)} to validate on, {counted(len(task.label_names), 'token')}"
     )
     folder.mkdir(parents=True, exist_ok=True)
     if restart or not (folder / "last.pt").exists():

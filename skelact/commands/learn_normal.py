@@ -11,7 +11,7 @@ import tyro
 
 from skelact.commands.options import named, need_at_least, parse
 from skelact.commands.ui import UI
-from skelact.errors import ConfigError, DataError
+from skelact.errors import ConfigError, DataError, counted
 
 if TYPE_CHECKING:
     from skelact.models.classical.body_motion import BodyMotion
@@ -83,11 +83,11 @@ def learn_motion(sets: list[str], options: Options, ui: UI) -> dict[str, Any]:
     with ui.progress("reading") as update:
         left = sum(read_motions(path, options, settings.rate, motions, update) for path in sets)
     if left:
-        ui.warn(f"{left} people were left out: hips and shoulders are never seen")
+        ui.warn(f"{counted(left, 'person was', 'people were')} left out: hips and shoulders are never seen")
     model = NormalMotion.fit(motions, settings)
     model.save(options.out)
     seconds = sum(len(m) / m.rate for m in motions)
-    ui.done(f"{options.out}: normal motion from {len(motions)} tracks, {seconds / 3600:.2f} hours")
+    ui.done(f"{options.out}: normal motion from {counted(len(motions), 'track')}, {seconds / 3600:.2f} hours")
     found = {m: model.threshold(options.per_hour, m) for m in METHODS}
     ui.table(
         ["way", f"threshold for {options.per_hour:g} windows an hour", "learned from [h]"],
@@ -160,7 +160,7 @@ def learn_rest(logs: list[str], zone: Any, options: Options, ui: UI) -> dict[str
     usual = UsualRest.learn(moves, zone)
     usual.save(options.rest)
     limits = [usual.limit(hour) for hour in range(24)]
-    ui.done(f"{options.rest}: rests of {len(usual.longest)} days")
+    ui.done(f"{options.rest}: rests of {counted(len(usual.longest), 'day')}")
     known = [(hour, v) for hour, v in enumerate(limits) if v < float("inf")]
     ui.table(["hour", "unusual from"], [[f"{hour:02d}", in_words(v)] for hour, v in known])
     if len(known) < 24:

@@ -11,7 +11,7 @@ import tyro
 
 from skelact.commands.options import named, parse
 from skelact.commands.ui import UI
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, counted
 
 if TYPE_CHECKING:
     from skelact.monitor.lifelog import Day, LifelogSettings
@@ -217,14 +217,15 @@ def show(day: Day, options: Options, ui: UI) -> None:
             else f"{'+' if t.seconds >= t.usual else '-'}{in_words(abs(t.seconds - t.usual))}"
         )
         totals.append([t.label.replace("_", " "), t.times, in_words(t.seconds), usual, span, change])
-    days = f"mean of {day.days_before} days before" if day.days_before else "no days before"
+    days = f"mean of {counted(day.days_before, 'day')} before" if day.days_before else "no days before"
     ui.table(["activity", "times", "in all", days, "from to", "change"], totals)
     for event in day.alarms:
         words = event.text or event.kind.replace("_", " ")
         ui.warn(f"{day.clock(event.start)} {event.source}: {words}")
     if len(day.people) > 1 and not options.alone:
         ui.say(
-            f"{len(day.people)} tracks; who leaves and comes back is another one. --alone: they are one person"
+            f"{counted(len(day.people), 'track')}; who leaves and comes back is another one. --alone: they "
+            f"are one person"
         )
 
 

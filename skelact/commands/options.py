@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import sys
+import textwrap
 from collections.abc import Sequence
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from typing import Annotated, Any
 
@@ -12,17 +14,23 @@ import tyro
 
 from skelact.errors import ConfigError
 
+HELP_ALL = "--help-all"
+_HELP = {"-h", "--help", HELP_ALL}
 OwnModels = Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="MODULE:CLASS")]
 
 
 def parse(kind: Any, arguments: list[str], prog: str, description: str = "", default: Any = None) -> Any:
     """Parse ``arguments`` into ``kind``; a dataclass instance as ``default`` fills what is not given.
 
+    ``--help`` names settings of a configuration in groups; ``--help-all`` shows each with what it does.
+
     Raises:
         ConfigError: for options that cannot be understood.
         SystemExit: after ``--help``.
     """
     extra = {} if default is None else {"default": default}
+    if asks_help(arguments):
+        _show_help(kind, arguments, prog, description, extra)
     said = StringIO()
     try:
         with redirect_stderr(said):
@@ -31,6 +39,54 @@ def parse(kind: Any, arguments: list[str], prog: str, description: str = "", def
         if not stop.code:  # --help
             raise
         raise ConfigError(_unboxed(said.getvalue())) from None
+
+
+def asks_help(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for help rather than for something to be done."""
+    return not _HELP.isdisjoint(arguments)
+
+
+class _Unicode(StringIO):
+    """Text in memory that boxes may be drawn in."""
+
+    encoding = "utf-8"
+
+
+def _show_help(kind: Any, arguments: list[str], prog: str, description: str, extra: dict[str, Any]) -> None:
+    """Print the help and leave; does nothing where ``--help`` is another option's value."""
+    plain = ["--help" if word == HELP_ALL else word for word in arguments]
+    said = _Unicode()
+    with redirect_stdout(said), suppress(SystemExit):
+        _parse(kind, plain, prog, description, extra)
+    text = said.getvalue()
+    if not text:
+        return
+    if HELP_ALL not in arguments and _GROUP.search(text):
+        sys.stdout.write(_grouped(text, prog))
+        raise SystemExit(0)
+    _parse(kind, plain, prog, description, extra)  # once more, with the terminal's colours
+
+
+# A box of tyro's that holds the settings of one part of a configuration.
+_GROUP = re.compile(r"^╭─ ([a-z_.]+) options ─+╮\n(.*?)^╰─+╯\n", re.MULTILINE | re.DOTALL)
+
+
+def _grouped(text: str, prog: str) -> str:
+    """A help whose boxes of settings are a line or two each."""
+    lines = [
+        f"settings, such as --train.lr 0.01 (skelact {prog} {HELP_ALL} tells what each does, and its default):"
+    ]
+    groups = [(name.replace("_", "-"), inside) for name, inside in _GROUP.findall(text)]
+    width = 6 + max(len(name) for name, _ in groups)
+    for name, inside in groups:
+        options = re.findall(rf"^│ --{re.escape(name)}\.([a-z0-9-]+)", inside, re.MULTILINE)
+        lines += textwrap.wrap(
+            f"  --{name}.".ljust(width) + " ".join(options),
+            110,
+            subsequent_indent=" " * width,
+            break_on_hyphens=False,
+        )
+    return _GROUP.sub("", text).rstrip() + "\n\n" + "\n".join(lines) + "\n"
 
 
 def _parse(kind: Any, arguments: list[str], prog: str, description: str, extra: dict[str, Any]) -> Any:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from skelact.commands.experiment import Extra, config_files, open_recordings, split_options
-from skelact.commands.options import parse
+from skelact.commands.options import asks_help, parse
 from skelact.commands.ui import UI, command_line, percent
-from skelact.errors import ConfigError, choices
+from skelact.errors import ConfigError, choices, counted
 
 HELP = """usage: skelact segment train|evaluate|moments|detect ...      skelact segment train --help
 
@@ -31,13 +31,13 @@ moments   --fit-with RUN --threshold P --false-per-hour N --refractory S --wait 
 Each part has its own --help.
 """
 
-TRAIN_HELP = """Train a network that labels every frame; every setting below can be changed on the command line.
+TRAIN_HELP = """Train a network that labels every frame.
 
   skelact segment train --data gp.h5 --name gp
   skelact segment train CONFIG.yaml --data gp.h5 --model gru --train.epochs 80
   skelact segment train --data gp.h5 --model.causal --data.val a3 --name live
 
-besides the settings:
+usual options:
   --data FILE.h5   the skelact file, with recordings that are labelled frame by frame
   --model NAME     mstcn or gru, with its defaults
   --device NAME    short for --train.device
@@ -58,7 +58,7 @@ def main(arguments: list[str], ui: UI) -> int:
         "detect": segment_detect.main,
         "moments": segment_moments.main,
     }
-    if not arguments or arguments[0] in ("-h", "--help"):
+    if not arguments or asks_help(arguments[:1]):
         ui.say(HELP)
         return 0 if arguments else 2
     name, *rest = arguments
@@ -85,7 +85,7 @@ def read_experiment(arguments: list[str]) -> tuple[Any, Extra]:
 
     options = split_options(arguments)
     files = config_files(arguments)
-    asks = any(a in arguments for a in ("-h", "--help"))
+    asks = asks_help(arguments)
     if len(files) > 1:
         raise ConfigError(f"one configuration file is needed, got {len(files)}: {', '.join(files)}")
     if not files and not options.data_file and not asks:
@@ -139,10 +139,10 @@ def train(experiment: Any, ui: UI, folder: Path, *, restart: bool = False) -> di
     n_weights = sum(p.numel() for p in model.parameters())
     ui.say(
         f"{experiment.name}: {experiment.model.name}{' (causal)' if model.causal else ''}, {n_weights / 1e6:.2f} M "
-        f"weights, {len(labels.names)} labels of {experiment.data.path}"
+        f"weights, {counted(len(labels.names), 'label')} of {experiment.data.path}"
     )
     ui.say(
-        f"  {len(part)} recordings of '{experiment.data.train}' to train on"
+        f"  {counted(len(part), 'recording')} of '{experiment.data.train}' to train on"
         + (f", validation: {', '.join(data.ids[int(c)] for c in val)}" if len(val) else "")
     )
     folder.mkdir(parents=True, exist_ok=True)

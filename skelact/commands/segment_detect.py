@@ -11,6 +11,7 @@ import tyro
 from skelact.commands.options import named, parse
 from skelact.commands.segment_evaluate import look, write_events
 from skelact.commands.ui import UI, command_line
+from skelact.errors import counted
 
 HELP = """Find events in untrimmed recordings by proposals over a network's scores: grouping by several thresholds,
 class scores, soft non-maximum suppression. Overlapping guesses are kept with their scores, as detection is evaluated.
@@ -95,6 +96,6 @@ def detect(options: Options, ui: UI) -> dict[str, Any]:
             "average_map_0.1_0.7": wide.average,
             "average_map_0.5_0.95": strict.average,
         }
-    ui.done(f"{n} events of {len(found)} recordings in {folder / 'detections.json'}")
+    ui.done(f"{counted(n, 'event')} of {counted(len(found), 'recording')} in {folder / 'detections.json'}")
     ui.next(command_line("evaluate-events", folder / "detections.json", folder / "truth.json"))
     return result

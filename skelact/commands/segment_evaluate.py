@@ -12,7 +12,7 @@ import tyro
 
 from skelact.commands.options import named, parse
 from skelact.commands.ui import UI, command_line, percent
-from skelact.errors import CheckpointError, ConfigError
+from skelact.errors import CheckpointError, ConfigError, counted
 
 HELP = """Test a segmentation network: accuracy and F1 of frames, F1 of segments, edit score, delay, and a picture of
 every recording.
@@ -160,7 +160,8 @@ def evaluate(options: Options, ui: UI) -> dict[str, Any]:
 
         write_text(folder / "metrics.json", json.dumps(result, indent=1))
     ui.done(
-        f"{folder}: metrics.json, predicted.json, truth.json, frames and timelines of {len(seen.clips)} recordings"
+        f"{folder}: metrics.json, predicted.json, truth.json, frames and timelines of "
+        f"{counted(len(seen.clips), 'recording')}"
     )
     ui.next(command_line("evaluate-events", folder / "predicted.json", folder / "truth.json"))
     return result
@@ -171,7 +172,7 @@ def say(score: Any, ui: UI, n: int) -> None:
     ui.table(["frame F1", "%"], [*[[k, f"{100 * v:.1f}"] for k, v in score.per_class.items()],
                                  ["mean", f"{100 * score.macro_f1:.1f}"]])  # fmt: skip
     ui.say(
-        f"{n} recordings: frames right {percent(score.accuracy)}, "
+        f"{counted(n, 'recording')}: frames right {percent(score.accuracy)}, "
         + ", ".join(f"F1@{round(100 * k)} {percent(v)}" for k, v in score.segment_f1.items())
         + f", edit {percent(score.edit)}; {percent(score.found)} of {score.n_segments} segments noticed, median delay "
         f"{score.median_delay:.2f} s"

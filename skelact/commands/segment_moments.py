@@ -11,7 +11,7 @@ import tyro
 from skelact.commands.options import named, need_at_least, parse
 from skelact.commands.segment_evaluate import look
 from skelact.commands.ui import UI, percent
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, counted
 
 HELP = """Find the moments of gestures by a causal network, with nothing later than their decision, and compare them
 with the true ones. Thresholds are fitted on the recordings that the training held out (its data.val), or that another
@@ -123,7 +123,8 @@ def moments(options: Options, ui: UI) -> dict[str, Any]:
         ],
     )
     ui.say(
-        f"{len(truth)} recordings, {sum(map(len, truth.values()))} moments: F1 within {1000 * options.within:.0f} ms "
+        f"{counted(len(truth), 'recording')}, {counted(sum(map(len, truth.values())), 'moment')}: F1 within "
+        f"{1000 * options.within:.0f} ms "
         f"{percent(score.f1)} (mean of the classes {percent(score.macro_f1)}), {score.false_per_hour:.0f} false an "
         f"hour; decided {1000 * score.median_delay:.0f} ms after the true moment (median), never more than "
         f"{1000 * largest_wait(found):.0f} ms after the moment that is given; F1 by the time of the decision itself "

@@ -154,7 +154,7 @@ def show(options: Options, out: Path, ui: UI) -> dict[str, Any]:
         compare=compare, min_score=options.min_visibility,
     )  # fmt: skip
     size = path.stat().st_size
-    ui.done(f"{path} ({size / 2**20:.1f} MiB): {', '.join(map(_words, shown[:6]))}")
+    ui.done(f"{path} ({max(1, size >> 10):,} KiB): {', '.join(map(_words, shown[:6]))}")
     if len(shown) > 6:
         ui.say(f"  and {len(shown) - 6} more, to be chosen on the page")
     if not options.open:

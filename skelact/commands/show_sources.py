@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from skelact.commands.convert import find_layout
 from skelact.commands.sources import is_video, read_skeletons
 from skelact.commands.ui import UI
-from skelact.errors import ConfigError, DataError, choices
+from skelact.errors import ConfigError, DataError, choices, counted
 from skelact.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -63,7 +63,9 @@ def recordings(
         reasons = [reason for _, reason in failed[before:]] or ["it holds no recording"]
         raise DataError(f"{source.source}: nothing can be shown: {reasons[0]}")
     if left[0]:
-        ui.say(f"  {len(out)} of {len(out) + left[0]} clips; others with --clip, --split or --most")
+        ui.say(
+            f"  {len(out)} of {counted(len(out) + left[0], 'clip')}; others with --clip, --split or --most"
+        )
     return out
 
 

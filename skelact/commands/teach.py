@@ -11,7 +11,7 @@ import tyro
 from skelact.commands.options import named, need_at_least, parse
 from skelact.commands.teach_examples import gather_examples, idle_windows
 from skelact.commands.ui import UI, command_line
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, counted
 
 HELP = """Teach a gesture of your own with 3 to 10 examples; it is recognised at once, nothing is trained.
 
@@ -177,7 +177,8 @@ def change(vocabulary: Any, path: Path, options: Options, ui: UI) -> None:
         gesture = vocabulary.gestures[options.name.strip()]
         changed = True
         ui.done(
-            f"'{gesture.name}' is taught: {len(gesture.examples)} examples of about {gesture.seconds:.1f} s, in {path}"
+            f"'{gesture.name}' is taught: {counted(len(gesture.examples), 'example')} of about "
+            f"{gesture.seconds:.1f} s, in {path}"
         )
         ui.next(
             command_line("predict", "video.mp4", "--vocabulary", path),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skelact.commands.ui import UI
-from skelact.errors import DataError, LayoutError, choices
+from skelact.errors import DataError, LayoutError, choices, counted
 from skelact.skeleton import Skeleton
 
 
@@ -109,7 +109,7 @@ def idle_windows(options: Any, ui: UI) -> list[Any]:
                     begin += 0.5
     if not found:
         raise DataError("--idle: nobody is seen for a second or longer in these recordings")
-    ui.say(f"{len(found)} windows of your own idle movement")
+    ui.say(f"{counted(len(found), 'window')} of your own idle movement")
     return found
 
 

@@ -17,11 +17,11 @@ from skelact.commands.experiment import (
     open_data,
     split_options,
 )
-from skelact.commands.options import parse
+from skelact.commands.options import HELP_ALL, asks_help, parse
 from skelact.commands.ui import UI, command_line, percent
-from skelact.errors import ConfigError, choices
+from skelact.errors import ConfigError, choices, counted
 
-HELP = """Train a network from a configuration file; every setting below can be changed on the command line.
+HELP = """Train a network.
 
   skelact train --data mine.h5                          the default for a set of its size
   skelact train ntu60_xsub_ctrgcn --data ntu60.h5       a recipe by its name (skelact recipes)
@@ -30,21 +30,18 @@ HELP = """Train a network from a configuration file; every setting below can be 
   skelact train CONFIG.yaml --model my_module:MyNet --model.width 64      a network of your own
   torchrun --nproc-per-node 2 -m skelact.cli train CONFIG.yaml
 
-besides the settings:
-  --data FILE.h5   the skelact file, instead of the configuration's data.path
+usual options:
+  --data FILE.h5   the skelact file
+  --epochs N, --lr X, --batch-size N, --seed N
+                   short for --train.epochs and so on
+  --device NAME    auto, cpu, cuda or cuda:1
+  --model NAME     another network (skelact models), or a class of your own, module:Class, whose code is run
+  --init-from CKPT start from a checkpoint, or from everyday, which ships with skelact
   --overfit N      only check that the network can learn N clips by heart, then stop
-  --model NAME     another network, with its defaults (skelact models), or a class of your own, module:Class,
-                   from the current folder or installed: an nn.Module made by (layout, n_classes, channels_in,
-                   **settings) and called (x [P, T, V, C], owner [P], score [P, T, V], n_clips), or a dataclass of
-                   settings with build(layout, n_classes, channels_in). Its code is run.
-  --epochs N, --lr X, --batch-size N, --seed N, --device NAME
-                   short for --train.epochs and so on; a device is auto, cpu, cuda or cuda:1
-  --init-from CKPT a checkpoint to start from, or everyday, which ships with skelact; short for --train.init-from.
-                   Without a configuration file the network is of the checkpoint's size
   --restart        begin again even if the folder holds an unfinished run
 
-A run that was stopped or killed continues where it was with the same command. The folder it prints
-holds best.safetensors (weights and everything that using them needs), curves, logs and config.yaml."""
+A run that was stopped continues with the same command. Its folder holds best.safetensors (weights and
+everything that using them needs), curves, logs and config.yaml."""
 
 
 SHORT = {
@@ -80,7 +77,7 @@ def read_experiment(arguments: list[str], ui: UI) -> tuple[Any, Extra]:
     files = config_files(arguments)
     if len(files) > 1:
         raise ConfigError(f"one configuration file is needed, got {len(files)}: {', '.join(files)}")
-    asks = any(a in arguments for a in ("-h", "--help"))
+    asks = asks_help(arguments)
     if not files and not options.data_file and not asks:
         raise ConfigError(
             "name the data, a configuration file, or both: skelact train --data FILE.h5, skelact train "
@@ -106,11 +103,11 @@ def check_short(arguments: list[str]) -> None:
     Raises:
         ConfigError: naming the option that was probably meant.
     """
-    known = [*SHORT, "--data", "--overfit", "--restart", "--name", "--views", "--out", "--help"]
+    known = [*SHORT, "--data", "--overfit", "--restart", "--name", "--views", "--out", "--help", HELP_ALL]
     for word in arguments:
         option = word.partition("=")[0]
         if option.startswith("--") and "." not in option and option not in known:
-            raise ConfigError(choices(option, known, "option") + " All settings: skelact train --help")
+            raise ConfigError(choices(option, known, "option") + " All settings: skelact train --help-all")
 
 
 def is_leading() -> bool:
@@ -233,7 +230,8 @@ def read_pictures(experiment: Any, data: Any, clips: Any, ui: UI) -> None:
     for seen in data.pictures.values():
         if seen.missing:
             ui.warn(
-                f"{len(seen.missing)} clips lack the stream {seen.name}: {next(iter(seen.missing.values()))}"
+                f"{counted(len(seen.missing), 'clip lacks', 'clips lack')} the stream {seen.name}: "
+                f"{next(iter(seen.missing.values()))}"
             )
 
 
@@ -289,7 +287,7 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
         n_weights = sum(p.numel() for p in model.parameters())
         ui.say(
             f"{experiment.name}: {experiment.model.name} ({n_weights / 1e6:.2f} M weights), "
-            f"{len(data.label_names)} classes of {experiment.data.path}"
+            f"{counted(len(data.label_names), 'class', 'classes')} of {experiment.data.path}"
         )
         if start:
             ui.say(f"  {start.describe()}")
@@ -331,7 +329,7 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
         last = outcome.history[-1]
         chosen = outcome.history[outcome.best_epoch - 1]
         ui.done(
-            f"trained {epochs} epochs in {outcome.seconds:.0f} s; last loss {last['train_loss']:.3f}, "
+            f"trained {counted(epochs, 'epoch')} in {outcome.seconds:.0f} s; last loss {last['train_loss']:.3f}, "
             + (
                 f"{'last' if experiment.train.keep == 'last' else 'best'} validation {percent(chosen['val_top1'])} in "
                 f"epoch {outcome.best_epoch}"
@@ -376,11 +374,13 @@ def _overfit(experiment: Any, options: Extra, ui: UI) -> int:
         )  # fmt: skip
     if learned:
         ui.done(
-            f"{n_clips} clips were learned by heart in {steps} steps (loss {loss:.3f}): the path is sound"
+            f"{counted(n_clips, 'clip was', 'clips were')} learned by heart in {counted(steps, 'step')} "
+            f"(loss {loss:.3f}): the path is sound"
         )
     else:
         ui.warn(
-            f"{n_clips} clips were NOT learned in {steps} steps (loss {loss:.3f}): look at labels and joints "
+            f"{counted(n_clips, 'clip was', 'clips were')} NOT learned in {counted(steps, 'step')} (loss "
+            f"{loss:.3f}): look at labels and joints "
             "with skelact inspect, and at normalise and streams in the configuration"
         )
     ui.result({"learned": learned, "steps": steps, "loss": loss, "clips": n_clips})

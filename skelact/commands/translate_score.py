@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from skelact.commands.ui import UI, percent
-from skelact.errors import ConfigError, DataError, choices
+from skelact.errors import ConfigError, DataError, choices, counted
 
 
 def annotated(recordings: Sequence[Any], truth: str, kind: str, part: str) -> list[tuple[Any, Any]]:
@@ -86,7 +86,9 @@ def score(records: Sequence[Any], results: Sequence[tuple[Any, Any]], ui: UI) ->
     if with_glosses and any(t.glosses or not t.has_text for t in found.values()):
         said = [[g.word for g in found[r.id].glosses] if r.id in found else [] for r in with_glosses]
         out["gloss_wer"] = word_error_rate([r.glosses for r in with_glosses], said)
-        ui.say(f"glosses: word error rate {percent(out['gloss_wer'])} over {len(with_glosses)} clips")
+        ui.say(
+            f"glosses: word error rate {percent(out['gloss_wer'])} over {counted(len(with_glosses), 'clip')}"
+        )
     with_text = [r for r in records if r.text]
     if with_text and any(t.has_text for t in found.values()):
         wanted = [split_words(r.text) for r in with_text]
@@ -96,7 +98,7 @@ def score(records: Sequence[Any], results: Sequence[tuple[Any, Any]], ui: UI) ->
         }  # fmt: skip
         ui.say(
             f"text: BLEU {out['bleu']:.1f}, ROUGE-L {out['rouge_l']:.1f}, word error rate "
-            f"{percent(out['text_wer'])} over {len(with_text)} clips"
+            f"{percent(out['text_wer'])} over {counted(len(with_text), 'clip')}"
         )
     if not out:
         raise DataError("the annotations have neither glosses nor text of what the checkpoint gives")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from skelact.errors import DataError, choices
+from skelact.errors import DataError, choices, counted
 from skelact.layouts import SkeletonLayout
 from skelact.nn.present import Flags, read_flags, to_mask
 from skelact.transforms.places import Places
@@ -52,7 +52,8 @@ class SkeletonBatch:
         p, t, v, c = self.x.shape
         more = f", pictures {', '.join(self.pictures)}" if self.pictures else ""
         return (
-            f"SkeletonBatch({len(self.label)} clips, {p} people, {t} frames, {v} joints ({self.layout.name}), {c} "
+            f"SkeletonBatch({counted(len(self.label), 'clip')}, {counted(p, 'person', 'people')}, "
+            f"{counted(t, 'frame')}, {counted(v, 'joint')} ({self.layout.name}), {c} "
             f"channels, on {self.x.device}{more})"
         )
 

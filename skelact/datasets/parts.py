@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from skelact.datasets.skeleton_set import SkeletonSet
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, counted
 
 
 @dataclass
@@ -267,7 +267,11 @@ def _hold_out_part(data: SkeletonSet, settings: DataSettings) -> tuple[Tensor, T
 
 def describe_parts(settings: DataSettings, n_train: int, n_val: int | None) -> str:
     """Which clips train, validate and test, in words."""
-    text = f"training on {n_train} clips (" + ("all" if settings.train == "all" else settings.train) + ")"
+    text = (
+        f"training on {counted(n_train, 'clip')} ("
+        + ("all" if settings.train == "all" else settings.train)
+        + ")"
+    )
     if settings.share < 1:
         text += f", {100 * settings.share:g} % of each class's"
     if n_val is None:

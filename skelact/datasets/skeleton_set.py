@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from skelact.datasets.rows import Rows, native
-from skelact.errors import DataError, choices
+from skelact.errors import DataError, choices, counted
 from skelact.io.original import split_info, stored_info
 from skelact.io.store import PICTURES, Store
 from skelact.layouts import SkeletonLayout
@@ -391,10 +391,11 @@ class SkeletonSet:
 
     def __repr__(self) -> str:
         where = f"{Path(self.source).name}: " if self.source else ""
-        classes = f", {len(self.label_names)} classes" if self.label_names else ""
+        classes = f", {counted(len(self.label_names), 'class', 'classes')}" if self.label_names else ""
         parts = f", parts {', '.join(self.splits)}" if self.splits else ""
         return (
-            f"SkeletonSet({where}{len(self)} clips, {int(self.n_frames.sum())} frames, {self.layout.name} in "
+            f"SkeletonSet({where}{counted(len(self), 'clip')}, "
+            f"{counted(int(self.n_frames.sum()), 'frame')}, {self.layout.name} in "
             f"{self.unit}{classes}{parts})"
         )
 
@@ -403,7 +404,7 @@ class SkeletonSet:
         return [info.get(name) for info in self.infos]
 
 
-def open_set(path: str | Path, resident: bool | None = None) -> SkeletonSet:
+def load_set(path: str | Path, resident: bool | None = None) -> SkeletonSet:
     """Open a skelact file, as `skelact convert` and `skelact extract` write it.
 
     Args:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from skelact.datasets.splits import Clip
-from skelact.errors import ConfigError, DataError
+from skelact.errors import ConfigError, DataError, counted
 from skelact.io.reading import read_text, some
 from skelact.io.tables import Table
 
@@ -46,17 +46,23 @@ class ListedSplits:
                     placed.setdefault(part, set()).add(clip)
         if not placed:
             raise DataError(
-                f"none of the {len(unknown)} names of --split-from is one of the {len(clips)} clips: the list names "
+                f"none of the {counted(len(unknown), 'name')} of --split-from is one of the "
+                f"{counted(len(clips), 'clip')}: the list names "
                 f"'{next(iter(unknown), '')}', the clips are called '{clips[0][0] if clips else ''}'"
             )
         _refuse_doubles(placed, "clip")
         if unknown:
-            self.notes.append(f"{len(unknown)} names of --split-from are no clip: {some(unknown)}")
+            self.notes.append(
+                f"{counted(len(unknown), 'name')} of --split-from {'is' if len(unknown) == 1 else 'are'} no "
+                f"clip: {some(unknown)}"
+            )
         for protocol in dict.fromkeys(part.rpartition("/")[0] for part in self.parts):
             named = set().union(*(ids for part, ids in placed.items() if part.rpartition("/")[0] == protocol))
             nowhere = [clip for clip, _ in clips if clip not in named]
             if nowhere:
-                self.notes.append(f"{len(nowhere)} clips are in no part of '{protocol}': {some(nowhere)}")
+                self.notes.append(
+                    f"{counted(len(nowhere), 'clip is', 'clips are')} in no part of '{protocol}': {some(nowhere)}"
+                )
         empty = [part for part in self.parts if part not in placed]
         if empty:
             self.notes.append(f"no clip is in {', '.join(empty)}")
@@ -159,6 +165,7 @@ def _refuse_doubles(parts: dict[str, set[str]], what: str) -> None:
             if other != part:
                 n = len(names & parts[other])
                 raise DataError(
-                    f"{n} {what}s are in both {other} and {part} ('{name}' is); parts of one protocol share none. "
+                    f"{counted(n, f'{what} is', f'{what}s are')} in both {other} and {part} ('{name}' is); "
+                    f"parts of one protocol share none. "
                     "Name two protocols as A/test=... B/test=..."
                 )

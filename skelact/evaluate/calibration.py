@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skelact.errors import DataError
+from skelact.errors import DataError, counted
 from skelact.evaluate.metrics import check_scores, none_for_nan
 
 
@@ -28,7 +28,7 @@ class CalibrationResult:
 
     def __repr__(self) -> str:
         return (
-            f"CalibrationResult({self.n} samples, ECE {100 * self.ece:.1f} %, Brier {self.brier:.3f}, "
+            f"CalibrationResult({counted(self.n, 'sample')}, ECE {100 * self.ece:.1f} %, Brier {self.brier:.3f}, "
             f"NLL {self.nll:.3f}, AURC {self.aurc:.3f})"
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from skelact.errors import DataError
+from skelact.errors import DataError, counted
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class ClassificationResult:
     def __repr__(self) -> str:
         low, high = (100 * end for end in self.top1_interval)
         return (
-            f"ClassificationResult({self.n} samples, {len(self.per_class)} classes, top-1 {100 * self.top1:.1f} % "
+            f"ClassificationResult({counted(self.n, 'sample')}, "
+            f"{counted(len(self.per_class), 'class', 'classes')}, top-1 {100 * self.top1:.1f} % "
             f"({low:.1f} to {high:.1f}), macro F1 {100 * self.macro_f1:.1f} %)"
         )
 

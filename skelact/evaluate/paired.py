@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skelact.errors import DataError
+from skelact.errors import DataError, counted
 from skelact.evaluate.cross_validation import grouped_interval
 from skelact.evaluate.metrics import none_for_nan, wilson_interval
 from skelact.evaluate.predictions import Predictions
@@ -68,7 +68,7 @@ class Comparison:
 
     def __repr__(self) -> str:
         return (
-            f"Comparison({self.n} clips, {100 * self.top1[0]:.1f} % and {100 * self.top1[1]:.1f} % right, "
+            f"Comparison({counted(self.n, 'clip')}, {100 * self.top1[0]:.1f} % and {100 * self.top1[1]:.1f} % right, "
             f"p = {self.p_value:.3g})"
         )
 

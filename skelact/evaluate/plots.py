@@ -188,7 +188,9 @@ def plot_per_class(result: ClassificationResult, path: str | Path) -> Path:
     return Path(path)
 
 
-FOLLOWED = 1.6  # travel over width of the people, from which a strip follows them
+WIDEST = 11.0  # inches of a strip: what is wider has smaller poses, so that its words can be read on a page
+A_TIME = 0.6  # inches that the time above a pose needs
+NARROWEST, BROADEST = 0.35, 2.2  # place of a pose, in shares of its height
 
 
 def _project(skeleton: Skeleton, azimuth: float) -> np.ndarray:
@@ -202,24 +204,12 @@ def _project(skeleton: Skeleton, azimuth: float) -> np.ndarray:
     return np.stack([across, xyz[..., 1] - 0.18 * (c * xyz[..., 2] + s * xyz[..., 0])], -1)
 
 
-def _follow(view: np.ndarray, there: np.ndarray) -> np.ndarray:
-    """Poses ``[M, T, V, 2]`` about the middle of all people in each frame, if they travel far for their width."""
-    across = np.where(there, view[..., 0], np.nan)
-    seen = there.any((0, 2))
-    left, right = np.nanmin(across[:, seen], (0, 2)), np.nanmax(across[:, seen], (0, 2))
-    if right.max() - left.min() <= FOLLOWED * np.percentile(right - left, 90):
-        return view
-    moved = view.copy()
-    moved[..., 0][:, seen] -= ((left + right) / 2)[:, None]
-    return moved
-
-
 def plot_skeleton_strip(
     skeleton: Skeleton, path: str | Path, n: int = 8, azimuth: float = 0.0, height: float = 2.5
 ) -> Path:
     """Poses at ``n`` moments side by side; left blue, right orange; missing joints are not drawn.
 
-    Where people cross the picture, each pose is drawn in the middle of its place, so that it is not small.
+    Each pose has a place as broad as it needs, on one scale; who crosses the picture is in the middle of it.
 
     Args:
         skeleton: any layout, 2D or 3D; 3D is seen from the front, turned by ``azimuth``.
@@ -237,23 +227,25 @@ def plot_skeleton_strip(
     there = skeleton.score > 0
     if not there.any() or n < 1:
         raise DataError(f"nothing to draw: recording '{skeleton.id}' has no joint that is not missing")
-    view = _follow(_project(skeleton, azimuth), there)
+    view = _project(skeleton, azimuth)
     frames = np.unique(np.linspace(0, skeleton.n_frames - 1, n).round().astype(int))
-    seen = view[there]
-    low, high = np.percentile(seen, 0.5, axis=0), np.percentile(seen, 99.5, axis=0)
-    pad = 0.06 * max(float((high - low).max()), 1e-6)
-    low, high = low - pad, high + pad
-    aspect = float(np.clip((high[0] - low[0]) / max(high[1] - low[1], 1e-6), 0.35, 2.2))
+    bottom, top = np.percentile(view[..., 1][there], (0.5, 99.5))
+    across = [view[:, t, :, 0][there[:, t]] for t in frames]
+    left, right = np.array([(x.min(), x.max()) if len(x) else (0.0, 0.0) for x in across]).T
+    pad = 0.06 * max(float(top - bottom), float((right - left).max()), 1e-6)
+    bottom, top = bottom - pad, top + pad
+    tall = float(top - bottom)
+    widths = np.clip(right - left + 2 * pad, NARROWEST * tall, BROADEST * tall)  # of the poses' places
+    height = min(height, max(WIDEST, A_TIME * len(frames)) * tall / float(widths.sum()))
     layout = skeleton.layout
     side = [
         LEFT if j.startswith("left_") else RIGHT if j.startswith("right_") else MIDDLE for j in layout.joints
     ]
     weight = min(1.0, height / 2)  # of lines and dots
-    with draw_figure(path, (max(3.0, height * aspect * len(frames)), height + 0.5), 1, len(frames)) as (
-        figure,
-        axes,
-    ):
-        for ax, t in zip(axes[0], frames, strict=True):
+    dot = 9 * weight**2 * min(1.0, 25 / len(layout))  # fingers lie close together
+    wide = max(3.0, height * float(widths.sum()) / tall)
+    with draw_figure(path, (wide, height + 0.5), 1, len(frames), width_ratios=list(widths)) as (figure, axes):
+        for ax, t, middle, width in zip(axes[0], frames, (left + right) / 2, widths, strict=True):
             for m in range(skeleton.n_people):
                 if not there[m, t].any():
                     continue
@@ -265,8 +257,8 @@ def plot_skeleton_strip(
                         ends = view[m, t, [v, p]].T
                         ax.plot(*ends, color=colour, alpha=alpha, linewidth=2.2 * weight)
                 colours = [side[v] for v in np.flatnonzero(sure)]
-                ax.scatter(*view[m, t, sure].T, s=9 * weight**2, c=colours, zorder=3)
-            ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), aspect="equal")
+                ax.scatter(*view[m, t, sure].T, s=dot, c=colours, zorder=3)
+            ax.set(xlim=(middle - width / 2, middle + width / 2), ylim=(bottom, top), aspect="equal")
             ax.axis("off")
             second = skeleton.time[t] - skeleton.time[0] if skeleton.time is not None else t / skeleton.fps
             ax.set_title(f"{second:.1f} s", fontsize=8.5, fontweight="normal", loc="center", color="#5A5A5A")

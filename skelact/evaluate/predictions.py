@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skelact.errors import DataError
+from skelact.errors import DataError, counted
 from skelact.io.files import write_text
 from skelact.io.tables import Table
 
@@ -43,7 +43,7 @@ class Predictions:
         return len(self.clips)
 
     def __repr__(self) -> str:
-        return f"Predictions({len(self)} clips, {100 * self.correct.mean() if len(self) else 0:.1f} % right)"
+        return f"Predictions({counted(len(self), 'clip')}, {100 * self.correct.mean() if len(self) else 0:.1f} % right)"
 
     @property
     def correct(self) -> np.ndarray:

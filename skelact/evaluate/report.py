@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from skelact.errors import counted
 from skelact.evaluate import plots
 from skelact.evaluate.calibration import CalibrationResult, risk_at_coverage
 from skelact.evaluate.metrics import ClassificationResult, none_for_nan
@@ -152,7 +153,7 @@ def write_evaluation_report(
         ("Mean class accuracy", _percent(result.mean_class_accuracy), "every class counts the same"),
         ("Macro F1", _percent(result.macro_f1), f"weighted {_percent(result.weighted_f1)}"),
         ("mAP", _percent(result.mean_average_precision), "one class against the rest"),
-        ("Samples", f"{result.n:,}", f"{len(result.per_class)} classes"),
+        ("Samples", f"{result.n:,}", f"{counted(len(result.per_class), 'class', 'classes')}"),
     ]
     figures_of_all = [(name.replace("_", " "), value) for name, value in result.figures.items()]
     all_figures = Table(("figure", "share"), figures_of_all, ("share",))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from skelact.errors import DataError, SkelactError
+from skelact.errors import DataError, SkelactError, counted
 from skelact.io.formats import FORMATS, Format, ReadOptions, detect_format, get_format
 from skelact.io.ntu_names import ntu_missing, read_missing_list
 from skelact.io.outputs import holding
@@ -53,8 +53,9 @@ class ConversionReport:
 
     def __repr__(self) -> str:
         return (
-            f"ConversionReport({self.out!r}, {self.format}: {self.clips} clips of {self.files} files, "
-            f"{len(self.failed)} failed, {len(self.splits)} splits)"
+            f"ConversionReport({self.out!r}, {self.format}: {counted(self.clips, 'clip')} of "
+            f"{counted(self.files, 'file')}, "
+            f"{len(self.failed)} failed, {counted(len(self.splits), 'split')})"
         )
 
     @property

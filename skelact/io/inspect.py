@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skelact.errors import SkelactError
+from skelact.errors import SkelactError, counted
 from skelact.io.formats import FORMATS, Format, ReadOptions, detect_format, get_format
 from skelact.io.inspect_frames import FrameTally
 from skelact.io.inspect_splits import leaks
@@ -70,8 +70,9 @@ class Inspection:
 
     def __repr__(self) -> str:
         return (
-            f"Inspection({self.path!r}, {self.format}: {self.clips} clips, {len(self.labels)} labels, layout "
-            f"{self.layout}, {len(self.problems)} problems)"
+            f"Inspection({self.path!r}, {self.format}: {counted(self.clips, 'clip')}, "
+            f"{counted(len(self.labels), 'label')}, layout "
+            f"{self.layout}, {counted(len(self.problems), 'problem')})"
         )
 
     def to_dict(self) -> dict:
@@ -255,7 +256,7 @@ class _Tally:
             missing_share=1 - seen / total if total else 0.0,
             missing_by_joint={j: 1 - a / b if b else 1.0 for j, (a, b) in counts.items()},
             ranges=ranges,
-            subjects=dict(sorted(subjects.items())),
+            subjects=dict(sorted(subjects.items(), key=_by_number)),
             splits={k: len(v) for k, v in sorted(splits.items())},
             problems=self._problems(labels, counts, splits),
         )
@@ -271,23 +272,31 @@ class _Tally:
 
         say(
             self.failed,
-            f"{len(self.failed)} items cannot be read: {some(f'{i} ({r})' for i, r in self.failed)}",
+            f"{counted(len(self.failed), 'item')} cannot be read: {some(f'{i} ({r})' for i, r in self.failed)}",
         )
-        say(self.empty, f"{len(self.empty)} clips show nobody in any frame: {some(self.empty)}")
+        say(
+            self.empty,
+            f"{counted(len(self.empty), 'clip shows', 'clips show')} nobody in any frame: {some(self.empty)}",
+        )
         say(len(self.layouts) > 1, f"several layouts are mixed: {', '.join(self.layouts)}; convert to one")
         say(len(self.units) > 1, f"several units are mixed: {', '.join(sorted(self.units))}")
         say(len(self.dims) > 1, "clips with 2 and with 3 coordinates are mixed")
         twice = [i for i, n in Counter(self.ids).items() if n > 1]
-        say(twice, f"{len(twice)} ids stand there more than once: {some(twice)}")
+        say(twice, f"{counted(len(twice), 'id stands', 'ids stand')} there more than once: {some(twice)}")
         found += leaks(splits, dict(zip(self.ids, self.infos, strict=True)), self.doubles, self.frame_tally)
-        say(self.short, f"{len(self.short)} clips have a single frame or none: {some(self.short)}")
+        say(
+            self.short,
+            f"{counted(len(self.short), 'clip has', 'clips have')} a single frame or none: {some(self.short)}",
+        )
         say(
             self.far,
-            f"{len(self.far)} clips have positions far outside what a sensor sees: {some(self.far)}",
+            f"{counted(len(self.far), 'clip has', 'clips have')} positions far outside what a sensor sees: "
+            f"{some(self.far)}",
         )
         say(
             self.doubles,
-            f"{len(self.doubles)} clips equal another: {some(f'{b} = {a}' for a, b in self.doubles)}",
+            f"{counted(len(self.doubles), 'clip equals', 'clips equal')} another: "
+            f"{some(f'{b} = {a}' for a, b in self.doubles)}",
         )
         found += self.frame_tally.problems(self.doubles)
         gone = [j for j, (seen, total) in counts.items() if total and not seen]
@@ -301,21 +310,37 @@ class _Tally:
             say(stuck, f"joints that do not move at all in more than 5 % of the tracks: {some(stuck)}")
         present = {k: v for k, v in labels.items() if v}
         absent = [k for k, v in labels.items() if not v]
-        say(absent, f"{len(absent)} of {len(labels)} classes have no clip: {some(absent)}")
+        say(
+            absent,
+            f"{len(absent)} of {counted(len(labels), 'class', 'classes')} "
+            f"{'has' if len(absent) == 1 else 'have'} no clip: {some(absent)}",
+        )
         say(len(present) == 1 and not self.frame_labels, "there is only one class; nothing can be told apart")
         none = self.labels[None]
-        say(none and not self.frame_labels, f"{none} clips have no label")
+        say(none and not self.frame_labels, f"{counted(none, 'clip has', 'clips have')} no label")
         if len(present) > 1:
             most, least = max(present, key=present.__getitem__), min(present, key=present.__getitem__)
             ratio = present[most] / present[least]
             say(
                 ratio > _IMBALANCE,
-                f"classes are unbalanced: '{most}' has {present[most]} clips, '{least}' {present[least]}; "
+                f"classes are unbalanced: '{most}' has {counted(present[most], 'clip')}, '{least}' {present[least]}; "
                 "balance the loss or the sampling",
             )
             few = [k for k, v in present.items() if v < _FEW_CLIPS]
-            say(few, f"{len(few)} classes have fewer than {_FEW_CLIPS} clips: {some(few)}")
+            say(
+                few,
+                f"{counted(len(few), 'class has', 'classes have')} fewer than {_FEW_CLIPS} clips: {some(few)}",
+            )
         low, high = min(self.fps, default=1.0), max(self.fps, default=1.0)
         say(high > 1.2 * low, f"frame rates run from {low:g} to {high:g}; resample by time")
-        say(self.notes, f"{len(self.notes)} notes on reading: {some(f'{i}: {n}' for i, n in self.notes)}")
+        say(
+            self.notes,
+            f"{counted(len(self.notes), 'note')} on reading: {some(f'{i}: {n}' for i, n in self.notes)}",
+        )
         return found
+
+
+def _by_number(item: tuple[str, int]) -> tuple[int, str]:
+    """2 before 10, and numbers before names."""
+    name = item[0]
+    return (int(name), "") if name.isdecimal() else (1 << 62, name)

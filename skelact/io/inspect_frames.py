@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from skelact.errors import counted
 from skelact.io.reading import some
 from skelact.skeleton import Skeleton
 
@@ -58,23 +59,25 @@ class FrameTally:
         if self.empty:
             self.empty.sort(key=lambda e: -e[1])
             yield (
-                f"{self.n_empty} frames show nobody; in {len(self.empty)} clips they are more than "
+                f"{counted(self.n_empty, 'frame shows', 'frames show')} nobody; in "
+                f"{counted(len(self.empty), 'clip')} they are more than "
                 f"{EMPTY_SHARE:.0%}: {some(f'{i} ({share:.0%})' for i, share in self.empty)}"
             )
         if self.jumps:
             self.jumps.sort(key=lambda j: -j[1])
             yield (
-                f"the times of {len(self.jumps)} clips jump: "
+                f"the times of {counted(len(self.jumps), 'clip')} jump: "
                 f"{some(f'{i} by {step:.2f} s' for i, step in self.jumps)}; cut them there, or check the recording"
             )
         if self.rates:
             listed = some(f"{i} ({fps:g} stated, {rate:.3g} by its times)" for i, fps, rate in self.rates)
-            yield f"the frame rate of {len(self.rates)} clips disagrees with their times: {listed}"
+            yield f"the frame rate of {counted(len(self.rates), 'clip')} disagrees with the frames' times: {listed}"
         known = {frozenset(pair) for pair in doubles}
         parts = [(b, a, share) for b, a, share in self.shared() if frozenset((a, b)) not in known]
         if parts:
             yield (
-                f"{len(parts)} clips share at least {SHARED:.0%} of their frames with another clip: "
+                f"{counted(len(parts), 'clip shares', 'clips share')} at least {SHARED:.0%} of the frames "
+                "with another clip: "
                 f"{some(f'{b} with {a} ({share:.0%})' for b, a, share in parts)}"
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from skelact.errors import counted
 from skelact.io.inspect_frames import SHARED, FrameTally
 from skelact.io.reading import some
 
@@ -27,20 +28,24 @@ def leaks(
             held = splits.get(f"{protocol}/{other}", [])
             both = sorted(set(train) & set(held))
             if both:
-                found.append(f"{len(both)} clips are in both {name} and {protocol}/{other}: {some(both)}")
+                found.append(
+                    f"{counted(len(both), 'clip is', 'clips are')} in both {name} and {protocol}/{other}: {some(both)}"
+                )
             trained = {twin[i]: i for i in train if i in twin}
             copies = [f"{i} = {trained[twin[i]]}" for i in held if twin.get(i) in trained]
             if copies and not both:
                 found.append(
-                    f"{len(copies)} clips of {protocol}/{other} are recordings of {name} under another "
+                    f"{counted(len(copies), 'clip')} of {protocol}/{other} "
+                    f"{'is a recording' if len(copies) == 1 else 'are recordings'} of {name} under another "
                     f"name: {some(copies)}"
                 )
             equal = {i for i in held if twin.get(i) in trained}
             parts = [(i, share) for i, share in frames.shared_with(held, train) if i not in equal]
             if parts and not both:
                 found.append(
-                    f"{len(parts)} {'other ' if copies else ''}clips of {protocol}/{other} share at least {SHARED:.0%} "
-                    f"of their frames with clips of {name}: {some(f'{i} ({share:.0%})' for i, share in parts)}"
+                    f"{counted(len(parts), 'other clip' if copies else 'clip')} of {protocol}/{other} "
+                    f"{'shares' if len(parts) == 1 else 'share'} at least {SHARED:.0%} of the frames with "
+                    f"clips of {name}: {some(f'{i} ({share:.0%})' for i, share in parts)}"
                 )
             subjects = [
                 {str(infos[i]["subject"]) for i in ids if "subject" in infos.get(i, {})}
@@ -54,6 +59,7 @@ def leaks(
                     else ""
                 )
                 found.append(
-                    f"{len(shared)} subjects are in both {name} and {protocol}/{other}{why}: {some(shared)}"
+                    f"{counted(len(shared), 'subject is', 'subjects are')} in both {name} and "
+                    f"{protocol}/{other}{why}: {some(shared)}"
                 )
     return found

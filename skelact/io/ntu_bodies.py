@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from skelact.errors import counted
+
 MIN_FRAMES = 12
 MAX_WIDTH = 0.8  # of the height
 MAX_WIDE_SHARE = 0.69754
@@ -62,12 +64,13 @@ class BodyReport:
         lines = [f"body {i} dropped: {reason}" for i, reason in self.dropped]
         lines += [f"body {i} continues person {onto}" for i, onto in self.stitched]
         for count, text in (
-            (self.empty_frames, "frames have no body"),
-            (self.nan_joints, "joints were NaN and are marked missing"),
-            (self.zero_joints, "joints lay exactly at the origin and are marked missing"),
-        ):
+            (self.empty_frames, ("frame has no body", "frames have no body")),
+            (self.nan_joints, ("joint was NaN and is marked missing", "joints were NaN and are marked missing")),
+            (self.zero_joints, ("joint lay exactly at the origin and is marked missing",
+                                "joints lay exactly at the origin and are marked missing")),
+        ):  # fmt: skip
             if count:
-                lines.append(f"{count} {text}")
+                lines.append(counted(count, *text))
         return lines
 
 

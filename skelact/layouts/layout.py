@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skelact.errors import LayoutError
+from skelact.errors import LayoutError, counted
 from skelact.layouts.face import is_left_face_point, mirror_face_point
 
 _NAME = re.compile(r"^[a-z][a-z0-9_]*$")
@@ -79,7 +79,9 @@ class SkeletonLayout:
         return len(self.joints)
 
     def __repr__(self) -> str:
-        return f"SkeletonLayout({self.name}: {len(self)} joints, {len(self.bones)} bones)"
+        return (
+            f"SkeletonLayout({self.name}: {counted(len(self), 'joint')}, {counted(len(self.bones), 'bone')})"
+        )
 
     @property
     def n_joints(self) -> int:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from skelact.errors import ConfigError
+from skelact.errors import ConfigError, counted
 from skelact.layouts import SkeletonLayout, get_layout
 from skelact.nn.block import Blocks
 from skelact.nn.norm import JointNorm
@@ -169,7 +169,8 @@ class SkeletonModel(nn.Module):
         """One line; ``torch.nn.Module.__repr__(model)`` lists all parts."""
         n = sum(p.numel() for p in self.parameters())
         return (
-            f"{type(self).__name__}({self.layout.name}, {self.n_classes} classes, {self.channels_in} channels a joint, "
+            f"{type(self).__name__}({self.layout.name}, {counted(self.n_classes, 'class', 'classes')}, "
+            f"{self.channels_in} channels a joint, "
             f"{n / 1e6:.2f} M weights)"
         )
 

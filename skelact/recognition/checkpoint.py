@@ -18,7 +18,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
-from skelact.errors import CheckpointError, DataError, LayoutError
+from skelact.errors import CheckpointError, DataError, LayoutError, counted
 from skelact.io.files import atomic_path
 from skelact.layouts import SkeletonLayout
 from skelact.plain_yaml import load_plain
@@ -69,7 +69,10 @@ class Card:
     def __repr__(self) -> str:
         joints = f"{self.layout.get('name')} x {self.dims} in {self.unit} from the {self.origin}"
         clips = f"{self.fps:g} fps, clips of {self.clip_seconds:.1f} s"
-        return f"Card({self.model.get('name')}, {len(self.label_names)} classes, {joints}, {clips})"
+        return (
+            f"Card({self.model.get('name')}, {counted(len(self.label_names), 'class', 'classes')}, "
+            f"{joints}, {clips})"
+        )
 
     @property
     def skeleton_layout(self) -> SkeletonLayout:

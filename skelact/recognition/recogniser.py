@@ -15,7 +15,7 @@ from skelact.datasets.picture_files import pictures_of_video
 from skelact.datasets.pictures import PictureSet
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
-from skelact.errors import ConfigError, DataError
+from skelact.errors import ConfigError, DataError, counted
 from skelact.recognition.engine import Progress, window_logits
 from skelact.recognition.ensemble import load_ensemble
 from skelact.recognition.fit import fit_input
@@ -67,7 +67,7 @@ class Recognition:
     def __repr__(self) -> str:
         said = ", ".join(f"{s.label} {s.start:.1f}-{s.end:.1f} s" for s in self.segments[:3])
         more = f" and {len(self.segments) - 3} more" if len(self.segments) > 3 else ""
-        return f"Recognition({self.mode}, {len(self.label_names)} classes: {said}{more})"
+        return f"Recognition({self.mode}, {counted(len(self.label_names), 'class', 'classes')}: {said}{more})"
 
     def at(self, person: int, time: float) -> tuple[str, float] | None:
         """(action, probability) of a person at a moment; None if nothing was recognised there."""
@@ -93,7 +93,7 @@ class Recogniser:
     def __repr__(self) -> str:
         card = self.card
         return (
-            f"Recogniser({card.model.get('name')}, {len(card.label_names)} classes, layout "
+            f"Recogniser({card.model.get('name')}, {counted(len(card.label_names), 'class', 'classes')}, layout "
             f"{card.layout['name']} x {card.dims} in {card.unit}, clips of {card.clip_seconds:.1f} s)"
         )
 

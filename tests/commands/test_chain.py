@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -30,11 +31,25 @@ def test_help_of_every_command(command: str) -> None:
     assert "{None}|" not in done.out and "[STR]" not in done.out  # options are named for people
 
 
-def test_help_of_train_names_what_is_not_a_setting() -> None:
-    text = skelact("train", "--help").out
-    assert all(
-        word in text for word in ("--data FILE.h5", "--overfit N", "--restart", "--train.lr", "--data.val")
-    )
+def test_help_of_train_is_short_and_names_every_setting() -> None:
+    text, whole = skelact("train", "--help").out, skelact("train", "--help-all").out
+    assert all(word in text for word in ("--data FILE.h5", "--overfit N", "--restart", "--help-all"))
+    settings = set(re.findall(r"^[│ ]+--([a-z-]+(?:\.[a-z-]+)*)\.([a-z-]+)", whole, re.MULTILINE))
+    listed = re.split(r"^  --([a-z.-]+)\. +", text.partition("settings, such")[2], flags=re.MULTILINE)[1:]
+    short = {
+        (group, name)
+        for group, names in zip(listed[::2], listed[1::2], strict=True)
+        for name in names.split()
+    }
+    assert settings == short and len(settings) > 60 and ("pipeline.sampling", "n-frames") in settings
+    assert text.count("\n") < 60 < whole.count("\n") and "peak learning rate" in whole
+
+
+@pytest.mark.parametrize("words", [("segment", "train"), ("learn-language",), ("segment",), ("extract",)])
+def test_every_command_has_the_long_help(words: tuple[str, ...]) -> None:
+    text, whole = (skelact(*words, flag) for flag in ("--help", "--help-all"))
+    assert text.code == whole.code == 0 and len(text.out) <= len(whole.out)
+    assert ("settings, such as" in text.out) == (len(text.out) < len(whole.out))
 
 
 def test_convert(raw: Path, tmp_path: Path) -> None:
@@ -145,7 +160,7 @@ def test_copies_of_training_clips_are_named(trained: Path, dataset: Path, tmp_pa
     write_store(path, [*clips, copied.with_(id="a copy")], splits, names)
     done = skelact("evaluate", trained, path, "--split", "subjects/test", "--out", tmp_path / "r", "--json")
     assert done.code == 0 and done.json["copies_of_training_clips"] == 1
-    assert "1 of these clips are exact copies" in done.err
+    assert "1 of these clips is an exact copy" in done.err
     without = skelact(
         "evaluate", trained, dataset, "--split", "subjects/test", "--out", tmp_path / "s", "--json"
     )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 from cli_helpers import refused, skelact
 
 from skelact.cli import COMMANDS, GROUPS
+from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.datasets.splits import subject_splits
-from skelact.errors import ConfigError, DataError, matching
+from skelact.errors import ConfigError, DataError, counted, matching
 from skelact.models import MODELS
 
 
@@ -92,3 +94,32 @@ def test_lists_can_be_narrowed() -> None:
     assert "unknown recipe 'nothing'" in refused(2, "recipes", "nothing")
     with pytest.raises(ConfigError, match="Did you mean 'abc'"):
         matching("abd", ["abc", "xyz"])
+
+
+def test_one_is_said_in_the_singular(tmp_path: Path) -> None:
+    from skelact.datasets.synthetic import make_set
+    from skelact.io.store import write_store
+
+    one = list(make_set(1, actions=("wave",)))
+    write_store(tmp_path / "one.h5", one)
+    said = [
+        skelact("inspect", tmp_path / "one.h5"), skelact("show", tmp_path / "one.h5", "--out", tmp_path / "a.html"),
+        skelact("convert", tmp_path / "one.h5", "--out", tmp_path / "b.h5"),
+        skelact("predict", "everyday", tmp_path / "one.h5", "--out", tmp_path),
+    ]  # fmt: skip
+    assert all(done.code == 0 for done in said)
+    text = " ".join(done.out + done.err for done in said) + repr(SkeletonSet.open(tmp_path / "one.h5"))
+    assert not re.findall(
+        r"(?<![\d.,])1 (?:clips|people|classes|frames|recordings|files|labels|have)\b", text
+    )
+    assert "1 clip" in text and counted(1, "class", "classes") == "1 class"
+    assert [counted(n, "clip") for n in (0, 1, 2)] == ["0 clips", "1 clip", "2 clips"]
+
+
+def test_subjects_are_counted_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    from skelact.datasets.synthetic import make_set
+    from skelact.io.inspect import inspect
+    from skelact.io.store import write_store
+
+    write_store(tmp_path / "a.h5", list(make_set(actions=("wave",), subjects=(10, 2, 1), repetitions=(1,))))
+    assert list(inspect(tmp_path / "a.h5").subjects) == ["1", "2", "10"]

@@ -137,7 +137,7 @@ def test_one_network_of_skeleton_and_pictures_starts_from_its_parts(dataset: Pat
     given = ("--train.init-streams", "skeleton", tmp_path / "skeleton", *still)
     done = skelact("train", config, "--data", dataset, "--out", tmp_path, *given)
     assert done.code == 0, done.err
-    assert "1 clips lack the stream rgb" in done.out + done.err and lacking in done.out + done.err
+    assert "1 clip lacks the stream rgb" in done.out + done.err and lacking in done.out + done.err
     start, end = (load_checkpoint(tmp_path / name)[0] for name in ("skeleton", "both"))
     for name, value in start.items():
         if "running" not in name and "num_batches" not in name:

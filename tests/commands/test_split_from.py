@@ -28,7 +28,7 @@ def test_convert_with_lists(raw: Path, tmp_path: Path) -> None:
     }  # fmt: skip
     assert done.json["splits"] == {"lists/train": 7, "lists/test": 3}
     notes = done.json["split_notes"]
-    assert notes[0] == "1 names of --split-from are no clip: S099C001P001R001A001"
+    assert notes[0] == "1 name of --split-from is no clip: S099C001P001R001A001"
     assert notes[1].startswith("2 clips are in no part of 'lists'") and all(
         note in done.err for note in notes
     )
@@ -56,7 +56,7 @@ def test_what_does_not_fit_is_said_before_anything_is_read(raw: Path, tmp_path: 
     assert "takes FILE.csv" in refused(2, *words, "parts.txt")
     assert tree(tmp_path) == {"parts.csv"}
     said = refused(3, *words, table)  # known only with the names of the clips
-    assert "none of the 1 names" in said and not (tmp_path / "set.h5").exists()
+    assert "none of the 1 name" in said and not (tmp_path / "set.h5").exists()
 
 
 def test_extract_with_a_list(tmp_path: Path) -> None:
@@ -68,8 +68,8 @@ def test_extract_with_a_list(tmp_path: Path) -> None:
     table.write_text("video,split\nleft0.mp4,train\nright/right0.mp4,train\nleft1.mp4,test\n")
     words = ("extract", tmp_path / "videos", "--people", "none", "--out", tmp_path / "set.h5", "--split-from")
     done = skelact(*words, table)
-    assert done.code == 0 and "1 clips are in no part of 'split'" in done.out, done.err
+    assert done.code == 0 and "1 clip is in no part of 'split'" in done.out, done.err
     found = {part: sorted(Path(i).stem for i in ids) for part, ids in parts_of(tmp_path / "set.h5").items()}
     assert found == {"split/train": ["left0", "right0"], "split/test": ["left1"]}
     table.write_text("video,split\nnobody,train\n")
-    assert "none of the 1 names" in refused(3, *words[:-2], tmp_path / "other.h5", "--split-from", table)
+    assert "none of the 1 name" in refused(3, *words[:-2], tmp_path / "other.h5", "--split-from", table)

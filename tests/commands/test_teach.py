@@ -112,7 +112,7 @@ def test_what_is_refused_leaves_the_file_as_it_was(vocabulary: Path, sets: Path,
     before = vocabulary.read_bytes()
     like = [sets / f"out{k}.h5" for k in range(3, 6)]
     assert "too like 'out'" in refused(3, "teach", "reach", *like, "--vocabulary", vocabulary)
-    assert "1 examples" in refused(2, "teach", "x", like[0], "--vocabulary", vocabulary)
+    assert "1 example;" in refused(2, "teach", "x", like[0], "--vocabulary", vocabulary)
     assert "does not exist" in refused(3, "teach", "x", tmp_path / "no.h5", *like, "--vocabulary", vocabulary)
     legs = np.isin(CLIPS["up"][0].layout.joints, ["left_knee", "right_knee", "left_ankle", "right_ankle"])
     empty = CLIPS["up"][0].with_(score=CLIPS["up"][0].score * legs)

@@ -106,6 +106,8 @@ def test_people_who_cross_the_picture_are_drawn_as_large_as_those_who_stand(tmp_
     walking = clip.with_(xyz=clip.xyz + np.stack([away, 0 * away, 0 * away], -1))
     standing = plots.plot_skeleton_strip(clip, tmp_path / "standing.png")
     assert size(plots.plot_skeleton_strip(walking, tmp_path / "walking.png"))[0] < 1.3 * size(standing)[0]
+    fall = plots.plot_skeleton_strip(make_clip("fall_forward", subject=1), tmp_path / "fall.png")
+    assert size(fall)[0] < 1500 and size(fall)[0] / size(fall)[1] < 6  # its words can be read on a page
     hidden = np.array(walking.score)
     hidden[:, 3:6] = 0  # frames without anybody have no middle
     assert ink(plots.plot_skeleton_strip(walking.with_(score=hidden), tmp_path / "hidden.png")) > 0.003

@@ -257,11 +257,11 @@ def test_inspect_counts_and_names_problems(source: Path, tmp_path: Path) -> None
         assert found.labels["eat meal/snack"] == 4 and found.fps == (30, 30) and found.missing_share == 0
         assert found.ranges["x"][0] <= found.ranges["x"][2] <= found.ranges["x"][4] > 490
         text = "\n".join(found.problems)
-        for words in ("single frame", "far outside", "equal another", "30 of 60 classes have no clip"):
+        for words in ("single frame", "far outside", "equals another", "30 of 60 classes have no clip"):
             assert words in text
     assert "13 clips are in both" not in "\n".join(inspect(source).problems)
     leaks = "\n".join(inspect(tmp_path / "x.h5").problems)
-    assert "10 clips are in both xsub/train and xsub/test" in leaks and "subjects are in both" in leaks
+    assert "10 clips are in both xsub/train and xsub/test" in leaks and "1 subject is in both" in leaks
 
 
 def test_inspect_real_sets(shared_data: Path, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_frames_and_clips_that_show_nobody(sound: list[Skeleton], tmp_path: Path
     gone = sound[0].with_(score=score)
     score[:, 5:10], score[:, 7] = 1, 0
     said = problems(tmp_path / "a.h5", [gone, sound[1].with_(score=score), *sound[2:]])
-    assert "6 frames show nobody; in 1 clips they are more than 10%: c0 (25%)" in said  # 1 of 20 is not told
+    assert "6 frames show nobody; in 1 clip they are more than 10%: c0 (25%)" in said  # 1 of 20 is not told
     table = "\n".join(f"q,{i},,,,,,," for i in range(4))
     layout = "name: two\nroot: a\njoints: [a, b]\nbones: [[b, a]]\n"
     (tmp_path / "two.yaml").write_text(layout)
@@ -55,7 +55,7 @@ def test_frames_and_clips_that_show_nobody(sound: list[Skeleton], tmp_path: Path
     found = inspect(
         tmp_path / "j.csv", options=ReadOptions(layout=load_layout(tmp_path / "two.yaml"), fps=30)
     )
-    assert "1 clips show nobody in any frame: q" in found.problems
+    assert "1 clip shows nobody in any frame: q" in found.problems
 
 
 def test_times_that_jump_and_rates_that_are_not_those_of_the_times(
@@ -66,8 +66,10 @@ def test_times_that_jump_and_rates_that_are_not_those_of_the_times(
     slow = sound[1].with_(time=2 * times)
     fine = sound[2].with_(time=times + 0.1 * (np.arange(20) > 9))  # a dropped frame or two is none
     said = problems(tmp_path / "a.h5", [late, slow, fine, *sound[3:]])
-    assert "the times of 1 clips jump: c0 by 2.03 s" in said
-    assert "the frame rate of 1 clips disagrees with their times: c1 (30 stated, 15 by its times)" in said
+    assert "the times of 1 clip jump: c0 by 2.03 s" in said
+    assert (
+        "the frame rate of 1 clip disagrees with the frames' times: c1 (30 stated, 15 by its times)" in said
+    )
 
 
 def test_coordinates_and_times_that_no_file_should_hold(sound: list[Skeleton], tmp_path: Path) -> None:
@@ -88,8 +90,8 @@ def test_copies_of_another_length_are_found(sound: list[Skeleton], tmp_path: Pat
     cut = sound[0].with_(xyz=sound[0].xyz[:, 4:16], score=None, id="cut", info={"subject": "z"})
     splits = {"x/train": ["c0", "c1"], "x/test": ["cut", "c2"], "y/train": ["c1"], "y/test": ["cut"]}
     said = problems(tmp_path / "a.h5", [*sound, cut], splits)
-    assert "1 clips of x/test share at least 50% of their frames with clips of x/train: cut (100%)" in said
-    assert "1 clips share at least 50% of their frames with another clip: cut with c0 (100%)" in said
+    assert "1 clip of x/test shares at least 50% of the frames with clips of x/train: cut (100%)" in said
+    assert "1 clip shares at least 50% of the frames with another clip: cut with c0 (100%)" in said
     assert "y/test" not in said
     few = sound[0].with_(xyz=sound[0].xyz[:, 4:9], score=None, id="few")  # too few to tell
     assert "share" not in problems(tmp_path / "b.h5", [*sound, few], {"x/train": ["c0"], "x/test": ["few"]})

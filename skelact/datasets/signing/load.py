@@ -8,7 +8,7 @@ from pathlib import Path
 
 from skelact.datasets.signing.annotations import SignRecord
 from skelact.datasets.signing.utterance import Utterance, cut, main_person
-from skelact.errors import DataError
+from skelact.errors import DataError, counted
 from skelact.io.store import Store
 from skelact.language.vocabulary import split_words
 from skelact.skeleton import Skeleton
@@ -81,8 +81,10 @@ def join_annotations(
         found.append((record, Utterance(record.id, person, record.glosses, words, (), record.signer)))
     if not found:
         raise DataError(
-            f"none of the {len(records)} annotated clips (such as {', '.join(r.id for r in records[:_EXAMPLES])}) is "
-            f"among the {len(recordings)} recordings (such as {', '.join(s.id for s in recordings[:_EXAMPLES])})"
+            f"none of the {counted(len(records), 'annotated clip')} (such as "
+            f"{', '.join(r.id for r in records[:_EXAMPLES])}) is "
+            f"among the {counted(len(recordings), 'recording')} (such as "
+            f"{', '.join(s.id for s in recordings[:_EXAMPLES])})"
         )
     for names, why in ((absent, "have no recording"), (empty, "show nobody")):
         if names:
