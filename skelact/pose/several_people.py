@@ -126,12 +126,14 @@ class SeveralPeople:
         due = time >= self._next_look or self._renew or unclear
         if due and exact and self._may_wait(image, time):
             due = False
-        aside = self.background and exact and not (self._renew or unclear)
+        # Of two who were seen just now, one may be taken for the other.
+        alone = sum(t.time >= self._last_time for t in tracker.tracks) < 2
+        aside = self.background and exact and not self._renew and (alone or not unclear)
         if aside or not (due and exact):
             people = self._follow(image, time)
         missed = exact and any(self._is_missed(t, time) for t in tracker.tracks if t.id not in people)
-        if aside and not missed:
-            people |= self._look_aside(image, time, people, due)
+        if aside and (alone or not missed):
+            people |= self._look_aside(image, time, people, due or missed)
         elif due or missed:
             self._aside.drop()
             people |= self._look_all_over(image, time, people)
@@ -266,8 +268,16 @@ class SeveralPeople:
                     found = [other for other in found if other is not nearest]
                     if track_id in self._confirmed:
                         self._confirmed[track_id] = looked.time
+            again = [t for t in self._tracker.tracks if t.time == time and t.id not in looked.known]
+            found = [s for s in found if all(box_overlap(s.box, t.box) < _CROWDED for t in again)]
+            pairs = self._tracker.update(found, time)
+            for track, place in pairs:  # who was known and is not seen now
+                self._confirmed[track.id] = time
+                people[track.id] = self._read(track, place, found, image, time)
+            taken = {id(place) for _, place in pairs}
             for place in found:
-                if place.sure and (track := self._welcome(place, found, image, time, people)):
+                strange = place.sure and id(place) not in taken
+                if strange and (track := self._welcome(place, found, image, time, people)):
                     self._confirmed[track.id] = time
         if due and not self._aside.busy:
             self._still.keep(image)

@@ -22,6 +22,7 @@ def test_every_family_is_in_the_table_and_tested() -> None:
         "create",
         "fusion",
         "gesture_encoder",
+        "gesture_features",
         "own",
         "patch_as_node",
         "rgbpose_conv3d",

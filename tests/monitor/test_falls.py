@@ -205,8 +205,8 @@ def test_speeds_are_those_of_a_body_of_usual_size() -> None:
     """Where metres are guessed (without depth), everything may be a third too small."""
     xyz, _, _, _ = scene(falls.fall_over, 1)
     for share in (0.35, 0.66, 1.5):
-        for other in ({"plunge": 99.0}, {"plunge_head": 99.0}):
-            kinds = [e.kind for e in watch(xyz * share, FallSettings(descent=0.0, **other))[0]]
+        for other in (FallSettings(descent=0.0, plunge=99.0), FallSettings(descent=0.0, plunge_head=99.0)):
+            kinds = [e.kind for e in watch(xyz * share, other)[0]]
             assert kinds[:2] == ["suspected_fall", "fall"], (share, other)
     small = scene(moves.sit_down, 2)[0] * 1.5
     assert watch(small)[0] == []

@@ -15,6 +15,7 @@ from skelact.io.video import open_video
 from skelact.pose.background_look import BackgroundLook
 from skelact.pose.estimator import Detection
 from skelact.pose.estimators import available_estimator, find_estimator
+from skelact.pose.follower import Follower
 from skelact.pose.stillness import Stillness
 
 VIDEOS = Path(__file__).parents[3] / "shared" / "data" / "videos"
@@ -101,3 +102,29 @@ def test_newcomers_are_found_beside_following() -> None:
         assert len(names) == 1 and len(asked) <= 6
         assert background == any(one != threading.get_ident() for one in asked)
     assert found[False][5:] == found[True][5:] == [1] * 40
+
+
+@real
+def test_who_is_lost_is_looked_for_beside_following(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Live, a lost person holds no frame up, and comes back with their name."""
+    pytest.importorskip("ai_edge_litert")
+    with closing(find_estimator(available_estimator("auto")).make("many", coordinates="world")) as finder:
+        finder.background = True  # type: ignore[attr-defined]
+        looks, here = finder._finder.find, []  # type: ignore[attr-defined]
+
+        def find(image: np.ndarray) -> list[Detection]:
+            here.append(threading.current_thread() is threading.main_thread())
+            return looks(image)
+
+        finder._finder.find = finder._aside._find = find  # type: ignore[attr-defined]
+        names = []
+        with open_video(VIDEOS / "stagger_no_fall.mp4") as video:
+            for k, frame in enumerate(islice(video, 40)):
+                with monkeypatch.context() as patch:
+                    if 20 <= k < 24:  # MediaPipe loses them
+                        patch.setattr(Follower, "look", lambda *_: None)
+                    names.append([one.track_id for one in finder.estimate(frame.image, frame.time)])
+                while finder._aside.busy and not finder._aside._answer.done():  # type: ignore[attr-defined]
+                    time.sleep(0.002)
+    assert not any(here) and len(here) > 3
+    assert names[20:24].count([]) >= 1 and names[5:20] == [[0]] * 15 and names[26:] == [[0]] * 14
