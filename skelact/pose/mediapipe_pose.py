@@ -64,6 +64,7 @@ class MediaPipePose:
     """
 
     follows = False
+    _has_found = False  # anybody in this process: the first person makes MediaPipe chatter once more
 
     def __init__(
         self,
@@ -151,10 +152,12 @@ class MediaPipePose:
         # Its clock counts whole milliseconds and must increase, whatever the video's timestamps do.
         self._clock = max(self._clock + 1, round(time * 1000))
         self._n_seen += 1
-        with quiet_stderr() if self._n_seen <= _QUIET_FRAMES else contextlib.nullcontext():
+        loud = self._n_seen > _QUIET_FRAMES and MediaPipePose._has_found
+        with contextlib.nullcontext() if loud else quiet_stderr():
             # MediaPipe ignores strides, so a padded or cropped array must be packed first.
             picture = self._image(self._format, np.ascontiguousarray(image))
             pose = self._run(self._tasks[0], picture)
+        MediaPipePose._has_found |= bool(pose.pose_landmarks)
         size = np.array([image.shape[1], image.shape[0]], np.float32)
         people = []
         for near, world in zip(pose.pose_landmarks, pose.pose_world_landmarks, strict=True):

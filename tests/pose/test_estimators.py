@@ -158,6 +158,24 @@ def test_errors_pass_through_the_silence(capfd: pytest.CaptureFixture[str]) -> N
     assert capfd.readouterr().err.splitlines() == ["E0000 00:00:1 an error", "other words"]
 
 
+def test_the_first_person_makes_no_chatter_either(models, videos: Path) -> None:
+    """Who comes late, in a picture that is not square; what is said afterwards is let through."""
+    code = (
+        "import numpy as np, os\n"
+        "from skelact.io.video import open_video\n"
+        "from skelact.pose.mediapipe_pose import MediaPipePose\n"
+        f"with MediaPipePose() as e, open_video({str(videos / 'fall_trip.mp4')!r}) as video:\n"
+        "    for k, frame in zip(range(9), video):\n"
+        "        people = e.estimate(frame.image if k > 4 else np.zeros_like(frame.image), frame.time)\n"
+        "assert people\n"
+        "os.write(2, b'my own words\\n')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stderr.splitlines() == ["my own words"]
+
+
 def test_litert_is_quiet_too(models) -> None:
     pytest.importorskip("ai_edge_litert", reason="pip install 'skelact[movenet]'")
     code = (
