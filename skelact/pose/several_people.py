@@ -31,7 +31,8 @@ _CLEARLY = 0.7  # of the distance to anybody else, below which a reading is of t
 _CROWDED = 0.05  # overlap of boxes from which on people may be taken for each other
 _UNSEEN_SECONDS = 1.0  # how long BlazePose is believed about somebody whom an exact finder does not see
 _KNOWN_SECONDS = 2.0  # how long BlazePose's last reading says how large and how deep somebody is
-_SURE = 0.24  # mean score of a newcomer whom BlazePose need not confirm; what is nobody has up to 0.22
+# Mean score of a newcomer whom BlazePose need not confirm, in metres and in the picture; what is nobody has up to 0.22.
+_SURE, _SURE_IN_PICTURE = 0.35, 0.24
 _STILL_SECONDS = 0.9  # how long a still picture is not looked over; less than BlazePose is believed for
 _GLIMPSE = 4  # readings before which somebody who is not seen is not looked for in every frame
 _SEARCH_SECONDS = 0.5  # how long who is not seen is looked for in every frame,
@@ -111,6 +112,7 @@ class SeveralPeople:
         self._next_look = self._last_time = -np.inf
         self._last_look, self.background = -np.inf, False
         self._n_frames = self._n_unread = 0
+        self._left_out = False  # somebody, in this frame, whom BlazePose cannot read
         self._by_finder: set[int] = set()  # tracks of people whom the finder alone can read
         self._aside = BackgroundLook(self._finder.find)
         self._still, self._marks, self._renew = Stillness(), Marks(), False
@@ -121,6 +123,7 @@ class SeveralPeople:
         tracker.forget(time)
         self._release()
         people: dict[int, Sighting] = {}
+        self._left_out = False
         self._renew = exact and self._marks.due(time)
         unclear = exact and self._unclear(time)
         due = time >= self._next_look or self._renew or unclear
@@ -142,7 +145,7 @@ class SeveralPeople:
         self._last_time = time
         result = []
         self._n_frames += 1
-        self._n_unread += any(one.payload is None for one in people.values())
+        self._n_unread += self._left_out or any(one.payload is None for one in people.values())
         for track in tracker.tracks:
             if track.id in people and isinstance(one := people[track.id].payload, Detection):
                 others = [other for i, other in people.items() if i != track.id]
@@ -225,7 +228,7 @@ class SeveralPeople:
     ) -> dict[int, Sighting]:
         """Let the finder look: who was not seen yet at this time goes on there, strangers are welcomed."""
         self._last_look = time
-        found = self._distinct([sighting(one, image) for one in self._finder.find(image)])
+        found = self._sightings(self._finder.find(image), image)
         self._still.keep(image)
         if self._finder.exact:
             for track_id, one in known.items():
@@ -261,7 +264,7 @@ class SeveralPeople:
         """Take what the finder has found in an earlier picture, in which all who were known were followed; ask anew."""
         people: dict[int, Sighting] = {}
         if (looked := self._aside.take()) is not None:
-            found = self._distinct([sighting(one, looked.image) for one in looked.found])
+            found = self._sightings(looked.found, looked.image)
             for track_id, one in looked.known.items():
                 nearest = min(found, key=lambda other: _distance(one, other), default=None)
                 if nearest is not None and _distance(one, nearest) < AGREE:
@@ -287,6 +290,10 @@ class SeveralPeople:
                 self._finder.pause if self._tracker.tracks else self._finder.pause_empty
             )
         return people
+
+    def _sightings(self, people: Sequence[Detection], image: np.ndarray) -> list[Sighting]:
+        """The finder's people, each once; who is doubtful counts in the picture alone, where the finder's joints do."""
+        return self._distinct([sighting(one, image) for one in people if one.sure or self.unit == "image"])
 
     def _begin_anew(
         self, track: Track, place: Sighting, found: Sequence[Sighting], image: np.ndarray, time: float
@@ -373,11 +380,13 @@ class SeveralPeople:
         if track.id not in self._followers:
             self._followers[track.id] = self._idle.pop() if self._idle else Follower(self._make)
         one = self._read(track, place, found, image, time)
-        sure = self._finder.exact and float(place.score.mean()) >= _SURE
+        least = _SURE_IN_PICTURE if self.unit == "image" else _SURE
+        sure = self._finder.exact and float(place.score.mean()) >= least
         seen = one.points is not place.points
         if self._mirror is not None and new and seen and isinstance(one.payload, Detection):
             seen = mirrored_distance(image, as_pixels(one.payload, image), self._mirror) < MIRROR_LIMIT
         if new and not seen and not sure:
+            self._left_out |= self._finder.exact and float(place.score.mean()) >= _SURE_IN_PICTURE
             self._tracker.remove(track)
             self._release()
             return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from skelact.io.video import open_video
 from skelact.pose.estimator import Detection, PoseEstimator
 from skelact.pose.estimators import available_estimator, find_estimator
 from skelact.pose.extract import extract_video
+from skelact.pose.follower import Follower
 from skelact.pose.search import COMMON, in_metres
 from skelact.pose.several_people import SeveralPeople
 
@@ -156,3 +158,27 @@ def test_who_is_left_out_is_told_with_the_recording(models, shared_data: Path) -
         pytest.skip("MoveNet cannot be had here")
     found = extract_video(shared_data / "fight-surv" / "fi001.mp4", people="many", seconds=0.6)
     assert "cannot read in metres" in str(found.info["warnings"])
+
+
+def test_who_is_doubtful_is_followed_in_the_picture_alone(
+    models, videos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In metres BlazePose must read them."""
+    if available_estimator("auto") != "auto":
+        pytest.skip("MoveNet cannot be had here")
+    with open_video(videos / "stagger_no_fall.mp4") as video:
+        first, second = (frame.image for frame, _ in zip(video, range(2), strict=False))
+    followed = {}
+    for coordinates in ("image", "world"):
+        with (
+            find_estimator("auto").make("many", coordinates=coordinates) as estimator,
+            monkeypatch.context() as patch,
+        ):
+            assert isinstance(estimator, SeveralPeople)
+            assert len(estimator.estimate(first, 0.0)) == 1
+            finder = estimator._finder
+            doubted = [replace(one, sure=False) for one in finder.find(second)]
+            patch.setattr(finder, "find", lambda image, doubted=doubted: doubted)
+            patch.setattr(Follower, "look", lambda *_: None)
+            followed[coordinates] = [one.track_id for one in estimator.estimate(second, 1.2)]
+    assert followed == {"image": [0], "world": []}
