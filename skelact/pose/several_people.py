@@ -166,19 +166,20 @@ class SeveralPeople:
     def _is_missed(self, track: Track, time: float) -> bool:
         """Whether somebody who is not seen where they were expected should be looked for in this frame.
 
-        Of several, always: they may be taken for each other. Otherwise for a short time in every frame, then now and
-        then, and whoever was just glimpsed is not.
+        Of several, and in files, always: they may be taken for each other. Live otherwise for a short time in every
+        frame, then now and then, and whoever was just glimpsed beside somebody else is not.
         """
-        if sum(t.time >= self._last_time for t in self._tracker.tracks) > 1:
+        n_seen = sum(t.time >= self._last_time for t in self._tracker.tracks)
+        if n_seen > 1 or not self.background:
             return True
-        if track.n_seen < _GLIMPSE and track.id not in self._by_finder:
+        if n_seen and track.n_seen < _GLIMPSE and track.id not in self._by_finder:
             return False
         return time - track.time < _SEARCH_SECONDS or time - self._last_look >= _SEARCH_PAUSE
 
     def _may_wait(self, image: np.ndarray, time: float) -> bool:
         """Whether the finder need not look yet: everybody was seen just now, and nobody can have come."""
         tracks = self._tracker.tracks
-        if self._renew or not tracks or any(t.time < self._last_time for t in tracks):
+        if not self.background or self._renew or not tracks or any(t.time < self._last_time for t in tracks):
             return False
         boxes = [t.predicted_box(time) for t in tracks]
         if any(box_overlap(a, b) > _CROWDED for i, a in enumerate(boxes) for b in boxes[:i]):
@@ -191,7 +192,8 @@ class SeveralPeople:
         tracks = self._tracker.tracks
         if any(t.time < self._last_time and self._is_missed(t, time) for t in tracks):
             return True
-        boxes = [t.box for t in tracks if t.time >= self._last_time or t.n_seen >= _GLIMPSE]
+        here = self._last_time if self.background else -np.inf
+        boxes = [t.box for t in tracks if t.time >= here or t.n_seen >= _GLIMPSE]
         return any(box_overlap(a, b) > _CROWDED for i, a in enumerate(boxes) for b in boxes[:i])
 
     def _follow(self, image: np.ndarray, time: float) -> dict[int, Sighting]:
