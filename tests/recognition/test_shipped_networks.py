@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from skelact.recognition import Recogniser, fit_input
 from skelact.recognition.checkpoint import find_checkpoint, load_checkpoint
 from skelact.recognition.engine import predict_logits
 from skelact.recognition.everyday import SHIPPED, everyday_for
+from skelact.skeleton import Skeleton
 
 UNSEEN = 5_000_000  # numbers of clips that no training and no held-out part had
 
@@ -150,14 +152,21 @@ def test_a_training_starts_from_it_in_its_size(tmp_path: Path) -> None:
 
 
 def test_whom_nobody_can_read_in_metres_is_looked_at_in_the_picture(
-    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A surveillance camera of 144 lines; a network that is named is not replaced."""
+    from skelact.pose import extract as extraction
     from skelact.pose.estimators import available_estimator
 
     if available_estimator("auto") != "auto":
         pytest.skip("MoveNet cannot be had here")
-    video = shared_data / "fight-surv" / "fi001.mp4"
+    video, look = shared_data / "fight-surv" / "fi001.mp4", extraction.extract_video
+
+    def blind_in_metres(source: str, **options: Any) -> Skeleton:
+        metres = options["coordinates"] != "image"
+        return look(source, **options | ({"people": "none"} if metres else {}))
+
+    monkeypatch.setattr(extraction, "extract_video", blind_in_metres)
     assert run(["predict", str(video), "--out", str(tmp_path)]) == 0
     assert "in the picture alone: MoveNet, everyday-2d" in " ".join(capsys.readouterr().out.split())
     assert json.loads((tmp_path / "fi001.predictions.json").read_text())
