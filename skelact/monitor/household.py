@@ -61,8 +61,8 @@ def watch_home(
     usual, actions = unusual_maker(home), action_maker(recogniser, rules, unknown)
     if len(home.cameras) == 1 and reread is None:
         ((name, camera),) = home.cameras.items()
-        over = lambda: False  # noqa: E731
-        for moment in _watch(name, lambda: camera, make, actions, usual, seconds, over, gestures, rules):
+        watched = _watch(name, lambda: camera, make, actions, usual, seconds, lambda: False, gestures, rules)
+        for moment in watched:
             yield name, moment
         return
     found: queue.Queue[tuple[str, Moment | Exception | None]] = queue.Queue(_WAITING)

@@ -11,10 +11,9 @@ import numpy as np
 from skelact.pose.background_look import BackgroundLook
 from skelact.pose.estimator import Detection
 from skelact.pose.follower import Follower
+from skelact.pose.look_schedule import LookSchedule, overlaps
 from skelact.pose.mediapipe_pose import MediaPipePose, search_quality
-from skelact.pose.renewal import Marks
 from skelact.pose.search import Finder, MediaPipeSearch, in_layout, sighting
-from skelact.pose.stillness import Stillness
 from skelact.pose.tracking import (
     TWIN,
     PoseTracker,
@@ -28,15 +27,10 @@ from skelact.pose.verify import DOUBTED, MIRROR_LIMIT, Trust, as_pixels, mirrore
 
 AGREE = 0.22  # largest weighted distance of two readings of one person, in shares of the body's longer side
 _CLEARLY = 0.7  # of the distance to anybody else, below which a reading is of this person
-_CROWDED = 0.05  # overlap of boxes from which on people may be taken for each other
 _UNSEEN_SECONDS = 1.0  # how long BlazePose is believed about somebody whom an exact finder does not see
 _KNOWN_SECONDS = 2.0  # how long BlazePose's last reading says how large and how deep somebody is
 # Mean score of a newcomer whom BlazePose need not confirm, in metres and in the picture; what is nobody has up to 0.22.
 _SURE, _SURE_IN_PICTURE = 0.35, 0.24
-_STILL_SECONDS = 0.9  # how long a still picture is not looked over; less than BlazePose is believed for
-_GLIMPSE = 4  # readings before which somebody who is not seen is not looked for in every frame
-_SEARCH_SECONDS = 0.5  # how long who is not seen is looked for in every frame,
-_SEARCH_PAUSE = 0.15  # and how often after that
 _WEAK = 0.3  # mean score of a reading in the picture below which a finder's joints are better, if it has some
 _UNREAD = 0.1  # share of the frames in which somebody is left out, from which on it is said
 _RESERVED_SECONDS = 0.5  # how long a place among ``max_people`` is kept for somebody who is not seen
@@ -45,14 +39,14 @@ _RESERVED_SECONDS = 0.5  # how long a place among ``max_people`` is kept for som
 class SeveralPeople:
     """A `PoseEstimator` of several people with identities that last.
 
-    Each known person has a `Follower`. The finder looks at the whole picture a few times a second, less often while
-    everybody is followed and nothing changes elsewhere in it; an exact one also in frames in which people overlap or
-    somebody is not seen where they were expected. Then it says who is where, and a reading of BlazePose is believed
-    where it agrees with the finder's joints. Without an exact finder people are looked for again in the mirror: a
-    stranger must show the same pose there, and whoever is known and does not gets low scores.
+    Each known person has a `Follower`. The finder looks at the whole picture a few times a second; an exact one also in
+    frames in which people overlap or somebody is not seen where they were expected (see `LookSchedule`). Then it says
+    who is where, and a reading of BlazePose is believed where it agrees with the finder's joints. Without an exact
+    finder people are looked for again in the mirror: a stranger must show the same pose there, and whoever is known and
+    does not gets low scores.
 
-    With ``background`` set (live use), an exact finder looks for newcomers in a thread of its own, and they come a few
-    frames later; otherwise the same video always gives the same people.
+    With ``background`` set (live use), an exact finder looks less often, in a thread of its own, and newcomers come a
+    few frames later; otherwise the same video always gives the same people.
 
     Args:
         finder: who is in the picture; None: `MediaPipeSearch`. It is closed with this estimator.
@@ -107,34 +101,34 @@ class SeveralPeople:
         self._tracker = PoseTracker(keep_seconds=keep_seconds)
         self._followers: dict[int, Follower] = {}
         self._trusts: dict[int, Trust] = {}
-        self._confirmed: dict[int, float] = {}
         self._last_read: dict[int, tuple[float, Detection]] = {}
-        self._next_look = self._last_time = -np.inf
-        self._last_look, self.background = -np.inf, False
         self._n_frames = self._n_unread = 0
         self._left_out = False  # somebody, in this frame, whom BlazePose cannot read
-        self._by_finder: set[int] = set()  # tracks of people whom the finder alone can read
         self._aside = BackgroundLook(self._finder.find)
-        self._still, self._marks, self._renew = Stillness(), Marks(), False
+        # Of one person, strangers are no matter while they are followed.
+        self._schedule = LookSchedule(self._finder, self._tracker, 2.0 if max_people == 1 else 1.0)
+
+    @property
+    def background(self) -> bool:
+        """Whether the finder may look in a thread of its own, for live sources."""
+        return self._schedule.live
+
+    @background.setter
+    def background(self, live: bool) -> None:
+        self._schedule.live = live
 
     def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
         """Find people in ``image [H, W, 3]`` uint8 RGB, taken at ``time`` seconds (increasing)."""
-        tracker, exact = self._tracker, self._finder.exact
+        tracker, exact, schedule = self._tracker, self._finder.exact, self._schedule
         tracker.forget(time)
         self._release()
         people: dict[int, Sighting] = {}
         self._left_out = False
-        self._renew = exact and self._marks.due(time)
-        unclear = exact and self._unclear(time)
-        due = time >= self._next_look or self._renew or unclear
-        if due and exact and self._may_wait(image, time):
-            due = False
-        # Of two who were seen just now, one may be taken for the other.
-        alone = sum(t.time >= self._last_time for t in tracker.tracks) < 2
-        aside = self.background and exact and not self._renew and (alone or not unclear)
+        due = schedule.begin(image, time)
+        aside, alone = schedule.aside, schedule.alone
         if aside or not (due and exact):
             people = self._follow(image, time)
-        missed = exact and any(self._is_missed(t, time) for t in tracker.tracks if t.id not in people)
+        missed = exact and any(schedule.is_missed(t, time) for t in tracker.tracks if t.id not in people)
         if aside and (alone or not missed):
             people |= self._look_aside(image, time, people, due or missed)
         elif due or missed:
@@ -142,7 +136,7 @@ class SeveralPeople:
             people |= self._look_all_over(image, time, people)
             if exact:
                 people |= self._follow(image, time)
-        self._last_time = time
+        schedule.end(time)
         result = []
         self._n_frames += 1
         self._n_unread += self._left_out or any(one.payload is None for one in people.values())
@@ -163,44 +157,11 @@ class SeveralPeople:
             "--coordinates image in extract, keeps them",
         )
 
-    def _is_missed(self, track: Track, time: float) -> bool:
-        """Whether somebody who is not seen where they were expected should be looked for in this frame.
-
-        Of several, and in files, always: they may be taken for each other. Live otherwise for a short time in every
-        frame, then now and then, and whoever was just glimpsed beside somebody else is not.
-        """
-        n_seen = sum(t.time >= self._last_time for t in self._tracker.tracks)
-        if n_seen > 1 or not self.background:
-            return True
-        if n_seen and track.n_seen < _GLIMPSE and track.id not in self._by_finder:
-            return False
-        return time - track.time < _SEARCH_SECONDS or time - self._last_look >= _SEARCH_PAUSE
-
-    def _may_wait(self, image: np.ndarray, time: float) -> bool:
-        """Whether the finder need not look yet: everybody was seen just now, and nobody can have come."""
-        tracks = self._tracker.tracks
-        if not self.background or self._renew or not tracks or any(t.time < self._last_time for t in tracks):
-            return False
-        boxes = [t.predicted_box(time) for t in tracks]
-        if any(box_overlap(a, b) > _CROWDED for i, a in enumerate(boxes) for b in boxes[:i]):
-            return False
-        waited = time - min(self._confirmed[t.id] for t in tracks)
-        return waited < _STILL_SECONDS and not self._still.changed(image, boxes)
-
-    def _unclear(self, time: float) -> bool:
-        """Whether somebody was not seen in the last frame, or people overlap."""
-        tracks = self._tracker.tracks
-        if any(t.time < self._last_time and self._is_missed(t, time) for t in tracks):
-            return True
-        here = self._last_time if self.background else -np.inf
-        boxes = [t.box for t in tracks if t.time >= here or t.n_seen >= _GLIMPSE]
-        return any(box_overlap(a, b) > _CROWDED for i, a in enumerate(boxes) for b in boxes[:i])
-
     def _follow(self, image: np.ndarray, time: float) -> dict[int, Sighting]:
         """Look at everyone who is known and was not seen yet at this time, where they are expected."""
         waiting = [t for t in self._tracker.tracks if t.time < time]
         if self._finder.exact:
-            waiting = [t for t in waiting if time - self._confirmed[t.id] < _UNSEEN_SECONDS]
+            waiting = [t for t in waiting if time - self._schedule.confirmed[t.id] < _UNSEEN_SECONDS]
         seen: list[tuple[Track, Sighting]] = []
         for track in waiting:
             one = self._followers[track.id].look(
@@ -229,35 +190,30 @@ class SeveralPeople:
         self, image: np.ndarray, time: float, known: dict[int, Sighting]
     ) -> dict[int, Sighting]:
         """Let the finder look: who was not seen yet at this time goes on there, strangers are welcomed."""
-        self._last_look = time
         found = self._sightings(self._finder.find(image), image)
-        self._still.keep(image)
         if self._finder.exact:
             for track_id, one in known.items():
                 if any(_distance(one, other) < AGREE for other in found):
-                    self._confirmed[track_id] = time
+                    self._schedule.confirmed[track_id] = time
         found = [s for s in found if not any(self._same(s, k) for k in known.values())]
         people = {}
         pairs = self._tracker.update(found, time)
         renewed = True
         for track, place in pairs:
-            self._confirmed[track.id] = time
-            new = self._begin_anew(track, place, found, image, time) if self._renew else None
+            self._schedule.confirmed[track.id] = time
+            new = self._begin_anew(track, place, found, image, time) if self._schedule.renew else None
             people[track.id] = new or self._read(track, place, found, image, time)
             renewed &= new is not None
         if renewed:
-            self._marks.done()
+            self._schedule.renewed()
         taken = {id(place) for _, place in pairs}
         strangers = [s for s in found if s.sure and id(s) not in taken]
         if self.max_people == 1:
             strangers.sort(key=lambda s: -float(np.prod(np.ptp(s.points, axis=0))))
         for place in strangers:
             if track := self._welcome(place, found, image, time, people):
-                self._confirmed[track.id] = time
-        empty = not self._tracker.tracks
-        # Of one person, strangers are no matter while they are followed.
-        pause = self._finder.pause * (2 if self.max_people == 1 else 1)
-        self._next_look = time + (self._finder.pause_empty if empty else pause)
+                self._schedule.confirmed[track.id] = time
+        self._schedule.looked(image, time)
         return people
 
     def _look_aside(
@@ -271,26 +227,22 @@ class SeveralPeople:
                 nearest = min(found, key=lambda other: _distance(one, other), default=None)
                 if nearest is not None and _distance(one, nearest) < AGREE:
                     found = [other for other in found if other is not nearest]
-                    if track_id in self._confirmed:
-                        self._confirmed[track_id] = looked.time
+                    if track_id in self._schedule.confirmed:
+                        self._schedule.confirmed[track_id] = looked.time
             again = [t for t in self._tracker.tracks if t.time == time and t.id not in looked.known]
-            found = [s for s in found if all(box_overlap(s.box, t.box) < _CROWDED for t in again)]
+            found = [s for s in found if not any(overlaps(s.box, t.box) for t in again)]
             pairs = self._tracker.update(found, time)
             for track, place in pairs:  # who was known and is not seen now
-                self._confirmed[track.id] = time
+                self._schedule.confirmed[track.id] = time
                 people[track.id] = self._read(track, place, found, image, time)
             taken = {id(place) for _, place in pairs}
             for place in found:
                 strange = place.sure and id(place) not in taken
                 if strange and (track := self._welcome(place, found, image, time, people)):
-                    self._confirmed[track.id] = time
+                    self._schedule.confirmed[track.id] = time
         if due and not self._aside.busy:
-            self._still.keep(image)
             self._aside.ask(image, time, known)
-            self._last_look = time
-            self._next_look = time + (
-                self._finder.pause if self._tracker.tracks else self._finder.pause_empty
-            )
+            self._schedule.looked(image, time)
         return people
 
     def _sightings(self, people: Sequence[Detection], image: np.ndarray) -> list[Sighting]:
@@ -330,7 +282,7 @@ class SeveralPeople:
             return None
         if isinstance(one.payload, Detection):
             self._last_read[track.id] = time, one.payload
-        self._by_finder.discard(track.id)
+        self._schedule.by_finder.discard(track.id)
         return one
 
     def _is_weak(self, one: Sighting) -> bool:
@@ -358,7 +310,7 @@ class SeveralPeople:
         last = self._last_read.get(track.id)
         known = last[1] if last is not None and time - last[0] <= _KNOWN_SECONDS else None
         if self.unit == "image":
-            self._by_finder.add(track.id)
+            self._schedule.by_finder.add(track.id)
         return replace(place, payload=in_layout(place, self.layout, self.unit, known, image))
 
     def _welcome(
@@ -430,9 +382,8 @@ class SeveralPeople:
             follower.forget()
             self._idle.append(follower)
             self._trusts.pop(gone, None)
-            self._confirmed.pop(gone, None)
+            self._schedule.forget(gone)
             self._last_read.pop(gone, None)
-            self._by_finder.discard(gone)
 
     def close(self) -> None:
         """Release models and threads."""

@@ -133,6 +133,14 @@ def test_missing_system_library_is_named(models, monkeypatch: pytest.MonkeyPatch
         MediaPipePose()
 
 
+def errors_of(code: str) -> list[str]:
+    """Lines on standard error of a Python of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    return done.stderr.splitlines()
+
+
 def test_quiet_from_start_to_exit(models) -> None:
     """No chatter, and no failing finaliser when an estimator is left open."""
     code = (
@@ -142,10 +150,7 @@ def test_quiet_from_start_to_exit(models) -> None:
         "for t in range(4): e.estimate(np.zeros((64, 64, 3), np.uint8), t)\n"
         "import os; os.write(2, b'my own words\\n')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stderr.splitlines() == ["my own words"]
+    assert errors_of(code) == ["my own words"]
 
 
 def test_errors_pass_through_the_silence(capfd: pytest.CaptureFixture[str]) -> None:
@@ -170,10 +175,7 @@ def test_the_first_person_makes_no_chatter_either(models, videos: Path) -> None:
         "assert people\n"
         "os.write(2, b'my own words\\n')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stderr.splitlines() == ["my own words"]
+    assert errors_of(code) == ["my own words"]
 
 
 def test_litert_is_quiet_too(models) -> None:
@@ -187,10 +189,7 @@ def test_litert_is_quiet_too(models) -> None:
         "HandNetwork(find_model('hand_landmarker_full'))\n"
         "import os; os.write(2, b'my own words\\n')\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
-    assert done.stderr.splitlines() == ["my own words"]
+    assert errors_of(code) == ["my own words"]
 
 
 def test_threads_that_are_quiet_at_once_give_standard_error_back(capfd: pytest.CaptureFixture[str]) -> None:
