@@ -18,6 +18,7 @@ from skelact.errors import ConfigError, DataError
 from skelact.io.video import open_video
 from skelact.monitor.actions import LiveActions
 from skelact.monitor.watch import Watch
+from skelact.pose.estimator import follow_live
 from skelact.pose.estimators import available_estimator, find_estimator
 from skelact.recognition import Recogniser
 from skelact.recognition.everyday import everyday_for
@@ -77,8 +78,7 @@ def measure_chain(
     def run(one: _Camera) -> None:
         try:
             with closing(kind.make("many", coordinates=unit)) as finder:
-                if hasattr(finder, "background"):  # as of a live source
-                    finder.background = True  # type: ignore[attr-defined]
+                follow_live(finder)
                 _watch(Watch("camera", finder, SIZE, LiveActions(recogniser)), images, fps, one, stop)
         except Exception as error:  # told below
             one.error = error

@@ -19,7 +19,7 @@ from skelact.monitor.log import Event
 from skelact.monitor.unusual import UnusualSettings, UnusualWatch
 from skelact.monitor.usual_rest import UsualRest
 from skelact.monitor.watch import Moment, Watch, watch_source
-from skelact.pose.estimator import PoseEstimator
+from skelact.pose.estimator import PoseEstimator, follow_live
 from skelact.recognition import Recogniser
 from skelact.recognition.normal_motion import NormalMotion
 
@@ -184,8 +184,8 @@ def _watch(
     actions = name_actions()
     watches: list[Watch] = []
     with closing(make()) as finder:
-        if is_live(camera.source) and hasattr(finder, "background"):
-            finder.background = True  # type: ignore[attr-defined]
+        if is_live(camera.source):
+            follow_live(finder)
         settings = camera.watched()
 
         def begin(size: tuple[int, int]) -> Watch:

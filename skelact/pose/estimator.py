@@ -60,3 +60,16 @@ class PoseEstimator(Protocol):
     def close(self) -> None:
         """Release models and threads; harmless when called twice."""
         ...
+
+
+@runtime_checkable
+class LooksAside(Protocol):
+    """An estimator that may look for people in a thread of its own, so that live ones are followed without a halt."""
+
+    background: bool
+
+
+def follow_live(estimator: PoseEstimator) -> None:
+    """Tell an estimator that its frames come from a live source; without effect for one that always looks at once."""
+    if isinstance(estimator, LooksAside):
+        estimator.background = True

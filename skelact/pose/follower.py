@@ -1,4 +1,4 @@
-"""One landmarker that follows one person in a window that moves with them."""
+"""Following one person with a landmarker, in a window that moves with them."""
 
 from __future__ import annotations
 
@@ -20,22 +20,53 @@ _OTHER_WINDOWS = (
 _CLEAR = 0.12  # margin that stays visible around somebody who is being picked out of a crowd
 
 
-class Follower:
-    """One landmarker that follows one person inside a window that moves with them.
-
-    Because the window moves along, the person stands nearly still in it, and MediaPipe's own following
-    from frame to frame stays on them through a crowd, at the price of one landmark pass a frame.
+class Landmarkers:
+    """As many landmarkers as people are followed at once: each takes tens of megabytes.
 
     Args:
         make: makes a landmarker that follows from frame to frame.
     """
 
     def __init__(self, make: Callable[[], MediaPipePose]) -> None:
-        self._finder = make()
-        self.layout, self.unit = self._finder.layout, self._finder.unit
+        self._make = make
+        self._all = [make()]
+        self._idle = list(self._all)
+        self.layout, self.unit = self._all[0].layout, self._all[0].unit
+
+    def take(self) -> MediaPipePose:
+        """One that follows nobody."""
+        if not self._idle:
+            self._all.append(self._make())
+            self._idle.append(self._all[-1])
+        return self._idle.pop()
+
+    def give_back(self, one: MediaPipePose) -> None:
+        """Take back one that has let go of whom it followed."""
+        self._idle.append(one)
+
+    def close(self) -> None:
+        """Release all of them, also those in use."""
+        for one in self._all:
+            one.close()
+
+
+class Follower:
+    """Follows one person inside a window that moves with them, with a landmarker while they are seen.
+
+    Because the window moves along, the person stands nearly still in it, and MediaPipe's own following
+    from frame to frame stays on them through a crowd, at the price of one landmark pass a frame.
+    """
+
+    def __init__(self, landmarkers: Landmarkers) -> None:
+        self._landmarkers = landmarkers
+        self._landmarker: MediaPipePose | None = None
         self._side = 0.0
-        self.fresh = True  # nobody is followed yet
         self._n_missed = 0
+
+    @property
+    def fresh(self) -> bool:
+        """Whether nobody is followed yet."""
+        return self._landmarker is None
 
     def look(
         self, image: np.ndarray, box: np.ndarray, time: float, others: Sequence[np.ndarray] = ()
@@ -59,37 +90,30 @@ class Follower:
         picture = _cut(image, low, side)
         if self.fresh and others:
             picture = _paint_over(picture, box, others, low)
-        found = self._finder.estimate(picture, time)
-        self.fresh = not found
+        landmarker = self._landmarker or self._landmarkers.take()
+        found = landmarker.estimate(picture, time)
         self._n_missed = 0 if found else self._n_missed + 1
+        self._landmarker = landmarker if found else None
         if not found:
+            self._landmarkers.give_back(landmarker)
             return None
         one = found[0]
         there = one.score[:, None] > 0
         points = one.xy * side + low
         xy = points / size
         xyz = one.xyz
-        if self._finder.unit == "image":
+        if landmarker.unit == "image":
             xyz = np.concatenate([xy, one.xyz[:, 2:] * side / size[0]], 1)
         whole = Detection((xyz * there).astype(np.float32), one.score, (xy * there).astype(np.float32))
         return sighting(whole, image)
 
     def forget(self) -> None:
         """Let go of whoever is followed, so that the next look starts anew."""
-        if not self.fresh:
+        if self._landmarker is not None:
             self._n_missed += 1
-            self._finder.forget()
-            self.fresh = True
-
-    def restart(self) -> Follower:
-        """Forget everything, as if it were new."""
-        self.forget()
-        self._side, self._n_missed = 0.0, 0
-        return self
-
-    def close(self) -> None:
-        """Release the landmarker."""
-        self._finder.close()
+            self._landmarker.forget()
+            self._landmarkers.give_back(self._landmarker)
+            self._landmarker = None
 
 
 def _cut(image: np.ndarray, low: np.ndarray, side: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from skelact.pose.background_look import BackgroundLook
 from skelact.pose.estimator import Detection
-from skelact.pose.follower import Follower
+from skelact.pose.follower import Follower, Landmarkers
 from skelact.pose.look_schedule import LookSchedule, overlaps
 from skelact.pose.mediapipe_pose import MediaPipePose, search_quality
 from skelact.pose.search import Finder, MediaPipeSearch, in_layout, sighting
@@ -81,12 +81,18 @@ class SeveralPeople:
         hand_model: str | PathLike[str] | None = None,
         hand_crops: bool = True,
     ) -> None:
-        self._make = lambda: MediaPipePose(
-            parts=parts, coordinates=coordinates, min_score=min_score, quality=quality, pose_model=pose_model,
-            hand_model=hand_model, hand_crops=hand_crops,
-        )  # fmt: skip
-        self._idle = [Follower(self._make)]
-        self.layout, self.unit = self._idle[0].layout, self._idle[0].unit
+        self._landmarkers = Landmarkers(
+            lambda: MediaPipePose(
+                parts=parts,
+                coordinates=coordinates,
+                min_score=min_score,
+                quality=quality,
+                pose_model=pose_model,
+                hand_model=hand_model,
+                hand_crops=hand_crops,
+            )  # fmt: skip
+        )
+        self.layout, self.unit = self._landmarkers.layout, self._landmarkers.unit
         self._finder = finder or MediaPipeSearch(max_people, min_score, search_quality(quality), pose_model)
         self._mirror = None
         if not self._finder.exact:
@@ -254,12 +260,11 @@ class SeveralPeople:
     ) -> Sighting | None:
         """The reading of a follower that takes over from the old one; None: it does not agree with the finder."""
         track.velocity = np.zeros(2)
-        heir = (self._idle.pop() if self._idle else Follower(self._make)).restart()
+        heir = Follower(self._landmarkers)
         one = self._look_at(heir, track, place, found, image, time)
         if one is not None:
             self._followers[track.id], heir = heir, self._followers[track.id]
-        heir.forget()  # whoever it is for next
-        self._idle.append(heir)
+        heir.forget()
         return one
 
     def _look_at(
@@ -332,7 +337,7 @@ class SeveralPeople:
                 return None
             track = self._tracker.add(place, time)
         if track.id not in self._followers:
-            self._followers[track.id] = self._idle.pop() if self._idle else Follower(self._make)
+            self._followers[track.id] = Follower(self._landmarkers)
         one = self._read(track, place, found, image, time)
         least = _SURE_IN_PICTURE if self.unit == "image" else _SURE
         sure = self._finder.exact and float(place.score.mean()) >= least
@@ -378,9 +383,7 @@ class SeveralPeople:
         """Take the followers back of people who are gone."""
         alive = {t.id for t in self._tracker.tracks}
         for gone in [i for i in self._followers if i not in alive]:
-            follower = self._followers.pop(gone)
-            follower.forget()
-            self._idle.append(follower)
+            self._followers.pop(gone).forget()
             self._trusts.pop(gone, None)
             self._schedule.forget(gone)
             self._last_read.pop(gone, None)
@@ -388,7 +391,7 @@ class SeveralPeople:
     def close(self) -> None:
         """Release models and threads."""
         self._aside.close()
-        for estimator in (self._finder, self._mirror, *self._idle, *self._followers.values()):
+        for estimator in (self._finder, self._mirror, self._landmarkers):
             if estimator is not None:
                 estimator.close()
 

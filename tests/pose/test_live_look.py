@@ -13,7 +13,7 @@ import pytest
 
 from skelact.io.video import open_video
 from skelact.pose.background_look import BackgroundLook
-from skelact.pose.estimator import Detection
+from skelact.pose.estimator import Detection, follow_live
 from skelact.pose.estimators import available_estimator, find_estimator
 from skelact.pose.follower import Follower
 from skelact.pose.stillness import Stillness
@@ -109,7 +109,7 @@ def test_who_is_lost_is_looked_for_beside_following(monkeypatch: pytest.MonkeyPa
     """Live, a lost person holds no frame up, and comes back with their name."""
     pytest.importorskip("ai_edge_litert")
     with closing(find_estimator(available_estimator("auto")).make("many", coordinates="world")) as finder:
-        finder.background = True  # type: ignore[attr-defined]
+        follow_live(finder)
         looks, here = finder._finder.find, []  # type: ignore[attr-defined]
 
         def find(image: np.ndarray) -> list[Detection]:

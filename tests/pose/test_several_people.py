@@ -118,7 +118,7 @@ def test_quality_and_least_score_arrive(models, everybody: SeveralPeople, videos
             finder = getattr(made, "_finder", None) or made._net  # type: ignore[attr-defined]
             sizes.append(finder._near.size)
             if isinstance(made, SeveralPeople):
-                read.append(made._idle[0]._finder.quality)
+                read.append(made._landmarkers.take().quality)
             made.close()
         assert sizes == [192, 256, 384] and read == (["lite", "full", "heavy"] if name == "auto" else [])
         found = extract_video(
