@@ -90,7 +90,7 @@ class SeveralPeople:
                 pose_model=pose_model,
                 hand_model=hand_model,
                 hand_crops=hand_crops,
-            )  # fmt: skip
+            )
         )
         self.layout, self.unit = self._landmarkers.layout, self._landmarkers.unit
         self._finder = finder or MediaPipeSearch(max_people, min_score, search_quality(quality), pose_model)
