@@ -120,7 +120,7 @@ def test_recipes_take_a_training_step(path: Path) -> None:
         ({"model": {"chanels": [3]}}, ["'model.chanels'", "Did you mean 'channels'?"]),
         ({"data": {"split": "a"}}, ["'data.split'", "allowed here: path, train, val, val_by, test"]),
         ({"train": {"epochs": "many"}, "views": "two"}, ["train.epochs", "'many'", "views", "'two'"]),
-        ({"train": {"optimiser": "adam"}}, ["train.optimiser", "'sgd' or 'adamw'", "'adam'"]),
+        ({"train": {"optimiser": "adam"}}, ["train.optimiser", "'sgd', 'adamw' or 'ridge'", "'adam'"]),
         ({"train": 3}, ["train", "got 3"]),
         ({"model": {"name": "ctrgnc"}}, ["model.name", "'ctrgnc'", "stgcn", "Did you mean 'ctrgcn'"]),
         ({"model": {"name": "agcn", "dropuot": 0}}, ["'model.dropuot'", "Did you mean 'dropout'"]),

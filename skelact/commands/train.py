@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from contextlib import nullcontext
@@ -299,7 +300,8 @@ def _train(experiment: Any, ui: UI, restart: bool, run_folder: Path, advise: boo
     with ui.progress("training") as update:
 
         def on_step(epoch: int, step: int, steps: int, loss: float) -> None:
-            update((epoch - 1) * steps + step, epochs * steps, f"epoch {epoch}, loss {loss:.3f}")
+            shown = f", loss {loss:.3f}" if math.isfinite(loss) else ""
+            update((epoch - 1) * steps + step, epochs * steps, f"epoch {epoch}{shown}")
 
         def on_epoch(record: dict[str, float]) -> None:
             if ui.quiet and (record["epoch"] % max(1, epochs // 10) == 0 or record["epoch"] == epochs):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from skelact.datasets.batch import SkeletonBatch
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.prefetch import Prefetcher
 from skelact.datasets.skeleton_set import SkeletonSet
@@ -23,6 +24,7 @@ from skelact.nn.measure import chosen_backends, restore_backends
 from skelact.nn.norm import synchronise
 from skelact.recognition.checkpoint import Card, save_checkpoint
 from skelact.recognition.engine import predict_logits
+from skelact.training.closed_form import fit_ridge
 from skelact.training.fabric import make_fabric
 from skelact.training.history import HistoryWriter
 from skelact.training.interrupt import interrupts_held
@@ -73,7 +75,8 @@ class _Run:
         self.plain: nn.Module = (
             self.model.module.module if hasattr(self.model.module, "module") else self.model.module
         )
-        self.average = WeightAverage(self.plain, settings.ema) if settings.ema else None
+        averaged = settings.ema and settings.optimiser != "ridge"
+        self.average = WeightAverage(self.plain, settings.ema) if averaged else None
         self.class_weight: Tensor | None = None
         graphs = settings.cuda_graphs and may_capture(fabric.device, settings.precision, fabric.world_size)
         self.passes = Passes(fabric, self.model, self.plain, self.criterion, graphs)
@@ -285,6 +288,10 @@ def _train_epoch(
         0 if settings.precision == "64-true" else ahead,
         fabric.device,
     )
+    if settings.optimiser == "ridge":
+        record = _solve(run, data, order, batches, n_steps, on_step, check)
+        run.result.waited += batches.waited
+        return record
     sums, n_clips, shown = torch.zeros(2, device=fabric.device), 0, 0.0
     every = 1 if fabric.device.type == "cpu" else SYNC_EVERY
     run.passes.start_epoch()
@@ -324,6 +331,31 @@ def _train_epoch(
         "train_loss": total_loss / total,
         "train_top1": total_right / total,
     }
+
+
+def _solve(
+    run: _Run,
+    data: SkeletonSet,
+    order: Tensor,
+    batches: Iterable[SkeletonBatch],
+    n_steps: int,
+    on_step: Callable[[int, int, int, float], None] | None,
+    check: Callable[[], None],
+) -> dict[str, float]:
+    """The one epoch of a classifier in closed form."""
+    if run.fabric.world_size > 1:
+        raise ConfigError("train.optimiser ridge runs in one process; start it without torchrun")
+
+    def step(done: int) -> None:
+        if on_step:
+            on_step(1, done, n_steps, math.nan)
+        check()
+
+    subjects = data.column("subject")
+    known = all(subjects[i] is not None for i in order.tolist())
+    groups = [subjects[i] if known else i for i in order.tolist()]
+    loss, right = fit_ridge(run.plain, batches, groups, step)
+    return {"epoch": 1, "lr": 0.0, "train_loss": loss, "train_top1": right}
 
 
 def average_statistics(model: nn.Module, fabric: Any) -> None:

@@ -18,7 +18,8 @@ class TrainSettings:
         epochs: passes over the training part.
         repeat: how often the training part is seen within one epoch.
         batch_size: clips per step and process.
-        optimiser: ``sgd`` (Nesterov) or ``adamw``.
+        optimiser: ``sgd`` (Nesterov) or ``adamw``; or ``ridge``: one pass (``epochs: 1``) that solves the classifier
+            in closed form and leaves all else as it is (see `skelact.training.closed_form`).
         lr: peak learning rate, for this batch size.
         momentum: of SGD.
         weight_decay: on weights of two axes and more; biases and norms have none.
@@ -56,7 +57,7 @@ class TrainSettings:
     epochs: int = 60
     repeat: int = 1
     batch_size: int = 32
-    optimiser: Literal["sgd", "adamw"] = "sgd"
+    optimiser: Literal["sgd", "adamw", "ridge"] = "sgd"
     lr: float = 0.05
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -99,6 +100,11 @@ class TrainSettings:
                 raise ConfigError(f"train.{name} must lie in 0..1 (1 excluded), got {getattr(self, name)}")
         if not 0 < self.layer_decay <= 1:
             raise ConfigError(f"train.layer_decay must lie in 0..1 (0 excluded), got {self.layer_decay}")
+        if self.optimiser == "ridge" and self.epochs != 1:
+            raise ConfigError(
+                f"train.optimiser ridge solves the classifier in one pass: set train.epochs to 1 (now {self.epochs}), "
+                "and train.repeat to the views of each clip"
+            )
         if self.freeze < -1:
             raise ConfigError(f"train.freeze must be -1 or a number of stages, got {self.freeze}")
         for name in ("momentum", "weight_decay", "warmup_epochs", "clip_norm", "focal_gamma"):

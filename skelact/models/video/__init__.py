@@ -25,6 +25,7 @@ from skelact.models.video.karpathy import (
 )
 from skelact.models.video.lrcn import LRCN, LRCNSettings
 from skelact.models.video.picture_weights import is_published, start_from_pictures, start_from_published
+from skelact.models.video.pooled import PooledNet, PooledSettings
 from skelact.models.video.r2plus1d import R2Plus1d, R2Plus1dSettings
 from skelact.models.video.resnet3d import ResNet3d, ResNet3dSettings
 from skelact.models.video.slowfast import SlowFast, SlowFastSettings
@@ -43,6 +44,7 @@ VIDEO_MODELS: dict[str, type[VideoSettings]] = {
     "slow_fusion": SlowFusionSettings,
     "two_stream": TwoStreamSettings,
     "tsn": TSNSettings,
+    "pooled": PooledSettings,
     "c3d": C3DSettings,
     "i3d": I3DSettings,
     "resnet3d": ResNet3dSettings,
@@ -138,6 +140,8 @@ __all__ = [
     "KarpathyNet",
     "LRCNSettings",
     "LateFusionSettings",
+    "PooledNet",
+    "PooledSettings",
     "R2Plus1d",
     "R2Plus1dSettings",
     "ResNet3d",

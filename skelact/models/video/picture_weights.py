@@ -14,6 +14,7 @@ from skelact.io.packaged import PACKAGED, find_packaged
 from skelact.models.video.base import VideoModel
 from skelact.models.video.gru_rcn import GRURCN
 from skelact.models.video.i3d import I3D
+from skelact.models.video.pooled import PooledNet
 from skelact.models.video.torchvision_weights import start_from_torchvision
 from skelact.models.video.tsn import TSN, adapt_first_conv
 from skelact.models.video.videolstm import ConvLSTMNet, VideoLSTM
@@ -35,7 +36,7 @@ def start_from_pictures(model: VideoModel, name: str, state: Mapping[str, Tensor
 
     Args:
         model: an `I3D` for ``googlenet``, whose kernels are inflated; a `GRURCN`, `ConvLSTMNet` or `VideoLSTM` for
-            ``vgg16``; a `TSN` with that backbone for ``mobilenet_v2``; of width 1.
+            ``vgg16``; a `TSN` or `PooledNet` with that backbone for ``mobilenet_v2``; of width 1.
         name: one of `PICTURE_NETWORKS`, as torchvision calls them.
         state: torchvision's state dict; of ``mobilenet_v2`` the packaged one, too.
 
@@ -56,7 +57,11 @@ def start_from_pictures(model: VideoModel, name: str, state: Mapping[str, Tensor
             elif isinstance(part, VGG16Full):
                 keys = {"layers.2": "classifier.0", "layers.4": "classifier.3"}
                 _load(part, {own: state.get(key) for own, key in _with_kinds(keys)})
-    elif name == "mobilenet_v2" and isinstance(model, TSN) and isinstance(model.tower, MobileNetV2):
+    elif (
+        name == "mobilenet_v2"
+        and isinstance(model, (TSN, PooledNet))
+        and isinstance(model.tower, MobileNetV2)
+    ):
         _load(model.tower, _in_order(model.tower, state), "stem.0.weight", name)
     else:
         raise ConfigError(f"a {type(model).__name__} does not begin with weights of {name}")
@@ -139,10 +144,10 @@ def read_weights(name: str, file: str = "") -> dict[str, Tensor]:
 
 
 def _in_order(module: nn.Module, state: Mapping[str, Tensor]) -> dict[str, Tensor | None]:
-    """Weights by the module's names, from a state dict in the same order (its classifier left out)."""
+    """Weights by the module's names, from a state dict in the same order, of which it may be the first part."""
     given = [value for key, value in state.items() if not key.startswith("classifier.")]
     own = list(module.state_dict())
-    return dict(zip(own, given, strict=True)) if len(given) == len(own) else {}
+    return dict(zip(own, given, strict=False)) if len(given) >= len(own) else {}
 
 
 def _load(

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.linalg import logm
 
 from skelact.errors import DataError
 from skelact.models.classical.bag_of_words import ChiSquareSVM, chi_square, fit_codebook, word_histogram
 from skelact.models.classical.cells import cell_descriptors, hof_maps, hog_maps, mbh_maps, orientation_maps
-from skelact.models.classical.correlation_pooling import correlation_pool
 from skelact.models.classical.linear_svm import fit_linear_svm
-from skelact.models.classical.rank_pooling import (
-    dynamic_coefficients,
-    dynamic_image,
-    rank_direction,
-    rank_pool,
-    smooth_frames,
-)
 from skelact.models.classical.sparse_reconstruction import (
     SparseReconstruction,
     reconstruct,
@@ -50,73 +41,6 @@ def test_the_linear_svm_minimises_its_loss() -> None:
         assert loss(weight + 0.01 * rng.normal(size=(3, 3)), bias + 0.01 * rng.normal(size=3)) > least
     with pytest.raises(DataError, match="0 clips"):
         fit_linear_svm(x[:0], y[:0], 3)
-
-
-def test_rank_pooling_orders_frames_and_minimises_its_loss() -> None:
-    rng = np.random.default_rng(0)
-    frames = 0.1 * rng.normal(size=(12, 30)) + np.linspace(0, 3, 12)[:, None] * rng.normal(size=30)
-    u, smooth = rank_direction(frames), smooth_frames(frames)
-    assert np.allclose(smooth[4], frames[:5].mean(0) / np.linalg.norm(frames[:5].mean(0)))
-
-    def loss(v: np.ndarray) -> float:
-        return v @ v / 2 + sum(max(0.0, abs(t + 1 - v @ smooth[t]) - 0.1) ** 2 for t in range(12)) / 2
-
-    assert all(loss(u + 0.01 * rng.normal(size=30)) > loss(u) for _ in range(30))
-    assert (np.diff(smooth @ rank_direction(frames, 1e4)) > 0).all()
-    both = rank_pool(frames)
-    assert np.allclose(np.sign(both) * both**2, np.concatenate([u, rank_direction(frames[::-1])]))
-    with pytest.raises(DataError, match="finite"):
-        rank_pool(np.full((3, 2), np.nan))
-
-
-def test_dynamic_images_are_the_first_step_of_rank_pooling() -> None:
-    rng = np.random.default_rng(1)
-    t = 7
-    a = dynamic_coefficients(t)
-    plain = [2 * (t - i + 1) - (t + 1) * sum(1 / j for j in range(i, t + 1)) for i in range(1, t + 1)]
-    assert np.allclose(a, plain, atol=1e-12) and abs(a.sum()) < 1e-10
-    assert np.array_equal(dynamic_coefficients(t, simple=True), [-6, -4, -2, 0, 2, 4, 6])
-    frames = rng.normal(size=(t, 2, 3))
-    means = [frames[: i + 1].mean(0) for i in range(t)]
-    pairs = sum(
-        means[q] - means[p] for q in range(t) for p in range(q)
-    )  # gradient of all pairs' hinge losses
-    assert np.allclose(dynamic_image(frames), pairs)
-    grown = rng.normal(size=(20, 40)) * 0.1 + np.linspace(0, 2, 20)[:, None] * rng.normal(size=40)
-    u, d = rank_direction(grown), dynamic_image(grown)
-    assert u @ d / np.linalg.norm(u) / np.linalg.norm(d) > 0.7
-    with pytest.raises(DataError, match="at least 1 frame"):
-        dynamic_coefficients(0)
-
-
-def test_rank_pooling_tells_the_order_of_events() -> None:
-    rng = np.random.default_rng(2)
-    a, b = rng.normal(size=(2, 8))
-    labels = np.arange(60) % 2
-    clips = [np.stack([a] * 6 + [b] * 6)[:: 1 - 2 * y] + 0.2 * rng.normal(size=(12, 8)) for y in labels]
-    assert accuracy(np.stack([rank_pool(c) for c in clips]), labels) > 0.9
-    assert accuracy(np.stack([dynamic_image(c) for c in clips]), labels) > 0.9
-    assert accuracy(np.stack([c.mean(0) for c in clips]), labels) < 0.8  # which the mean cannot
-
-
-def test_correlation_pooling() -> None:
-    rng = np.random.default_rng(3)
-    frames = rng.normal(size=(9, 3))
-    f = frames - frames.mean(0)
-    f = (f / np.linalg.norm(f, axis=0)).T
-    log = logm(f @ f.T + 0.01 * np.eye(3))
-    r = np.sqrt(2)
-    expected = [log[0, 0], r * log[0, 1], r * log[0, 2], log[1, 1], r * log[1, 2], log[2, 2]]
-    found = correlation_pool(frames, 0.01)
-    assert np.allclose(found, expected) and np.isclose(found @ found, (log**2).sum())
-    labels = np.arange(60) % 2
-    clips = []
-    for y in labels:  # the same features, active together or in turn
-        course = rng.normal(size=(20, 1))
-        clips.append(np.concatenate([course, course * (1 - 2 * y)], 1) + 0.5 * rng.normal(size=(20, 2)))
-    assert accuracy(np.stack([correlation_pool(c) for c in clips]), labels) > 0.9
-    with pytest.raises(DataError, match="floor"):
-        correlation_pool(frames, 0.0)
 
 
 def test_directions_go_to_their_bins() -> None:

@@ -34,6 +34,7 @@ VARIANTS: list[tuple[str, dict]] = [
     ("tsn", {"consensus": "weighted", "snippet_frames": 2}),
     ("tsn", {"consensus": "max"}),
     ("tsn", {"backbone": "mobilenet_v2"}),
+    ("pooled", {"sees": "changes", "space": "max", "rows": (2, 4), "pools": ("mean", "deviation")}),
     ("resnet3d", {"depth": 50}),
     ("resnet3d", {"shortcut": "B", "stem_pool": False, "stem_frames": 3}),
     ("i3d", {"repeat_frames": True}),
@@ -56,7 +57,7 @@ def test_every_family_is_in_the_table_and_tested() -> None:
         names += [f"{name}_{size}" for size in SIZES.get(name, ())] or [name]
     assert list_video_models() == names
     assert ", ".join(VIDEO_MODELS) == (
-        "single_frame, early_fusion, late_fusion, slow_fusion, two_stream, tsn, c3d, i3d, resnet3d, r2plus1d, "
+        "single_frame, early_fusion, late_fusion, slow_fusion, two_stream, tsn, pooled, c3d, i3d, resnet3d, r2plus1d, "
         "slowfast, slowonly, fast3d, lrcn, gru_rcn, convlstm, videolstm, convgrbm, torchvision"
     )
     for name, settings in VIDEO_MODELS.items():
