@@ -56,7 +56,7 @@ def cell_descriptors(
         cells: of a block, in frames, rows and columns.
 
     Returns:
-        ``[blocks, cells · B]``.
+        ``[blocks, B · cells]``.
 
     Raises:
         DataError: if the video is smaller than one block.
