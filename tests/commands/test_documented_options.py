@@ -57,6 +57,18 @@ def test_train_folds_precision_and_frozen_layers(
     assert done.code == 0 and "freeze: 1" in (tmp_path / "frozen" / "config.yaml").read_text()
 
 
+def test_train_a_classifier_in_closed_form_on_the_network_that_ships(
+    dataset: Path, config: Path, tmp_path: Path
+) -> None:
+    start = ["train", "--data", dataset, "--out", tmp_path, "--init-from", "everyday"]
+    done = skelact(*start, "--name", "ridge", "--train.optimiser", "ridge", "--epochs", 1)
+    assert done.code == 0 and "nan" not in done.out + done.err, done.err
+    tested = skelact("evaluate", tmp_path / "ridge", dataset, "--out", tmp_path / "report", "--json")
+    assert tested.code == 0 and tested.json["top1"] > 0.5
+    refused = skelact(*start, "--name", "more", "--train.optimiser", "ridge", "--epochs", 2)
+    assert refused.code == 2 and "set train.epochs to 1 (now 2)" in refused.err
+
+
 @pytest.mark.slow
 def test_monitor_with_what_was_learned(videos: Path, tmp_path: Path) -> None:
     from skelact.datasets.synthetic.everyday.days import make_day
