@@ -33,6 +33,7 @@ _KNOWN_SECONDS = 2.0  # how long BlazePose's last reading says how large and how
 _SURE, _SURE_IN_PICTURE = 0.35, 0.24
 _WEAK = 0.3  # mean score of a reading in the picture below which a finder's joints are better, if it has some
 _UNREAD = 0.1  # share of the frames in which somebody is left out, from which on it is said
+_FEW = 8  # readings of somebody new, which may still be far off
 _RESERVED_SECONDS = 0.5  # how long a place among ``max_people`` is kept for somebody who is not seen
 
 
@@ -330,7 +331,7 @@ class SeveralPeople:
         tracks = self._tracker.tracks
         if any(self._same(place, t) for t in tracks if t.time == time):
             return None
-        track = self._tracker.resume(place, time)
+        track = self._tracker.resume(place, time) or self._just_begun(place, image, time)
         new = track is None
         if track is None:
             if sum(time - t.time < _RESERVED_SECONDS for t in tracks) >= self.max_people:
@@ -351,6 +352,18 @@ class SeveralPeople:
             return None
         people[track.id] = one
         return track
+
+    def _just_begun(self, place: Sighting, image: np.ndarray, time: float) -> Track | None:
+        """Who alone is lost after a few readings, if somebody is found there: the first readings may be far off."""
+        lost = [t for t in self._tracker.tracks if t.time < time]
+        if len(lost) != 1 or lost[0].n_seen > _FEW:
+            return None
+        whole = np.array([0, 0, image.shape[1], image.shape[0]])
+        boxes = [np.clip(box, whole[[0, 1, 0, 1]], whole[[2, 3, 2, 3]]) for box in (lost[0].box, place.box)]
+        if not overlaps(*boxes):
+            return None
+        self._tracker.resume_as(lost[0], place, time)
+        return lost[0]
 
     def _doubt(
         self, track: Track, one: Detection, image: np.ndarray, time: float, others: Sequence[Sighting]

@@ -18,6 +18,7 @@ from skelact.pose.extract import extract_video
 from skelact.pose.follower import Follower
 from skelact.pose.search import COMMON, in_metres
 from skelact.pose.several_people import SeveralPeople
+from skelact.pose.tracking import Sighting
 
 
 def look(estimator: PoseEstimator, path: Path, n: int, start: float = 0.0) -> list[list[Detection]]:
@@ -182,3 +183,27 @@ def test_who_is_doubtful_is_followed_in_the_picture_alone(
             patch.setattr(Follower, "look", lambda *_: None)
             followed[coordinates] = [one.track_id for one in estimator.estimate(second, 1.2)]
     assert followed == {"image": [0], "world": []}
+
+
+def test_who_is_lost_after_a_few_readings_goes_on_where_somebody_is_found(everybody: SeveralPeople) -> None:
+    """First readings of somebody new may be far off: below the picture, where the legs are thought to be."""
+    image = np.zeros((100, 200, 3), np.uint8)
+
+    def seen(left: float, top: float, right: float, bottom: float) -> Sighting:
+        points = np.array([[left, top], [right, bottom]] * 16 + [[left, top]])
+        return Sighting(points, np.ones(33))
+
+    with everybody:
+        tracker = everybody._tracker
+        track = tracker.add(seen(50, 60, 90, 400), 0.0)
+        place = seen(60, 20, 100, 95)
+        assert tracker.resume(place, 0.1) is None  # too unlike
+        assert everybody._just_begun(seen(150, 20, 190, 95), image, 0.1) is None  # elsewhere
+        other = tracker.add(seen(150, 20, 190, 95), 0.0)
+        assert everybody._just_begun(place, image, 0.1) is None  # which of two?
+        tracker.remove(other)
+        track.n_seen = 9
+        assert everybody._just_begun(place, image, 0.1) is None  # well known, so it is somebody else
+        track.n_seen = 3
+        assert everybody._just_begun(place, image, 0.1) is track and track.time == 0.1
+        assert np.array_equal(track.box, place.box)
