@@ -114,7 +114,6 @@ def main() -> None:
     groups = [group for *_, group in kept]
     order = {group: i for i, group in enumerate(sorted(set(groups)))}
     fold = np.array([order[group] % (options.folds or len(order)) for group in groups])
-    logging.getLogger("skelact").setLevel(logging.ERROR)
     described = []
     for i, (path, *_) in enumerate(kept):
         described.append(describe(path, options.size, np.random.default_rng([options.seed, i])))
@@ -126,6 +125,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("skelact").setLevel(logging.ERROR)
     try:
         main()
     except SkelactError as error:
