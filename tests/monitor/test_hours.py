@@ -95,7 +95,7 @@ def test_old_events_are_deleted_but_no_alarm_that_is_owed(tmp_path: Path) -> Non
     day, now = 86_400.0, 1e9
     with EventLog(tmp_path / "a.db") as log:
         log.add(event("action", now - 40 * day))
-        with Outbox(log, {"down": Kept(fails=True)}, first_pause=60.0):
+        with Outbox(log, {"down": Kept(fails=True)}, first_pause=0.01):
             for kind, wall in (("fall", now - 35 * day), ("action", now - 31 * day), ("action", now - 29 * day),
                                ("action", None)):  # fmt: skip
                 log.add(event(kind, wall))
