@@ -19,7 +19,8 @@ class TrainSettings:
         repeat: how often the training part is seen within one epoch.
         batch_size: clips per step and process.
         optimiser: ``sgd`` (Nesterov) or ``adamw``; or ``ridge``: one pass (``epochs: 1``) that solves the classifier
-            in closed form and leaves all else as it is (see `skelact.training.closed_form`).
+            in closed form and leaves all else as it is (see `skelact.training.closed_form`), where rates, decay,
+            smoothing, averages and the rest of what steers steps play no part.
         lr: peak learning rate, for this batch size.
         momentum: of SGD.
         weight_decay: on weights of two axes and more; biases and norms have none.
@@ -104,6 +105,13 @@ class TrainSettings:
             raise ConfigError(
                 f"train.optimiser ridge solves the classifier in one pass: set train.epochs to 1 (now {self.epochs}), "
                 "and train.repeat to the views of each clip"
+            )
+        unweighted = self.loss == "cross_entropy" and self.class_balance in ("none", "sampler")
+        if self.optimiser == "ridge" and not (unweighted and self.precision != "64-true"):
+            raise ConfigError(
+                "train.optimiser ridge minimises squared errors: it takes train.loss cross_entropy, "
+                f"train.class_balance none or sampler, and no precision of 64-true; got {self.loss}, {self.class_balance} and "
+                f"{self.precision}"
             )
         if self.freeze < -1:
             raise ConfigError(f"train.freeze must be -1 or a number of stages, got {self.freeze}")

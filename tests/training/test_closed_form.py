@@ -120,6 +120,11 @@ def test_only_the_classifier_changes_and_one_epoch_does_it(data: SkeletonSet, tm
 def test_what_cannot_be_solved_is_said(data: SkeletonSet) -> None:
     with pytest.raises(ConfigError, match=r"set train\.epochs to 1 \(now 60\)"):
         TrainSettings(optimiser="ridge")
+    for changes in ({"class_balance": "loss"}, {"loss": "focal"}, {"precision": "64-true"}):
+        with pytest.raises(
+            ConfigError, match="minimises squared errors.* got .*" + next(iter(changes.values()))
+        ):
+            TrainSettings(optimiser="ridge", epochs=1, **changes)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ConfigError, match="single linear classifier"):
         last_linear(nn.Conv2d(1, 1, 1))
     batch = SAME(data, torch.arange(3))
