@@ -110,8 +110,8 @@ class TrainSettings:
         if self.optimiser == "ridge" and not (unweighted and self.precision != "64-true"):
             raise ConfigError(
                 "train.optimiser ridge minimises squared errors: it takes train.loss cross_entropy, "
-                f"train.class_balance none or sampler, and no precision of 64-true; got {self.loss}, {self.class_balance} and "
-                f"{self.precision}"
+                "train.class_balance none or sampler, and no precision of 64-true; got "
+                f"{self.loss}, {self.class_balance} and {self.precision}"
             )
         if self.freeze < -1:
             raise ConfigError(f"train.freeze must be -1 or a number of stages, got {self.freeze}")
