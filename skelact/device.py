@@ -43,3 +43,18 @@ def find_device(name: str = "auto") -> torch.device:
             f"device is '{name}', but torch sees {seen}; use auto, cpu, or a device that is there"
         )
     return torch.device("cuda", device.index or 0) if device.type == "cuda" else device
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device computes in bfloat16 by instructions of its own, where others emulate it slowly.
+
+    GPUs have them from NVIDIA's Ampere on, x86 processors with AVX512-BF16 or AMX.
+    """
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type != "cpu":
+        return False
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, name, bool)() for name in asked)

@@ -53,7 +53,7 @@ PLAIN = {"label_smoothing": 0.0, "clip_norm": 0.0, "ema": 0.0}  # nothing but th
 NTU: Settings = {
     "data": {"val": 0.0},
     "pipeline": {"normalise": {"centre": "first_frame", "scale": "none"}, "streams": ["joint"]},
-    "train": {"precision": "bf16-mixed"},
+    "train": {"precision": "auto"},
 }
 SEGMENTS = sampled("segments", 100, 1.0)
 WHOLE_CLIP = join(sampled("resize", 100, 1.0), augmented(rotate=0.0, scale=0.0))
@@ -220,7 +220,7 @@ ACTING = join(  # people who act on each other
     sampled("resize", 32, 0.8),
     augmented(mirror=0.5, bones=0.2, drop_joints=0.05, jitter=0.005),
     {"model": {"name": "interactionnet"}},
-    trained(epochs=20, repeat=5, precision="bf16-mixed", keep="last"),
+    trained(epochs=20, repeat=5, precision="auto", keep="last"),
 )
 
 

@@ -6,8 +6,25 @@ import logging
 import os
 from typing import Any
 
-from skelact.device import find_device
+import torch
+
+from skelact.device import find_device, has_bfloat16
 from skelact.training.settings import TrainSettings
+
+log = logging.getLogger(__name__)
+
+
+def find_precision(name: str, device: torch.device) -> str:
+    """The precision that a training with ``train.precision`` of this name takes on the device."""
+    if name == "auto":
+        return "bf16-mixed" if has_bfloat16(device) else "32-true"
+    if name == "bf16-mixed" and not has_bfloat16(device):
+        log.warning(
+            "this device (%s) has no instructions for bfloat16 and is several times slower in it than in float32; "
+            "--train.precision auto takes what is faster",
+            device,
+        )
+    return name
 
 
 def make_fabric(settings: TrainSettings) -> Any:
@@ -23,7 +40,7 @@ def make_fabric(settings: TrainSettings) -> Any:
         devices=local if world > 1 or device.type == "cpu" else [device.index],
         num_nodes=max(1, world // local),
         strategy="ddp" if world > 1 else "auto",
-        precision=settings.precision,
+        precision=find_precision(settings.precision, device),
     )
     fabric.launch()
     return fabric

@@ -78,7 +78,8 @@ class _Run:
         averaged = settings.ema and settings.optimiser != "ridge"
         self.average = WeightAverage(self.plain, settings.ema) if averaged else None
         self.class_weight: Tensor | None = None
-        graphs = settings.cuda_graphs and may_capture(fabric.device, settings.precision, fabric.world_size)
+        self.precision: str = fabric.strategy.precision.precision
+        graphs = settings.cuda_graphs and may_capture(fabric.device, self.precision, fabric.world_size)
         self.passes = Passes(fabric, self.model, self.plain, self.criterion, graphs)
         self.result = FitResult()
         self.best_score = -math.inf
@@ -108,6 +109,7 @@ class _Run:
             "seconds": self.result.seconds,
             "config": self.card.config,
             "precision": self.fabric.strategy.precision.state_dict(),  # of the gradient scaler in float16
+            "ran_in": self.precision,
             "backends": chosen_backends(),
         }
         save_resume(self.folder / "last.pt", state)
@@ -120,6 +122,15 @@ class _Run:
             raise CheckpointError(
                 f"{path} was trained with another configuration ({', '.join(changed)}); use the same one to "
                 "continue, or another folder (--out), or start again with --restart"
+            )
+        ran_in = state.get("ran_in", self.precision)
+        if ran_in != self.precision:
+            log.warning(
+                "%s was trained in %s and goes on in %s, which is faster on this device: the result will not be "
+                "exactly that of an uninterrupted run",
+                path,
+                ran_in,
+                self.precision,
             )
         self.plain.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -241,6 +252,7 @@ def fit(
                         **card.trained,
                         "epoch": epoch + 1,
                         "propagate": chosen_backends(),
+                        "precision": run.precision,
                         **{k: v for k, v in record.items() if k.startswith("val")},
                     }
                     run.result.best = save_checkpoint(folder / "best.safetensors", run.weights, card)

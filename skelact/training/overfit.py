@@ -48,7 +48,7 @@ def check_overfit(
     model.train()
     loss = math.inf
     for step in range(1, steps + 1):
-        with float32_small_maps(fabric.device, settings.precision):
+        with float32_small_maps(fabric.device, fabric.strategy.precision.precision):
             logits = call_model(model, batch)
         value = functional.cross_entropy(logits, batch.label)
         optimiser.zero_grad(set_to_none=True)

@@ -36,7 +36,8 @@ class TrainSettings:
         balance_beta: of the effective number.
         clip_norm: largest norm of the gradient; 0: no clipping.
         ema: decay of the moving average of the weights that is evaluated and saved; 0: none.
-        precision: ``32-true``, ``bf16-mixed``, ``16-mixed`` or ``64-true``.
+        precision: ``32-true``, ``bf16-mixed``, ``16-mixed`` or ``64-true``; ``auto`` is ``bf16-mixed`` on a device with
+            instructions for it, else ``32-true`` (a processor that emulates them takes several times as long).
         eval_every: epochs between looks at the validation part.
         keep: the weights of the ``best`` look at the validation part, or the ``last``; a few dozen clips say
             less about which epoch is best than the schedule does.
@@ -73,7 +74,7 @@ class TrainSettings:
     balance_beta: float = 0.999
     clip_norm: float = 1.0
     ema: float = 0.99
-    precision: Literal["32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed", "64-true"] = "32-true"
     eval_every: int = 1
     keep: Literal["best", "last"] = "best"
     seed: int = 0

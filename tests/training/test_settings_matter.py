@@ -78,6 +78,7 @@ def train(
     model: Tiny | None = None,
     validate: bool = False,
     on_step=None,
+    on_epoch=None,
     **changes,
 ) -> tuple[FitResult, dict[str, Tensor], Tiny]:
     """Result, saved weights and network of one run."""
@@ -86,7 +87,8 @@ def train(
     clips = torch.arange(len(data))
     settings = TrainSettings(**{**PLAIN, **changes})
     result = fit(
-        model, data, clips, clips if validate else None, SAME_ALWAYS, settings, folder, card, on_step=on_step
+        model, data, clips, clips if validate else None, SAME_ALWAYS, settings, folder, card, on_step=on_step,
+        on_epoch=on_epoch,
     )  # fmt: skip
     return result, load_checkpoint(folder)[0], model
 
@@ -210,6 +212,40 @@ def test_precision_is_that_of_the_arithmetic(
 ) -> None:
     _, _, model = train(data, tmp_path, epochs=1, precision=precision)
     assert model.dtypes == {(weight, logits)}
+
+
+@pytest.mark.parametrize(("there", "logits"), [(True, torch.bfloat16), (False, torch.float32)])
+def test_auto_is_bfloat16_where_the_device_has_instructions_for_it(
+    data: SkeletonSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool, logits: torch.dtype
+) -> None:
+    monkeypatch.setattr("skelact.training.fabric.has_bfloat16", lambda device: there and device.type == "cpu")
+    _, _, model = train(data, tmp_path, epochs=1, precision="auto", device="cpu")
+    assert model.dtypes == {(torch.float32, logits)}
+    used = load_checkpoint(tmp_path)[1].trained["precision"]
+    assert used == ("bf16-mixed" if there else "32-true")
+
+
+def test_bfloat16_that_is_emulated_is_done_with_a_word(
+    data: SkeletonSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("skelact.training.fabric.has_bfloat16", lambda device: False)
+    _, _, model = train(data, tmp_path, epochs=1, precision="bf16-mixed", device="cpu")
+    assert model.dtypes == {(torch.float32, torch.bfloat16)}
+    assert "--train.precision auto" in caplog.text
+
+
+def test_continuing_in_another_precision_is_said(
+    data: SkeletonSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stop(record: dict[str, float]) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skelact.training.fabric.has_bfloat16", lambda device: True)
+    with pytest.raises(KeyboardInterrupt):
+        train(data, tmp_path, epochs=2, precision="auto", device="cpu", on_epoch=stop)
+    monkeypatch.setattr("skelact.training.fabric.has_bfloat16", lambda device: False)
+    train(data, tmp_path, epochs=2, precision="auto", device="cpu")
+    assert "was trained in bf16-mixed and goes on in 32-true" in caplog.text
 
 
 def test_small_maps_are_guarded_in_bfloat16(
