@@ -11,6 +11,7 @@ TINY = {"width": 1 / 16, "dropout": 0.0}
 SMALL_VIDEO: dict[str, dict] = {
     **{name: TINY for name in VIDEO_MODELS},
     "torchvision": {"of": "mc3_18"},
+    "words": {"words": 40, "cell": 8, "frames": 1},
     "lrcn": {**TINY, "hidden": 16},
     "convgrbm": {"n_maps": 4, "window": 5, "pool": 2, "filters": 8, "kernel": 3, "hidden": 16},
 }

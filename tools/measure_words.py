@@ -19,16 +19,18 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from skelact.errors import DataError, SkelactError
 from skelact.evaluate.cross_validation import grouped_interval
 from skelact.io.flow import flow_between
 from skelact.io.video import open_video
 from skelact.models.classical.bag_of_words import ChiSquareSVM, fit_codebook, word_histogram
-from skelact.models.classical.cells import cell_descriptors, hof_maps, hog_maps, mbh_maps
 from skelact.models.classical.keypoint_tracks import track_descriptors, track_keypoints
+from skelact.nn.cells import cell_descriptors, hof_maps, hog_maps, mbh_maps
 
-LENGTH, PATCH, STEP = 12, 24, 12  # frames, and pixels, of a block and a track's neighbourhood
+CELL, FRAMES = 12, 4  # pixels, and frames, of a cell
+LENGTH, PATCH = 3 * FRAMES, 2 * CELL  # of a block and of a track's neighbourhood
 N_CELLS = 3 * 2 * 2  # of each
 KINDS = {"cells": ("hog", "hof", "mbh"), "tracks": ("hog", "hof", "mbh", "shape")}
 MOST = 400  # descriptors of a video that go into a codebook or a histogram
@@ -45,16 +47,17 @@ def describe(path: Path, size: int, rng: np.random.Generator) -> dict[str, np.nd
     while len(pictures) <= LENGTH:  # a video that is too short goes on with its last frame
         pictures.append(pictures[-1])
     grey = np.stack([cv2.cvtColor(p, cv2.COLOR_RGB2GRAY) for p in pictures])
-    flow = flow_between(np.stack(pictures))
-    maps = {"hog": hog_maps(grey[:-1]), "hof": hof_maps(flow), "mbh": mbh_maps(flow)}
+    flow = torch.from_numpy(flow_between(np.stack(pictures))).float().transpose(0, 1)
+    seen = torch.from_numpy(grey[:-1]).float()
+    maps = {"hog": hog_maps(seen), "hof": hof_maps(flow), "mbh": mbh_maps(flow)}
     tracks = track_keypoints(grey, LENGTH)
     tracks = [tracks[i] for i in np.sort(rng.permutation(len(tracks))[:MOST])]
-    blocks = {name: cell_descriptors(maps[name], PATCH, LENGTH, STEP) for name in KINDS["cells"]}
+    blocks = {name: cell_descriptors(maps[name], CELL, FRAMES).numpy() for name in KINDS["cells"]}
     # Blocks in which hardly anything moves say nothing: the last bin of HOF counts still pixels.
     still = blocks["hof"][:, -N_CELLS:].sum(1)
     moving = np.sort(np.argsort(still, kind="stable")[:MOST])
     found = {f"cells {name}": rows[moving] for name, rows in blocks.items()}
-    found |= {f"tracks {name}": track_descriptors(maps[name], tracks, PATCH) for name in maps}
+    found |= {f"tracks {name}": track_descriptors(maps[name].numpy(), tracks, PATCH) for name in maps}
     found["tracks shape"] = np.array([t.shape() for t in tracks]).reshape(len(tracks), 2 * LENGTH)
     return found
 

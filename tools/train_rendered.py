@@ -45,6 +45,7 @@ WIDTH, DROPOUT, MOMENTS, VIEWS = 0.25, 0.2, 12, 10
 UNUSUAL: dict[str, dict[str, Any]] = {
     "single_frame": {"moments": 1, "views": VIEWS},
     "late_fusion": {"moments": 16},
+    "words": {"moments": 24, "cell": 7, "frames": 2},
     "slowfast": {"alpha": 4, "tau": 4, "moments": 16, "width": 0.125},
     "convgrbm": {
         "width": 1.0,
@@ -59,7 +60,8 @@ UNUSUAL: dict[str, dict[str, Any]] = {
         name: {"width": 0.125} for name in ("c3d", "r2plus1d", "slowonly", "gru_rcn", "convlstm", "videolstm")
     },  # slow ones
 }
-STREAMS = {"two_stream": ["rgb", "flow"], "convgrbm": ["grey"]}  # else colour
+STREAMS = {"two_stream": ["rgb", "flow"], "convgrbm": ["grey"], "words": ["flow"]}  # else colour
+CLOSED = ("words",)  # trained in closed form, without a width
 JOINTS = ("stgcn", "skelactnet")
 JOINED = ("fusion", "patch_as_node", "rgbpose_conv3d")
 EPOCHS = 10
@@ -74,6 +76,8 @@ def of_pictures(name: str) -> tuple[VideoSettings, int, int]:
     changes: dict[str, Any] = {"width": WIDTH, "dropout": DROPOUT, "moments": MOMENTS, "views": 1}
     changes |= UNUSUAL.get(family, {})
     moments, views = changes.pop("moments"), changes.pop("views")
+    if name in CLOSED:
+        del changes["width"]
     return video_settings(name, **changes), moments, views
 
 
@@ -117,13 +121,12 @@ def experiment_of(name: str, epochs: int = EPOCHS, seed: int = 0) -> Experiment:
     pipeline = Pipeline(
         Sampling(n_frames=32, crop=(0.8, 1.0)), augment=Augment(rotate=0.2), streams=["joint"], pictures=see
     )
-    precision = (
-        "bf16-mixed" if torch.ops.mkldnn._is_mkldnn_bf16_supported() else "32-true"
-    )  # as the processor has it
     how = TrainSettings(
         epochs=epochs, batch_size=8, optimiser="adamw", lr=1e-3, weight_decay=0.02, warmup_epochs=1,
-        precision=precision, ema=0.98, keep="last", seed=seed,
+        precision="auto", ema=0.98, keep="last", seed=seed,
     )  # fmt: skip
+    if name in CLOSED:
+        how = TrainSettings(epochs=1, batch_size=8, optimiser="ridge", keep="last", seed=seed)
     return Experiment(name=name, pipeline=pipeline, model=model, train=how, views=views)
 
 
@@ -146,7 +149,8 @@ def train_one(experiment: Experiment, data: SkeletonSet, validate: bool, folder:
 
     result = fit(model, data, train, None, pipeline, experiment.train, folder, card, on_epoch=show)
     minutes = (time.process_time() - begin) / 60
-    model.load_state_dict(torch.load(folder / "last.pt", weights_only=True)["average"])
+    state = torch.load(folder / "last.pt", weights_only=True)
+    model.load_state_dict(state["average"] or state["model"])
     logits = predict_logits(model, data, test, pipeline, views=experiment.views).softmax(-1).mean(1)
     return {
         "network": experiment.name,

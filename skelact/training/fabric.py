@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -14,7 +14,10 @@ from skelact.training.settings import TrainSettings
 log = logging.getLogger(__name__)
 
 
-def find_precision(name: str, device: torch.device) -> str:
+Precision = Literal["32-true", "bf16-mixed", "16-mixed", "64-true"]
+
+
+def find_precision(name: Precision | Literal["auto"], device: torch.device) -> Precision:
     """The precision that a training with ``train.precision`` of this name takes on the device."""
     if name == "auto":
         return "bf16-mixed" if has_bfloat16(device) else "32-true"

@@ -25,6 +25,7 @@ from skelact.nn.norm import synchronise
 from skelact.recognition.checkpoint import Card, save_checkpoint
 from skelact.recognition.engine import predict_logits
 from skelact.training.closed_form import fit_ridge
+from skelact.training.codebooks import learn_codebooks
 from skelact.training.fabric import make_fabric
 from skelact.training.history import HistoryWriter
 from skelact.training.interrupt import interrupts_held
@@ -222,6 +223,8 @@ def fit(
         run.class_weight = class_weights(labels, n_classes, beta).to(device)
     with HistoryWriter(folder, fabric.is_global_zero) as history, interrupts_held() as check:
         history.write(run.result.history)  # a kill may have come between the state and this
+        if not done:
+            _learn_codebooks(run, data, train, pipeline, check)
         for epoch in range(done, settings.epochs):
             begin = time.perf_counter()
             record = _train_epoch(run, data, train, labels, pipeline, epoch, ahead, on_step, check)
@@ -343,6 +346,15 @@ def _train_epoch(
         "train_loss": total_loss / total,
         "train_top1": total_right / total,
     }
+
+
+def _learn_codebooks(
+    run: _Run, data: SkeletonSet, train: Tensor, pipeline: Pipeline, check: Callable[[], None]
+) -> None:
+    parts = train.cpu().split(run.settings.batch_size)
+    batches = (pipeline(data, part).to(run.fabric.device) for part in parts)
+    if learn_codebooks(run.plain, batches, run.settings.seed, run.fabric, check) and run.average:
+        run.average = WeightAverage(run.plain, run.settings.ema)
 
 
 def _solve(

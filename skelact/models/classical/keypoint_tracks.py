@@ -103,13 +103,13 @@ def track_descriptors(
     """What is seen along tracks: sums of maps in cells that move along, each descriptor of length 1 (L2).
 
     Args:
-        maps: ``[B, T, H, W]`` from `skelact.models.classical.cells`.
+        maps: ``[B, T, H, W]`` from `skelact.nn.cells`.
         tracks: of the same frames.
         patch: side of the neighbourhood [pixels]; outside the picture is nothing.
         cells: in frames, rows and columns.
 
     Returns:
-        ``[tracks, B · cells]``, as `cell_descriptors` gives them.
+        ``[tracks, B · cells]``, as `skelact.nn.cells.cell_descriptors` gives them.
 
     Raises:
         DataError: for tracks that are shorter than their cells, or end after the maps.

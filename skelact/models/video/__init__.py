@@ -35,6 +35,7 @@ from skelact.models.video.torchvision_weights import from_torchvision, start_fro
 from skelact.models.video.tsn import TSN, TSNSettings, adapt_first_conv
 from skelact.models.video.two_stream import TwoStreamSettings, TwoStreamTower
 from skelact.models.video.videolstm import ConvLSTMNet, ConvLSTMSettings, VideoLSTM, VideoLSTMSettings
+from skelact.models.video.words import WordsNet, WordsSettings
 from skelact.settings import Chosen, from_plain
 
 VIDEO_MODELS: dict[str, type[VideoSettings]] = {
@@ -45,6 +46,7 @@ VIDEO_MODELS: dict[str, type[VideoSettings]] = {
     "two_stream": TwoStreamSettings,
     "tsn": TSNSettings,
     "pooled": PooledSettings,
+    "words": WordsSettings,
     "c3d": C3DSettings,
     "i3d": I3DSettings,
     "resnet3d": ResNet3dSettings,
@@ -163,6 +165,8 @@ __all__ = [
     "VideoModel",
     "VideoModelSettings",
     "VideoSettings",
+    "WordsNet",
+    "WordsSettings",
     "adapt_first_conv",
     "create_video_model",
     "find_video_settings",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from skelact.errors import DataError
 from skelact.models.classical.bag_of_words import ChiSquareSVM, chi_square, fit_codebook, word_histogram
-from skelact.models.classical.cells import cell_descriptors, hof_maps, hog_maps, mbh_maps, orientation_maps
 from skelact.models.classical.linear_svm import fit_linear_svm
 from skelact.models.classical.sparse_reconstruction import (
     SparseReconstruction,
     reconstruct,
     select_dictionary,
 )
+from skelact.nn.cells import cell_descriptors, hof_maps, hog_maps
 
 
 def accuracy(features: np.ndarray, labels: np.ndarray, n_classes: int = 2) -> float:
@@ -43,32 +44,6 @@ def test_the_linear_svm_minimises_its_loss() -> None:
         fit_linear_svm(x[:0], y[:0], 3)
 
 
-def test_directions_go_to_their_bins() -> None:
-    angles = np.arange(8) * np.pi / 4
-    assert np.allclose(orientation_maps(3 * np.cos(angles), 3 * np.sin(angles)), 3 * np.eye(8), atol=1e-9)
-    between = orientation_maps(np.array(np.cos(np.pi / 8)), np.array(np.sin(np.pi / 8)))
-    assert np.allclose(between, [0.5, 0.5, 0, 0, 0, 0, 0, 0])
-    ramp = np.broadcast_to(np.arange(6.0), (2, 5, 6))
-    assert np.allclose(hog_maps(ramp)[0], 1) and np.allclose(hog_maps(ramp)[1:], 0)
-    flow = np.zeros((1, 2, 4, 4))
-    flow[:, 1] = -2
-    assert np.allclose(hof_maps(flow)[6], 2) and np.allclose(hof_maps(flow)[8], 0)
-    assert np.allclose(hof_maps(0.1 * flow)[8], 1) and np.allclose(hof_maps(0.1 * flow)[:8], 0)
-    assert np.allclose(mbh_maps(flow), 0)
-    maps = np.arange(2 * 6 * 4 * 4.0).reshape(2, 6, 4, 4)
-    found = cell_descriptors(maps, 4, 6, 4)
-    first = maps[:, :2, :2, :2].sum((1, 2, 3))
-    assert found.shape == (1, 24)
-    assert np.allclose(found.reshape(2, 12)[:, 0], first / np.linalg.norm(found * 0 + _sums(maps)))
-    with pytest.raises(DataError, match="do not fit"):
-        cell_descriptors(maps)
-
-
-def _sums(maps: np.ndarray) -> np.ndarray:
-    """The sums of 3 x 2 x 2 cells of one block."""
-    return maps.reshape(2, 3, 2, 2, 2, 2, 2).sum((2, 4, 6)).reshape(1, -1)
-
-
 def test_bags_of_words_tell_motions_apart() -> None:
     rng = np.random.default_rng(4)
     labels = np.arange(40) % 2
@@ -79,8 +54,9 @@ def test_bags_of_words_tell_motions_apart() -> None:
         grid = np.stack(np.meshgrid(np.arange(24), np.arange(24), indexing="ij"))
         blobs = [np.exp(-((grid - (place + i * step)[:, None, None]) ** 2).sum(0) / 8) for i in range(8)]
         flow = np.stack([np.stack([step[1] * b, step[0] * b]) * 3 for b in blobs])
-        hog.append(cell_descriptors(hog_maps(np.stack(blobs)), 12, 8, 6, (2, 2, 2)))
-        hof.append(cell_descriptors(hof_maps(flow), 12, 8, 6, (2, 2, 2)))
+        fields = torch.from_numpy(flow).transpose(0, 1)
+        hog.append(cell_descriptors(hog_maps(torch.from_numpy(np.stack(blobs))), 6, 2).numpy())
+        hof.append(cell_descriptors(hof_maps(fields), 6, 2).numpy())
     channels = []
     for descriptors in (hog, hof):
         book = fit_codebook(np.concatenate(descriptors[:20]), 12)

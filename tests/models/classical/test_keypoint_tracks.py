@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from skelact.errors import DataError
-from skelact.models.classical.cells import hog_maps
 from skelact.models.classical.keypoint_tracks import Track, track_descriptors, track_keypoints
+from skelact.nn.cells import hog_maps
 
 
 def moving(step: tuple[float, float], n: int = 24, size: int = 96) -> np.ndarray:
@@ -57,9 +58,10 @@ def test_descriptors_are_sums_in_cells_that_move_along() -> None:
 def test_along_what_moves_the_picture_stays_the_same() -> None:
     frames = moving((2, 1))
     tracks = track_keypoints(frames, length=10)
-    along = track_descriptors(hog_maps(frames), tracks, patch=12, cells=(5, 1, 1)).reshape(len(tracks), 8, 5)
+    maps = hog_maps(torch.from_numpy(frames).double()).numpy()
+    along = track_descriptors(maps, tracks, patch=12, cells=(5, 1, 1)).reshape(len(tracks), 8, 5)
     still = [Track(t.start, np.repeat(t.points[:1], 11, 0)) for t in tracks]
-    stays = track_descriptors(hog_maps(frames), still, patch=12, cells=(5, 1, 1)).reshape(len(tracks), 8, 5)
+    stays = track_descriptors(maps, still, patch=12, cells=(5, 1, 1)).reshape(len(tracks), 8, 5)
     assert along.std(2).mean() < 0.7 * stays.std(2).mean()
 
 

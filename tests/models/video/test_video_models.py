@@ -57,8 +57,8 @@ def test_every_family_is_in_the_table_and_tested() -> None:
         names += [f"{name}_{size}" for size in SIZES.get(name, ())] or [name]
     assert list_video_models() == names
     assert ", ".join(VIDEO_MODELS) == (
-        "single_frame, early_fusion, late_fusion, slow_fusion, two_stream, tsn, pooled, c3d, i3d, resnet3d, r2plus1d, "
-        "slowfast, slowonly, fast3d, lrcn, gru_rcn, convlstm, videolstm, convgrbm, torchvision"
+        "single_frame, early_fusion, late_fusion, slow_fusion, two_stream, tsn, pooled, words, c3d, i3d, resnet3d, "
+        "r2plus1d, slowfast, slowonly, fast3d, lrcn, gru_rcn, convlstm, videolstm, convgrbm, torchvision"
     )
     for name, settings in VIDEO_MODELS.items():
         assert settings().name == name
