@@ -6,6 +6,7 @@ lists each member's network, pipeline and weight.
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +19,7 @@ from torch import Tensor
 from skelact.datasets.picture_files import attach_pictures
 from skelact.datasets.pipeline import Pipeline
 from skelact.datasets.skeleton_set import SkeletonSet
-from skelact.device import find_device
+from skelact.device import find_device, has_bfloat16
 from skelact.errors import CheckpointError, DataError
 from skelact.models import ModelSettings
 from skelact.models.fusion import SKELETON
@@ -34,6 +35,8 @@ from skelact.recognition.checkpoint import (
 from skelact.recognition.engine import Progress, predict_logits
 from skelact.recognition.released import ReleasedPipeline
 from skelact.settings import from_plain
+
+log = logging.getLogger(__name__)
 
 FUSED = "fused"  # the name of the model in a fused checkpoint's card
 
@@ -220,6 +223,11 @@ def load_ensemble(path: str | Path, dtype: torch.dtype = torch.float32, device: 
         CheckpointError, ConfigError: if the checkpoint cannot be used, or the device is not there.
     """
     place = find_device(device)
+    if dtype == torch.bfloat16 and not has_bfloat16(place):
+        log.warning(
+            "this device (%s) has no instructions for bfloat16 and is several times slower in it than in float32",
+            place,
+        )
     path = find_checkpoint(path)
     state, card = load_checkpoint(path)
     if card.model.get("name") != FUSED:

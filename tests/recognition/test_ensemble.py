@@ -87,6 +87,18 @@ def test_a_recording_is_seen_by_all_networks(runs: list[Path], tmp_path: Path) -
     assert np.abs(found[0] - found[1]).max() > 1e-3
 
 
+def test_bfloat16_that_is_emulated_is_done_with_a_word(
+    runs: list[Path], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for there in (True, False):
+        monkeypatch.setattr("skelact.recognition.ensemble.has_bfloat16", lambda device, there=there: there)
+        load_ensemble(runs[0], torch.bfloat16)
+        assert ("slower in it than in float32" in caplog.text) == (not there)
+        caplog.clear()
+    load_ensemble(runs[0])
+    assert not caplog.text
+
+
 def test_several_networks_are_not_one(runs: list[Path], tmp_path: Path) -> None:
     (tmp_path / "fused").mkdir()
     save_ensemble(tmp_path / "fused" / "best.safetensors", join_checkpoints(runs))
