@@ -23,12 +23,14 @@ class Codebook(nn.Module):
     """
 
     words: Tensor
+    learned: Tensor  # whether they are
 
     def __init__(self, n_words: int, dims: int) -> None:
         super().__init__()
         if n_words < 1:
             raise ConfigError(f"a codebook has at least 1 word, got {n_words}")
         self.register_buffer("words", nn.functional.normalize(torch.rand(n_words, dims), dim=-1))
+        self.register_buffer("learned", torch.tensor(False))
         self._seen: list[Tensor] | None = None
         self._generator = torch.Generator()
 
@@ -55,6 +57,7 @@ class Codebook(nn.Module):
         seen = seen[torch.randperm(len(seen), generator=self._generator)[:MOST]]
         words = torch.from_numpy(fit_codebook(seen.numpy(), len(self.words), seed))
         self.words.copy_(words)
+        self.learned.fill_(True)
 
     def forward(self, x: Tensor, counts: Tensor) -> Tensor:
         """How often each word occurs.

@@ -17,7 +17,9 @@ from skelact.recognition.engine import call_model
 def learn_codebooks(
     model: nn.Module, batches: Iterable[SkeletonBatch], seed: int, fabric: Any, check: Callable[[], None]
 ) -> bool:
-    """Learn the words of all `Codebook` modules of a network from one pass; nothing happens where it has none.
+    """Learn the words of all `Codebook` modules of a network from one pass.
+
+    Nothing happens where it has none, or has words already, from the checkpoint that it starts with.
 
     Args:
         model: the network; it runs in evaluation mode.
@@ -32,7 +34,7 @@ def learn_codebooks(
     Raises:
         ConfigError: if the clips show less than there are words.
     """
-    books = [part for part in model.modules() if isinstance(part, Codebook)]
+    books = [part for part in model.modules() if isinstance(part, Codebook) and not bool(part.learned)]
     if not books:
         return False
     was_training = model.training

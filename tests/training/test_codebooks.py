@@ -48,9 +48,9 @@ def data() -> SkeletonSet:
 
 
 def train(
-    data: SkeletonSet, folder: Path, clips: Tensor, on_epoch=None, **changes
+    data: SkeletonSet, folder: Path, clips: Tensor, on_epoch=None, model: Counted | None = None, **changes
 ) -> tuple[FitResult, dict[str, Tensor], Counted]:
-    model = Counted()
+    model = model or Counted()
     card = Card(data.layout.to_dict(), 3, "m", data.label_names, 30.0, {}, {})
     settings = TrainSettings(**{"epochs": 2, "batch_size": 4, "seed": 3, **changes})
     result = fit(model, data, clips, None, SEEN, settings, folder, card, on_epoch=on_epoch)
@@ -87,3 +87,13 @@ def test_words_are_learned_once(data: SkeletonSet, tmp_path: Path) -> None:
     _, state, model = train(data, tmp_path / "halves", clips)
     assert all(training for training, _ in model.calls)  # the words are those of the first half
     assert all(torch.equal(state[key], whole[key]) for key in whole)
+
+
+def test_words_of_the_checkpoint_that_a_network_starts_with_are_kept(
+    data: SkeletonSet, tmp_path: Path
+) -> None:
+    _, state, _ = train(data, tmp_path / "first", torch.arange(6))
+    model = Counted()
+    model.load_state_dict(state)
+    _, after, _ = train(data, tmp_path / "second", torch.arange(3, 9), model=model)
+    assert torch.equal(after["book.words"], state["book.words"]) and bool(after["book.learned"])
