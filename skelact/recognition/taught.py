@@ -156,7 +156,7 @@ class Vocabulary:
             self.fit()
 
     def fit(self) -> None:
-        """Fit every gesture's threshold: to the false triggers that are allowed, and to how like its examples are."""
+        """Fit every gesture's threshold: to the false triggers allowed, to how like its examples are, and others'."""
         if not self.gestures:
             return
         vectors = self._background()
@@ -165,7 +165,12 @@ class Vocabulary:
         for column, gesture in enumerate(self.gestures.values()):
             idle = threshold_of(scores[:, column], per_gesture)
             own = float(left_out(self.vectors(gesture.name)).mean())
-            gesture.threshold = min(max(idle, own - SLACK - UNLIKE * (1 - own)), 0.98)
+            least = own - SLACK - UNLIKE * (1 - own)
+            others = [self.vectors(name) for name in self.gestures if name != gesture.name]
+            if others:  # half-way to what of another gesture is most like this one
+                nearest = float(self._scores(np.concatenate(others))[:, column].max())
+                least = max(least, (own + nearest) / 2 - SLACK)
+            gesture.threshold = min(max(idle, least), 0.98)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """How like every gesture vectors ``[N, D]`` are: ``[N, K]``, -1..1."""

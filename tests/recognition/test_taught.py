@@ -12,9 +12,9 @@ from gesture_recordings import recording, recordings
 from skelact.errors import CheckpointError, ConfigError, DataError, LayoutError
 from skelact.models.gesture_encoder import GestureEncoder
 from skelact.recognition import taught
-from skelact.recognition.taught import Vocabulary
+from skelact.recognition.taught import SLACK, Vocabulary
 from skelact.recognition.taught_background import threshold_of
-from skelact.recognition.taught_checks import soft_mean
+from skelact.recognition.taught_checks import left_out, soft_mean
 from skelact.recognition.taught_examples import Example, active_part, by_dominant_hand, make_example
 from skelact.skeleton import Skeleton
 from skelact.transforms.gesture_form import LEFT_HAND, RIGHT_HAND, J, mirrored_form, to_gesture_form
@@ -183,6 +183,23 @@ def test_what_is_unlike_the_examples_is_another_gesture(monkeypatch: pytest.Monk
         vocabulary.add("out", examples("out"), strict=False)
         thresholds.append(vocabulary.gestures["out"].threshold)
     assert thresholds[0] > thresholds[1] + 0.1
+
+
+def test_what_is_as_like_as_another_gestures_examples_does_not_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("skelact.recognition.taught.threshold_of", lambda scores, per_hour: -1.0)
+    made = Vocabulary()
+    made.add("out", examples("out"))
+    alone = made.gestures["out"].threshold
+    made.add("up", examples("up"))
+    own = float(left_out(made.vectors("out")).mean())
+    nearest = float(made.scores(made.vectors("up"))[:, 0].max())
+    halfway = (own + nearest) / 2 - SLACK
+    assert made.gestures["out"].threshold == pytest.approx(max(alone, halfway))
+    monkeypatch.setitem(made._vectors, "up", made.vectors("out"))  # as like as its own
+    made.fit()
+    assert made.gestures["out"].threshold > alone + 0.02
+    made.remove("up")
+    assert made.gestures["out"].threshold == alone
 
 
 def test_ones_own_idle_movement_counts() -> None:
