@@ -25,9 +25,10 @@ from skelact.errors import DataError, SkelactError
 from skelact.evaluate.cross_validation import grouped_interval
 from skelact.io.flow import flow_between
 from skelact.io.video import open_video
-from skelact.models.classical.bag_of_words import ChiSquareSVM, fit_codebook, word_histogram
+from skelact.models.classical.bag_of_words import ChiSquareSVM, word_histogram
 from skelact.models.classical.keypoint_tracks import track_descriptors, track_keypoints
 from skelact.nn.cells import cell_descriptors, hof_maps, hog_maps, mbh_maps
+from skelact.nn.kmeans import fit_codebook
 
 CELL, FRAMES = 12, 4  # pixels, and frames, of a cell
 LENGTH, PATCH = 3 * FRAMES, 2 * CELL  # of a block and of a track's neighbourhood

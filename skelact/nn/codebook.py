@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from skelact.errors import ConfigError
+from skelact.nn.kmeans import fit_codebook
 
 MOST = 12_000  # descriptors that words are learned from
 OF_A_CLIP = 150
@@ -45,8 +46,6 @@ class Codebook(nn.Module):
         Raises:
             ConfigError: if less was seen than there are words.
         """
-        from skelact.models.classical.bag_of_words import fit_codebook
-
         seen = torch.cat(self._seen or [self.words[:0]])
         self._seen = None
         if len(seen) < len(self.words):

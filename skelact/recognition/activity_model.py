@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 
 from skelact.errors import CheckpointError, DataError
-from skelact.models.classical.bag_of_words import fit_codebook
 from skelact.models.classical.body_motion import (
     GROUPS,
     PARTS,
@@ -29,6 +28,7 @@ from skelact.models.classical.hidden_markov import (
     left_right,
     viterbi,
 )
+from skelact.nn.kmeans import fit_codebook
 from skelact.recognition.array_file import read_arrays, write_arrays
 from skelact.skeleton import Skeleton
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skelact.errors import DataError
-from skelact.models.classical.bag_of_words import fit_codebook
+from skelact.nn.kmeans import fit_codebook
 
 
 @dataclass(frozen=True)
