@@ -90,11 +90,11 @@ class WordsNet(VideoModel):
         counts = (block_cells(moves, self.cell, self.frames).mean((-2, -1)) > self.least).to(x.dtype)
         found = []
         for kind, codebook in self.codebooks.items():
-            rows = cell_descriptors(self.maps(x, kind), self.cell, self.frames)
+            rows = cell_descriptors(self.maps_of(x, kind), self.cell, self.frames)
             found.append(codebook(rows, counts))
         return torch.cat(found, 1).sqrt()
 
-    def maps(self, x: Tensor, kind: str) -> Tensor:
+    def maps_of(self, x: Tensor, kind: str) -> Tensor:
         """Maps ``[N, B, T, H, W]`` of one kind."""
         if kind == "hof":
             return hof_maps(x, self.still)
