@@ -35,11 +35,12 @@ def plot_frames(frames: np.ndarray, path: str | Path, height: float = HEIGHT) ->
     """
     if frames.ndim != 4 or frames.shape[3] != 3 or not len(frames):
         raise DataError(f"frames must be [frames, height, width, 3], got {list(frames.shape)}")
-    width = height * frames.shape[2] / frames.shape[1]
-    with draw_figure(path, (len(frames) * (width + 0.05), height), 1, len(frames)) as (_, axes):
-        for ax, frame in zip(axes[0], frames, strict=True):
-            ax.imshow(frame)
-            ax.axis("off")
+    gap = max(1, round(0.05 * frames.shape[1] / height))  # 0.05 inches
+    apart = np.pad(frames, ((0, 0), (0, 0), (0, gap), (0, 0)), constant_values=255)
+    row = np.concatenate(list(apart), 1)[:, :-gap]
+    with draw_figure(path, (height * row.shape[1] / row.shape[0], height)) as (_, axes):
+        axes[0, 0].imshow(row)
+        axes[0, 0].axis("off")
     return Path(path)
 
 

@@ -244,24 +244,39 @@ def plot_skeleton_strip(
     weight = min(1.0, height / 2)  # of lines and dots
     dot = 9 * weight**2 * min(1.0, 25 / len(layout))  # fingers lie close together
     wide = max(3.0, height * float(widths.sum()) / tall)
-    with draw_figure(path, (wide, height + 0.5), 1, len(frames), width_ratios=list(widths)) as (figure, axes):
-        for ax, t, middle, width in zip(axes[0], frames, (left + right) / 2, widths, strict=True):
+    ends = np.cumsum(widths)
+    shift = ends - widths / 2 - (left + right) / 2
+    # One axes for all, and one collection for the bones of a pose: matplotlib takes its time for every axes and line.
+    with draw_figure(path, (wide, height + 0.5)) as (figure, axes):
+        from matplotlib.collections import LineCollection
+        from matplotlib.patches import Rectangle
+
+        ax = axes[0, 0]
+        for i, t in enumerate(frames):
+            place = Rectangle((ends[i] - widths[i], bottom), widths[i], tall, transform=ax.transData)
             for m in range(skeleton.n_people):
-                if not there[m, t].any():
-                    continue
                 sure = there[m, t]
-                alpha = 1.0 if m == 0 else 0.6
-                for v, p in layout.bones:
-                    if sure[v] and sure[p]:
-                        colour = side[v] if side[v] != MIDDLE else side[p]
-                        ends = view[m, t, [v, p]].T
-                        ax.plot(*ends, color=colour, alpha=alpha, linewidth=2.2 * weight)
+                if not sure.any():
+                    continue
+                points = view[m, t] + [shift[i], 0]
+                bones = [(v, p) for v, p in layout.bones if sure[v] and sure[p]]
+                drawn = LineCollection(
+                    [points[[v, p]] for v, p in bones],
+                    colors=[side[v] if side[v] != MIDDLE else side[p] for v, p in bones],
+                    linewidths=2.2 * weight,
+                    alpha=1.0 if m == 0 else 0.6,
+                    capstyle="projecting",
+                )
+                ax.add_collection(drawn, autolim=False)
                 colours = [side[v] for v in np.flatnonzero(sure)]
-                ax.scatter(*view[m, t, sure].T, s=dot, c=colours, zorder=3)
-            ax.set(xlim=(middle - width / 2, middle + width / 2), ylim=(bottom, top), aspect="equal")
-            ax.axis("off")
+                dots = ax.scatter(*points[sure].T, s=dot, c=colours, zorder=3)
+                for part in (drawn, dots):
+                    part.set_clip_path(place)
             second = skeleton.time[t] - skeleton.time[0] if skeleton.time is not None else t / skeleton.fps
-            ax.set_title(f"{second:.1f} s", fontsize=8.5, fontweight="normal", loc="center", color="#5A5A5A")
+            above = {"ha": "center", "va": "bottom", "fontsize": 8.5, "color": "#5A5A5A"}
+            ax.text(ends[i] - widths[i] / 2, top, f"{second:.1f} s", **above)
+        ax.set(xlim=(0, ends[-1]), ylim=(bottom, top), aspect="equal")
+        ax.axis("off")
         words = [w for w in (skeleton.label, skeleton.id) if w]
         if words:
             figure.suptitle(

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
 from matplotlib.colors import to_hex, to_rgb
 
 from skelact.datasets.synthetic import make_clip
@@ -168,17 +169,28 @@ def test_a_few_epochs_are_marked_and_whole(draw: Draw, n: int, marker: str) -> N
     assert all(tick == int(tick) for tick in ax.xaxis.get_major_locator().tick_values(1, 3))
 
 
+def poses(ax: Axes) -> list[tuple[LineCollection, PathCollection]]:
+    """Bones and joints of each pose of a strip, in the order they were drawn."""
+    bones, joints = ax.collections[::2], ax.collections[1::2]
+    return [(b, j) for b, j in zip(bones, joints, strict=True)]  # type: ignore[misc]
+
+
 def test_strip(draw: Draw) -> None:
     clip = make_clip("wave", subject=1, noise=None)
-    axes = draw(plots.plot_skeleton_strip, clip, n=3)
-    bones, last = len(clip.layout.bones), clip.n_frames - 1
-    assert [ax.get_title() for ax in axes] == [f"{t / clip.fps:.1f} s" for t in (0, round(last / 2), last)]
-    for ax, t in zip(axes, (0, round(last / 2), last), strict=True):
-        assert len(ax.lines) == bones and not ax.axison and ax.get_aspect() == 1
-        lengths = [np.hypot(*np.ptp(np.array(line.get_data()), axis=1)) for line in ax.lines]
+    (ax,) = draw(plots.plot_skeleton_strip, clip, n=3)
+    last = clip.n_frames - 1
+    moments = (0, round(last / 2), last)
+    assert [text.get_text() for text in ax.texts] == [f"{t / clip.fps:.1f} s" for t in moments]
+    assert not ax.axison and ax.get_aspect() == 1
+    for (bones, joints), t, text in zip(poses(ax), moments, ax.texts, strict=True):
+        segments = np.array(bones.get_segments())
+        assert len(segments) == len(clip.layout.bones)
+        lengths = np.linalg.norm(segments[:, 0] - segments[:, 1], axis=-1)
         child, parent = np.array(clip.layout.bones).T
         real = np.linalg.norm(clip.xyz[0, t, child, :2] - clip.xyz[0, t, parent, :2], axis=1)
         assert np.corrcoef(lengths, real)[0, 1] > 0.9
+        across = np.asarray(joints.get_offsets())[:, 0]
+        assert text.get_position()[0] == pytest.approx((across.min() + across.max()) / 2)
 
 
 def test_joints_of_a_strip_are_inside_and_in_the_colours_of_their_side(draw: Draw) -> None:
@@ -186,18 +198,31 @@ def test_joints_of_a_strip_are_inside_and_in_the_colours_of_their_side(draw: Dra
     score = clip.score.copy()
     hidden = clip.layout.index["left_knee"]
     score[:, 0, hidden] = 0
-    first, last = draw(plots.plot_skeleton_strip, clip.with_(score=score), n=2)
-    (sure,), (all_sure,) = first.collections, last.collections
+    (ax,) = draw(plots.plot_skeleton_strip, clip.with_(score=score), n=2)
+    (bones, sure), (all_bones, all_sure) = poses(ax)
     assert [len(np.asarray(c.get_offsets())) for c in (sure, all_sure)] == [24, 25]
-    assert len(first.lines) == len(last.lines) - 2  # the bones that end at the knee
+    assert len(bones.get_segments()) == len(all_bones.get_segments()) - 2  # the bones that end at the knee
     points = np.asarray(all_sure.get_offsets())
-    for axis, limits in enumerate((last.get_xlim(), last.get_ylim())):
-        assert first.get_ylim() == last.get_ylim()
+    for axis, limits in enumerate((ax.get_xlim(), ax.get_ylim())):
         assert limits[0] < points[:, axis].min() and points[:, axis].max() < limits[1]
+    assert np.asarray(sure.get_offsets())[:, 0].max() < points[:, 0].min()  # side by side
     shown = [tuple(colour[:3]) for colour in np.asarray(all_sure.get_facecolors())]
     for side, colour in (("left_", plots.LEFT), ("right_", plots.RIGHT)):
         of_side = {shown[v] for v, j in enumerate(clip.layout.joints) if j.startswith(side)}
         assert len(of_side) == 1 and of_side.pop() == pytest.approx(to_rgb(colour))
+    knees = [i for i, (v, _) in enumerate(clip.layout.bones) if clip.layout.joints[v].endswith("_knee")]
+    drawn = [to_hex(c) for c in np.asarray(all_bones.get_colors())[knees]]
+    assert sorted(drawn) == sorted([plots.LEFT.lower(), plots.RIGHT.lower()])
+
+
+def test_a_pose_of_a_strip_is_cut_at_the_edge_of_its_place(draw: Draw) -> None:
+    clip = make_clip("wave", subject=1, noise=None)
+    far = clip.xyz.copy()
+    far[0, 0, 0, 0] += 30  # one wild joint
+    (ax,) = draw(plots.plot_skeleton_strip, clip.with_(xyz=far), n=2)
+    boxes = [part.get_clip_box().extents for part in ax.collections]  # x0, y0, x1, y1
+    assert all(np.allclose(bones, joints) for bones, joints in zip(boxes[::2], boxes[1::2], strict=True))
+    assert boxes[0][2] == pytest.approx(boxes[2][0])
 
 
 def test_a_confusion_matrix_makes_room_for_long_names(draw: Draw) -> None:
@@ -269,8 +294,7 @@ def test_the_legend_of_a_timeline_fits_below_it(draw: Draw, name: str) -> None:
 def test_the_first_person_of_a_strip_is_in_front(draw: Draw) -> None:
     clip = make_clip("push", subject=1, noise=None)
     ax = draw(plots.plot_skeleton_strip, clip, n=1)[0]
-    bones = len(clip.layout.bones)
-    assert [line.get_alpha() for line in ax.lines] == [1.0] * bones + [0.6] * bones
+    assert [bones.get_alpha() for bones, _ in poses(ax)] == [1.0, 0.6]
 
 
 def test_histories_of_runs(draw: Draw) -> None:
