@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from cli_helpers import skelact
 
 from skelact.datasets.synthetic.render import render_clip, render_frames
 from skelact.io.store import read_store, write_store
 from skelact.io.video import write_video
+from skelact.recognition.checkpoint import load_checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +54,11 @@ def test_train_folds_precision_and_frozen_layers(
     settings = yaml.safe_load((tmp_path / "fold" / "config.yaml").read_text())
     assert done.code == 0 and settings["train"]["precision"] == "bf16-mixed"
     assert settings["data"]["fold"] == "1/2"
+    before = load_checkpoint(tmp_path / "fold")[0]
+    done = skelact(*words, "--name", "off", *fold, "--pipeline.normalise.centre", "none")
+    assert done.code == 0 and load_checkpoint(tmp_path / "off")[1].pipeline["normalise"]["centre"] == "none"
+    after = load_checkpoint(tmp_path / "off")[0]
+    assert any(not torch.equal(before[name], after[name]) for name in before)  # it saw other positions
     start = ["--train.init-from", trained, "--train.freeze", 1, "--train.layer-decay", 0.7]
     done = skelact(*words, "--name", "frozen", *start)
     assert done.code == 0 and "freeze: 1" in (tmp_path / "frozen" / "config.yaml").read_text()

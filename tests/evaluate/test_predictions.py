@@ -104,3 +104,17 @@ def test_no_mistakes_and_none_wanted(found: Predictions, tmp_path: Path) -> None
     assert mistakes_section(found, 0, {}.__getitem__, tmp_path) is None
     with pytest.raises(DataError, match="frames must be"):
         plot_frames(np.zeros((3, 4, 5)), tmp_path / "a.png")
+
+
+def test_frames_stand_side_by_side_with_a_gap(tmp_path: Path) -> None:
+    from matplotlib.image import imread
+
+    frames = np.zeros((3, 40, 60, 3), np.uint8)
+    frames[0, ..., 0] = frames[1, ..., 1] = frames[2, ..., 2] = 255
+    shown = imread(plot_frames(frames, tmp_path / "a.png"))[..., :3]
+    row = shown[len(shown) // 2]
+    red, green, blue = ((row == colour).all(-1).nonzero()[0] for colour in np.eye(3))
+    assert red.max() < green.min() <= green.max() < blue.min()
+    assert len(red) == pytest.approx(len(blue), abs=2) and len(red) > 150
+    between = row[red.max() + 1 : green.min()]
+    assert len(between) > 3 and between[len(between) // 2].tolist() == [1, 1, 1]
