@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,7 +15,7 @@ from skelact.models.video import VIDEO_MODELS
 from skelact.recognition.engine import call_model
 from skelact.settings import from_plain, to_plain
 
-SMALL = ["--subjects", "2", "--repetitions", "1", "--epochs", "1"]
+SMALL = ["--subjects", "2", "--repetitions", "1", "--epochs", "1", "--workers", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +63,23 @@ def test_pictures_follow_the_person_and_test_bodies_are_never_seen(script: Modul
     assert places.there.float().mean() > 0.9
     xy = places.xy[places.there]
     assert ((xy > -0.05) & (xy < 1.05)).float().mean() > 0.98  # the joints are in the picture that is seen
+
+
+def test_rendering_goes_on_where_it_stopped(script: ModuleType, folder: Path, tmp_path: Path) -> None:
+    size = script.Size(2, 1)
+    script.load_rendered(folder, size)
+    people = script.load_rendered.__globals__
+    first, second = people["render_all"](folder, size, 1)
+    (tmp_path / size.name).mkdir()
+    (tmp_path / size.name / first.name).write_bytes(first.read_bytes())
+    kept = (tmp_path / size.name / first.name).stat()
+    again = people["render_all"](tmp_path, size, 1)
+    assert [file.name for file in again] == [first.name, second.name]
+    assert again[0].stat() == kept  # not rendered again
+    with np.load(second) as one, np.load(again[1]) as other:
+        assert len(one["length"]) == 3
+        for key in ("length", "frames", "regions", "flow"):  # nor does a body depend on those before it
+            assert np.array_equal(one[key], other[key])
 
 
 def test_every_family_has_a_network_and_every_network_its_plain_settings(script: ModuleType) -> None:

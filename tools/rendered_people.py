@@ -6,8 +6,11 @@ their clips are new draws from the distribution that the training's were drawn f
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -66,11 +69,18 @@ def picture_input(moments: int = 16, stream: str = "rgb", places: bool = False) 
     )  # fmt: skip
 
 
-def make_clips(size: Size) -> Iterator[tuple[Skeleton, Skeleton, int]]:
-    """Every clip as it is, as the sensor sees it (with the joints' true places in the picture), and its number."""
+def make_clips(size: Size, only: Collection[int] | None = None) -> Iterator[tuple[Skeleton, Skeleton, int]]:
+    """Every clip as it is, as the sensor sees it (with the joints' true places in the picture), and its number.
+
+    Args:
+        size: of the set.
+        only: bodies; all without.
+    """
     view = View(RENDERED, RENDERED)
     everything = product(range(1, size.subjects + 1), ACTIONS, range(1, size.repetitions + 1))
     for number, (subject, action, repetition) in enumerate(everything):
+        if only is not None and subject not in only:
+            continue
         rng = np.random.default_rng([size.seed, number])
         how = {
             "subject": subject, "repetition": repetition, "camera": int(rng.integers(1, len(CAMERAS) + 1)),
@@ -101,28 +111,45 @@ def find_flow(frames: np.ndarray) -> np.ndarray:
     return np.concatenate([fields, fields[-1:]])
 
 
-def load_rendered(folder: Path, size: Size) -> SkeletonSet:
-    """The set with its pictures (``rgb``, ``grey`` and ``flow``), which are kept in ``folder`` for the next time."""
-    clips = list(make_clips(size))
-    file = folder / f"{size.name}.npz"
+def render_body(file: Path, size: Size, subject: int) -> Path:
+    """Render the clips of one body into ``file``, unless it is there."""
     if not file.exists():
-        frames, regions, flow = [], [], []
-        for true, _, number in clips:
-            pictures, squares = render_person(true, number)
-            frames.append(pictures)
-            regions.append(squares)
-            flow.append(find_flow(pictures))
-            sys.stderr.write(f"\rrendering {number + 1} of {len(clips)}")
-        sys.stderr.write("\n")
+        clips = [(true, number) for true, _, number in make_clips(size, [subject])]
+        rendered = [render_person(true, number) for true, number in clips]
+        frames, regions = ([pair[k] for pair in rendered] for k in (0, 1))
         with atomic_path(file) as part, part.open("wb") as out:
             np.savez(
                 out, length=np.array([len(p) for p in frames]), frames=np.concatenate(frames),
-                regions=np.concatenate(regions), flow=np.concatenate(flow),
+                regions=np.concatenate(regions), flow=np.concatenate([find_flow(p) for p in frames]),
             )  # fmt: skip
-    data = SkeletonSet.from_skeletons([sensed for _, sensed, _ in clips], places=True)
-    with np.load(file) as kept:
-        length, regions = torch.from_numpy(kept["length"]), torch.from_numpy(kept["regions"])
-        colour, flow = torch.from_numpy(kept["frames"]), torch.from_numpy(kept["flow"])
+    return file
+
+
+def render_all(folder: Path, size: Size, workers: int) -> list[Path]:
+    """One file for each body, in order; what an earlier run left is kept."""
+    subjects = range(1, size.subjects + 1)
+    jobs = [(folder / size.name / f"body{subject:03d}.npz", size, subject) for subject in subjects]
+    files: list[Path] = []
+    with ExitStack() as stack:
+        run: Callable[..., Iterable[Path]] = map
+        if workers > 1:
+            spawn = multiprocessing.get_context("spawn")
+            run = stack.enter_context(ProcessPoolExecutor(workers, spawn)).map
+        for file in run(render_body, *zip(*jobs, strict=True)):
+            files.append(file)
+            sys.stderr.write(f"\rrendered {len(files)} of {len(jobs)} bodies")
+    sys.stderr.write("\n")
+    return files
+
+
+def load_rendered(folder: Path, size: Size, workers: int = 1) -> SkeletonSet:
+    """The set with its pictures (``rgb``, ``grey`` and ``flow``), which are kept in ``folder`` for the next time."""
+    bodies = [np.load(file) for file in render_all(folder, size, workers)]
+    length, regions, colour, flow = (
+        torch.from_numpy(np.concatenate([body[key] for body in bodies]))
+        for key in ("length", "regions", "frames", "flow")
+    )
+    data = SkeletonSet.from_skeletons([sensed for _, sensed, _ in make_clips(size)], places=True)
     grey = (colour.sum(-1, keepdim=True, dtype=torch.int16) // 3).byte()
     for name, frames in {"rgb": colour, "grey": grey, "flow": flow}.items():
         known = picture_input(stream=name).kept_as(name)

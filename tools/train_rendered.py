@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -189,6 +190,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--subjects", type=int, default=Size.subjects)
     parser.add_argument("--repetitions", type=int, default=Size.repetitions)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that render")
     parser.add_argument("--validate", action="store_true")
     options = parser.parse_args(arguments)
     known = [*list_video_models(), *JOINTS, *JOINED]
@@ -197,7 +199,7 @@ def main(arguments: list[str] | None = None) -> None:
             parser.error(f"there is no network '{name}'; known: {', '.join(known)}")
     options.out.mkdir(parents=True, exist_ok=True)
     size = Size(options.subjects, options.repetitions)
-    data = load_rendered(options.out, size)
+    data = load_rendered(options.out, size, options.workers)
     title = "validation" if options.validate else "rendered"
     file = options.out / f"{title}.json"
     rows = json.loads(file.read_text()) if file.exists() else []
