@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from itertools import takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch import Tensor
-
-from skelact.config import Experiment, load_config
-from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.errors import ConfigError, choices
+
+if TYPE_CHECKING:  # recipes are listed without torch
+    from torch import Tensor
+
+    from skelact.config import Experiment
+    from skelact.datasets.skeleton_set import SkeletonSet
 
 LARGE = 5000  # labelled clips from which on a set is large
 SHORT = 40  # frames of a clip up to which it is short
@@ -26,6 +29,8 @@ def small_recipe(n_clips: int = LARGE, dims: int = 3, people: float = 1, frames:
         people: of a usual clip; where it has several, the network sees where the others are.
         frames: of a usual clip; short ones are looked at in half as many moments.
     """
+    from skelact.config import load_config
+
     recipe = load_config(FOLDER / "default_small.yaml")
     recipe.train.repeat = min(8, max(1, round(USUAL_STEPS * recipe.train.batch_size / max(1, n_clips))))
     if frames <= SHORT:
@@ -44,6 +49,8 @@ def default_recipe(data: SkeletonSet, train: Tensor) -> Experiment:
         data: the set.
         train: clip numbers of its training part.
     """
+    from skelact.config import load_config
+
     if len(train) >= LARGE:
         return load_config(FOLDER / "default_large.yaml")
     usual = (

@@ -78,6 +78,22 @@ def test_import_is_light() -> None:
     assert out.strip() == "[]"
 
 
+def test_help_and_lists_are_light() -> None:
+    """Nobody waits for torch to read what a command does, but where settings of networks are options."""
+    code = """
+import contextlib, io, sys
+from skelact.cli import COMMANDS, run
+heavy = {"train", "import-weights", "learn-language"}
+for words in [[name, "--help"] for name in COMMANDS if name not in heavy] + [["recipes"], ["formats"], ["layouts"]]:
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()) as out:
+        run(words)
+    assert len(out.getvalue()) > 200, words
+    assert "torch" not in sys.modules, words
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_every_command_has_a_module() -> None:
     from skelact.cli import COMMANDS
 

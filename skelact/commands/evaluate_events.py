@@ -44,10 +44,11 @@ class Options:
 
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
+    options = parse(Options, arguments, "evaluate-events", HELP)
+
     from skelact.evaluate.events import ACTIVITYNET, THUMOS, temporal_map
     from skelact.monitor.event_files import read_events
 
-    options = parse(Options, arguments, "evaluate-events", HELP)
     if not options.truth:
         raise ConfigError(
             "name what was predicted and what happened: skelact evaluate-events home.db truth.csv"

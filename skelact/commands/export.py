@@ -42,10 +42,11 @@ class Options:
 
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
+    options = parse(Options, arguments, "export", HELP)
+
     from skelact.io.outputs import holding
     from skelact.recognition.export import FORMATS, PARAMETERS, export_checkpoint
 
-    options = parse(Options, arguments, "export", HELP)
     if not options.checkpoint or not options.out:
         raise ConfigError("name a checkpoint and a folder: skelact export runs/NAME --out exported")
     use_own(options.model)

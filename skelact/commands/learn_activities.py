@@ -47,13 +47,14 @@ class Options:
 
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
+    options = parse(Options, arguments, "learn-activities", HELP)
+
     from skelact.datasets.parts import sibling_part
     from skelact.evaluate.metrics import wilson_interval
     from skelact.io.outputs import check_output
     from skelact.io.store import Store
     from skelact.recognition.activity_model import ActivityModel, ActivitySettings
 
-    options = parse(Options, arguments, "learn-activities", HELP)
     if not options.data:
         raise ConfigError(
             "name a file to learn from: skelact learn-activities SET.h5; skelact convert makes one"

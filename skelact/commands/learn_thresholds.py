@@ -53,6 +53,8 @@ class Options:
 
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
+    options = parse(Options, arguments, "learn-thresholds", HELP)
+
     from skelact.commands.learn_activities import clips_of
     from skelact.evaluate.score_events import EventRule, fit_rule
     from skelact.io.outputs import check_output
@@ -61,7 +63,6 @@ def main(arguments: list[str], ui: UI) -> int:
     from skelact.recognition import Recogniser
     from skelact.recognition.everyday import everyday_for
 
-    options = parse(Options, arguments, "learn-thresholds", HELP)
     if not options.data:
         raise ConfigError("name a file to fit to: skelact learn-thresholds SET.h5; skelact convert makes one")
     need_at_least(0, false_per_hour=options.false_per_hour)

@@ -44,12 +44,13 @@ class Options:
 
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
+    options = parse(Options, arguments, "models", HELP)
+
     import torch
 
     from skelact.models import MODELS
     from skelact.models.video import VIDEO_MODELS, list_video_models, video_settings
 
-    options = parse(Options, arguments, "models", HELP)
     rows, lacking = [], ""
     every = [*MODELS, *list_video_models()]
     chosen = [options.name] if options.name in every else matching(options.name, every, "network")

@@ -86,10 +86,11 @@ class Options:
 
 def main(arguments: list[str], ui: UI) -> int:
     """Run the command."""
+    options = parse(Options, arguments, "teach", HELP)
+
     from skelact.io.outputs import check_output, holding
     from skelact.recognition.taught import default_vocabulary
 
-    options = parse(Options, arguments, "teach", HELP)
     need_at_least(0, seconds=options.seconds, false_per_hour=options.false_per_hour, fps=options.fps)
     if options.countdown < 0:
         raise ConfigError(f"--countdown must not be below 0, got {options.countdown}")
