@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
+from small_models import build
 from torch.nn import functional
 
 from skelact.benchmark import models
@@ -41,6 +44,7 @@ def test_yardstick_trains_as_the_network(name: str) -> None:
 
 
 def test_rows_of_a_measurement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "make_network", partial(build, n_classes=60))
     monkeypatch.setattr(models, "N_CLIPS", 2)
     monkeypatch.setattr(models, "N_FRAMES", 8)
     monkeypatch.setattr(models, "_measure_memory", lambda name: {"what": f"{name} peak memory"})

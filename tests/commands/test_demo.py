@@ -107,6 +107,7 @@ def test_every_command_of_the_report_works_from_there(place: Path, monkeypatch: 
         assert skelact(*words).code == 0, line
 
 
+@pytest.mark.slow
 def test_the_demo_stands_without_mediapipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from skelact.commands import demo_video
     from skelact.errors import DependencyError

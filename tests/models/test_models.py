@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from small_models import LAYOUT_NAMES, SMALL, WIDE, build, clip_batch
+from variants import slow_but
 
 from skelact.errors import ConfigError
 from skelact.models import MODELS, STGCN
@@ -110,7 +111,7 @@ def test_any_number_of_frames(name: str, n_frames: int) -> None:
     assert torch.allclose(inference_form(model)(x), logits, atol=1e-4)
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", slow_but(MODELS, "stgcn", "skateformer", "lstm"))
 def test_export_and_compile_trace(name: str) -> None:
     model = build(name)
     x, owner, score = clip_batch(25)

@@ -188,7 +188,7 @@ def test_nobody_for_hours_and_then_somebody() -> None:
     assert len(watch.people.people) == 1 and len(watch._falls) == 1
 
 
-@pytest.mark.parametrize("fps", [1, 2, 5, 10, 15, 60])
+@pytest.mark.parametrize("fps", [1, 2, 5, 10, 15, pytest.param(60, marks=pytest.mark.slow)])
 def test_falls_are_found_at_any_rate(fps: int) -> None:
     found = quiet = 0
     for number in range(6):

@@ -13,6 +13,7 @@ import torch
 from small_models import SMALL
 from small_sets import random_set
 from small_video_models import SMALL_VIDEO
+from variants import slow_but
 
 from skelact.cli import run
 from skelact.datasets.clip_sampling import ClipSampling, Framing
@@ -53,7 +54,7 @@ def session(path: Path) -> Any:
     return ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
 
 
-@pytest.mark.parametrize("name", list(MODELS))
+@pytest.mark.parametrize("name", slow_but(MODELS, "skelactnet", "stgcn", "raggedgat", "gru"))
 def test_every_network_in_onnxruntime(name: str, tmp_path: Path) -> None:
     """On clips of one and of several people, prepared by nobody but the model."""
     pipeline = Pipeline(Sampling(n_frames=16), Normalise("mean", "body"), streams=["joint", "bone"])
@@ -86,7 +87,9 @@ def test_what_onnx_cannot_say_is_refused() -> None:
         to_onnx(_Singular(), (torch.ones(2, 3, 4, 3), torch.ones(2, 3, 4)))
 
 
-@pytest.mark.parametrize("name", ["skelactnet", "ctrgcn", "conv_transformer", "stgat", "posec3d"])
+@pytest.mark.parametrize(
+    "name", slow_but(["skelactnet", "ctrgcn", "conv_transformer", "stgat", "posec3d"], "conv_transformer")
+)
 def test_an_exported_program(name: str, tmp_path: Path) -> None:
     path = checkpoint(tmp_path, name, Pipeline(Sampling(n_frames=12), streams=["joint"]))
     export_checkpoint(path, tmp_path / "out", "torch-export", people=2)
@@ -186,7 +189,7 @@ def answers_agree(path: Path, folder: Path) -> list[str]:
     return [i.name for i in run_.get_inputs()]
 
 
-@pytest.mark.parametrize("name", list(VIDEO_MODELS))
+@pytest.mark.parametrize("name", slow_but(VIDEO_MODELS, "tsn", "resnet3d", "gru_rcn"))
 def test_every_network_over_pictures_in_onnxruntime(name: str, tmp_path: Path) -> None:
     pipeline = Pipeline(Sampling(n_frames=16), pictures={"rgb": seen_frames(8)})
     path = fusion(tmp_path, pipeline, rgb={"name": name, **SMALL_VIDEO[name]})

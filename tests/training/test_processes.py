@@ -107,7 +107,7 @@ def run_two(script: str, folder: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
 
 
-@pytest.mark.parametrize("sync", [True, False])
+@pytest.mark.parametrize("sync", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_norms_over_two_processes_are_those_of_the_whole_batch(sync: bool, tmp_path: Path) -> None:
     run_two(NORMS.format(here=str(HERE), out=str(tmp_path), sync=sync), tmp_path)
     first, second = (torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2))

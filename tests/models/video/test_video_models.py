@@ -8,6 +8,7 @@ import pytest
 import torch
 from small_video_models import SMALL_VIDEO, build_video
 from torch.nn import functional
+from variants import slow_but
 
 from skelact.errors import ConfigError
 from skelact.models.video import (
@@ -163,7 +164,7 @@ def test_clips_do_not_see_each_other(name: str) -> None:
     assert torch.allclose(model(x)[1:2], model(x[1:2]), atol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["late_fusion", "tsn", "videolstm", "convgrbm"])
+@pytest.mark.parametrize("name", slow_but(["late_fusion", "tsn", "videolstm", "convgrbm"], "videolstm"))
 def test_exports(name: str) -> None:
     model = build_video(name).eval()
     x = torch.randn(1, 3, 10, 40, 40)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from small_models import SMALL, WIDE, build, clip_batch
 from torch import Tensor, nn
+from variants import slow_but
 
 from skelact.models import MODELS
 from skelact.models.base import GraphModel
@@ -97,7 +98,10 @@ def test_inference_forms_are_modules(name: str) -> None:
     assert all(value.device.type == "meta" for value in moved.state_dict().values())
 
 
-@pytest.mark.parametrize("name", ["stgcn", "skelactnet", "stgcnpp", "ctrgcn", "shiftgcn", "msg3d", "lstm"])
+@pytest.mark.parametrize(
+    "name",
+    slow_but(["stgcn", "skelactnet", "stgcnpp", "ctrgcn", "shiftgcn", "msg3d", "lstm"], "stgcn", "lstm"),
+)
 def test_inference_forms_export(name: str) -> None:
     form = inference_form(build(name))
     x, owner, score = clip_batch(25)

@@ -60,6 +60,7 @@ def test_equal_to_the_dense_product_with_gradients() -> None:
     run(INTERPRETED, TRITON_INTERPRET="1")
 
 
+@pytest.mark.slow
 def test_compiles_for_a_gpu() -> None:
     run(COMPILED)
 

@@ -85,9 +85,11 @@ def test_equal_to_the_einsum_with_gradients() -> None:
     run(INTERPRETED, TRITON_INTERPRET="1")
 
 
+@pytest.mark.slow
 def test_the_forms_take_it_where_it_is_faster() -> None:
     run(FORMS, TRITON_INTERPRET="1")
 
 
+@pytest.mark.slow
 def test_compiles_for_a_gpu() -> None:
     run(COMPILED)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from small_video_models import build_video
 from torch import Tensor, nn
+from variants import slow_but
 
 from skelact.models.video import VIDEO_MODELS, VideoModel
 from skelact.nn.fast import inference_form
@@ -77,7 +78,7 @@ def test_the_form_of_variants_answers_the_same(name: str, changes: dict) -> None
         assert (inference_form(model)(x) - expected).abs().max() < 1e-5 * expected.abs().max()
 
 
-@pytest.mark.parametrize("name", VIDEO_MODELS)
+@pytest.mark.parametrize("name", slow_but(VIDEO_MODELS, "tsn", "resnet3d", "slowfast", "convlstm"))
 def test_half_precision_is_close(name: str) -> None:
     model, x = trained(name)
     with torch.inference_mode():

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from signing_sets import GLOSSES, LAYOUT, make_sign, small_experiment, streams
+from variants import slow_but
 
 from skelact.datasets.signing.augment import SignAugment
 from skelact.datasets.signing.utterance import Utterance
@@ -72,7 +73,7 @@ def train(
     return result, job, model
 
 
-@pytest.mark.parametrize("task", ["glosses", "text", "gloss2text", "signs"])
+@pytest.mark.parametrize("task", slow_but(["glosses", "text", "gloss2text", "signs"], "glosses"))
 def test_every_task_learns(task: str, tmp_path: Path) -> None:
     e = small_experiment(task, epochs=60, eval_every=1000, keep="last")
     if task == "glosses":  # by heart
