@@ -41,11 +41,13 @@ from skelact.settings import to_plain
 from skelact.training.loop import fit
 from skelact.training.settings import TrainSettings
 
-WIDTH, DROPOUT, MOMENTS, VIEWS = 0.25, 0.2, 12, 10
-# What differs from that, by family, beside the settings of the same names: ``moments`` seen; ``views`` answered for.
+WIDTH, DROPOUT, MOMENTS, VIEWS, LR = 0.25, 0.2, 12, 10, 1e-3
+# What differs from that, by family, beside the settings of the same names: ``moments`` seen, ``views`` answered for
+# and the learning rate ``lr``.
 UNUSUAL: dict[str, dict[str, Any]] = {
     "single_frame": {"moments": 1, "views": VIEWS},
     "late_fusion": {"moments": 16},
+    "lrcn": {"lr": 3e-4},  # no norms: at the usual rate it learns nothing
     "words": {"moments": 24, "cell": 7, "frames": 2},
     "slowfast": {"alpha": 4, "tau": 4, "moments": 16, "width": 0.125},
     "convgrbm": {
@@ -71,12 +73,17 @@ SMALLEST = [f"{name}_{min(s.depths)}" if s.depths else name for name, s in OURS.
 NETWORKS = [*SMALLEST, *JOINTS, *JOINED]
 
 
+def unusual(name: str) -> dict[str, Any]:
+    """What a network takes instead of the usual settings."""
+    return UNUSUAL.get(name if name in VIDEO_MODELS else name.rpartition("_")[0], {})
+
+
 def of_pictures(name: str) -> tuple[VideoSettings, int, int]:
     """The small form of a network over pictures, how many moments it sees, and how many times it looks in the test."""
-    family = name if name in VIDEO_MODELS else name.rpartition("_")[0]
     changes: dict[str, Any] = {"width": WIDTH, "dropout": DROPOUT, "moments": MOMENTS, "views": 1}
-    changes |= UNUSUAL.get(family, {})
+    changes |= unusual(name)
     moments, views = changes.pop("moments"), changes.pop("views")
+    changes.pop("lr", None)
     if name in CLOSED:
         del changes["width"]
     return video_settings(name, **changes), moments, views
@@ -123,8 +130,8 @@ def experiment_of(name: str, epochs: int = EPOCHS, seed: int = 0) -> Experiment:
         Sampling(n_frames=32, crop=(0.8, 1.0)), augment=Augment(rotate=0.2), streams=["joint"], pictures=see
     )
     how = TrainSettings(
-        epochs=epochs, batch_size=8, optimiser="adamw", lr=1e-3, weight_decay=0.02, warmup_epochs=1,
-        precision="auto", ema=0.98, keep="last", seed=seed,
+        epochs=epochs, batch_size=8, optimiser="adamw", lr=unusual(name).get("lr", LR), weight_decay=0.02,
+        warmup_epochs=1, precision="auto", ema=0.98, keep="last", seed=seed,
     )  # fmt: skip
     if name in CLOSED:
         how = TrainSettings(epochs=1, batch_size=8, optimiser="ridge", keep="last", seed=seed)

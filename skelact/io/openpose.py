@@ -121,6 +121,8 @@ def track(frames: Sequence[Sequence[Person]], n_joints: int) -> tuple[np.ndarray
     last: list[tuple[int, np.ndarray, float]] = []  # frame, middle, size of each person when last seen
     places: list[tuple[int, int, Person]] = []
     for t, people in enumerate(frames):
+        if not people:
+            continue
         measured = []
         for xyz, score in people:
             seen = xyz[score > 0]
