@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -19,22 +19,7 @@ from skelact.training.interrupt import interrupts_held
 from skelact.training.loop import FitResult
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.resume import differences, load_resume, save_resume
-from skelact.training.settings import TrainSettings
-
-
-class SequenceTrainSettings(Protocol):
-    """What a run asks of the settings of its training."""
-
-    epochs: int
-    lr: float
-    clip_norm: float
-    ema: float
-    eval_every: int
-    keep: str
-
-    def optimisation(self) -> TrainSettings:
-        """The same as settings of the optimiser."""
-        ...
+from skelact.training.sequence_settings import SequenceTraining
 
 
 class SequenceRun:
@@ -47,7 +32,7 @@ class SequenceRun:
         card: saved in the checkpoint.
     """
 
-    def __init__(self, model: nn.Module, settings: SequenceTrainSettings, folder: Path, card: Card) -> None:
+    def __init__(self, model: nn.Module, settings: SequenceTraining, folder: Path, card: Card) -> None:
         self.settings, self.folder, self.card = settings, folder, card
         self.shared = settings.optimisation()
         self.fabric = make_fabric(self.shared)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,11 @@ import yaml
 from skelact.datasets.signing.augment import SignAugment
 from skelact.datasets.signing.motion_input import PICTURES, MotionInput
 from skelact.datasets.signing.streams import StreamSettings
-from skelact.device import check_device
 from skelact.errors import ConfigError, choices
 from skelact.models.language import CTCSettings, GlossToTextSettings, LanguageChoice, MotionToTextSettings
 from skelact.models.segmentation import SEGMENTERS, GRUSegmenterSettings
 from skelact.settings import from_plain, read_values, to_plain
-from skelact.training.settings import TrainSettings
+from skelact.training.sequence_settings import SequenceTraining
 
 # What is learned, with its usual network and the networks that can learn it.
 TASKS: dict[str, tuple[type, tuple[str, ...]]] = {
@@ -68,73 +66,36 @@ class LanguageData:
 
 
 @dataclass
-class LanguageTraining:
+class LanguageTraining(SequenceTraining):
     """How a language network is trained.
 
     Args:
-        epochs, batch_size, lr, weight_decay, warmup_epochs, clip_norm, ema, seed, device: as in segmentation's
-            training (AdamW, cosine to 0).
         label_smoothing: of the words, for tasks that write text.
         frames: weight of a cross-entropy of frames beside CTC, for glosses whose times are known; see
             `skelact.training.language.losses.gloss_loss`.
         dice: weight of a Dice loss beside the cross-entropy, for the task ``signs``.
-        eval_every: epochs between looks at the validation part.
-        keep: the weights of the ``best`` look, or the ``last``.
         beam, penalty: of the search in validation; see `skelact.language`.
         blank_penalty: of finding glosses, in validation and afterwards; see `find_glosses`.
     """
 
-    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012
-
-    epochs: int = 60
-    batch_size: int = 8
     lr: float = 4e-3
-    weight_decay: float = 0.01
     warmup_epochs: float = 1.0
-    clip_norm: float = 1.0
     ema: float = 0.98
     label_smoothing: float = 0.1
     frames: float = 1.0
     dice: float = 0.0
-    eval_every: int = 5
-    keep: str = "best"
     beam: int = 8
     penalty: float = 1.0
     blank_penalty: float = 1.0
-    seed: int = 0
-    device: str = "auto"
 
     def __post_init__(self) -> None:
-        check_device(self.device)
-        for name in ("epochs", "batch_size", "eval_every", "beam"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"train.{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 < self.lr < math.inf:
-            raise ConfigError(f"train.lr must be above 0, got {self.lr}")
-        for name in (
-            "weight_decay",
-            "warmup_epochs",
-            "clip_norm",
-            "frames",
-            "dice",
-            "penalty",
-            "blank_penalty",
-        ):
-            if not 0 <= getattr(self, name) < math.inf:
-                raise ConfigError(f"train.{name} must not be negative, got {getattr(self, name)}")
-        for name in ("ema", "label_smoothing"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"train.{name} must lie in 0..1 (1 excluded), got {getattr(self, name)}")
-        if self.keep not in ("best", "last"):
-            raise ConfigError(f"train.keep must be best or last, got '{self.keep}'")
-
-    def optimisation(self) -> TrainSettings:
-        """The same for the parts that are shared with other trainings."""
-        return TrainSettings(
-            epochs=self.epochs, batch_size=self.batch_size, optimiser="adamw", lr=self.lr,
-            weight_decay=self.weight_decay, warmup_epochs=self.warmup_epochs, clip_norm=self.clip_norm, ema=self.ema,
-            seed=self.seed, device=self.device,
-        )  # fmt: skip
+        super().__post_init__()
+        self.check(1, "beam")
+        self.check(0, "frames", "dice", "penalty", "blank_penalty")
+        if not 0 <= self.label_smoothing < 1:
+            raise ConfigError(
+                f"train.label_smoothing must lie in 0..1 (1 excluded), got {self.label_smoothing}"
+            )
 
 
 @dataclass
