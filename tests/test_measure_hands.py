@@ -26,8 +26,34 @@ def test_it_counts_hands_of_sure_wrists(tool: ModuleType, capsys: pytest.Capture
     score[:, 15], score[:, 16] = 0.9, [0.9, 0.9, 0.4, 0.9]
     score[:3, 33], score[:2, 54] = 0.3, 0.3
     xy[3, 16] = 1.2  # beyond the picture
-    assert tool.report("x", xy, score, 3.0).tolist() == [5, 6]
-    assert "left 75%, right 50%; of 6 sure wrists 83% have a hand; 3.0 ms" in capsys.readouterr().out
+    assert tool.report("x", xy, score, np.array([3.0, 4.0])).tolist() == [5, 6]
+    said = "left 75%, right 50%; of 6 sure wrists 83% have a hand; 3.0 ms, 4.0 by the wall's clock"
+    assert said in capsys.readouterr().out
+
+
+class Nobody:
+    """An estimator that finds nobody."""
+
+    background = False
+
+    def estimate(self, image: np.ndarray, time: float) -> list:
+        return []
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_live_frames_come_at_their_pace(
+    tool: ModuleType, videos: Path, monkeypatch: pytest.MonkeyPatch, live: bool
+) -> None:
+    one = Nobody()
+    monkeypatch.setattr(tool, "make_auto", lambda *_, **__: one)
+    waits: list[float] = []
+    monkeypatch.setattr(tool.time, "sleep", waits.append)
+    assert tool.main([str(videos / "sign_milk.mkv"), *(["--live"] if live else [])]) == 0
+    assert one.background is live and len(waits) == (51 if live else 0)
+    assert not live or max(waits) > 0.5  # of a video of 1.7 s, which is decoded sooner
 
 
 def test_the_sheet_shows_what_was_drawn(tool: ModuleType, tmp_path: Path, videos: Path) -> None:

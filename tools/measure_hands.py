@@ -1,9 +1,10 @@
 """How often hands are found in videos, with and without looking where the arms end, and at what price.
 
-python tools/measure_hands.py VIDEO ... [--without] [--sheet OUT.png --sample 96 --seed 0]
+python tools/measure_hands.py VIDEO ... [--without] [--live] [--sheet OUT.png --sample 96 --seed 0]
 
 Per video: the share of frames with a left and with a right hand; the share of wrists of which the pose is sure (score
-above 0.5, inside the picture) that have a hand; milliseconds of processor time a frame. ``--sheet`` draws hand-frames
+above 0.5, inside the picture) that have a hand; milliseconds a frame, by the processor's clock and by the wall's.
+``--live``: the frames come at their own pace, as from a camera, and hands are read by two threads. ``--sheet`` draws hand-frames
 drawn at random, each as it is and with its hand, numbered, to be judged by eye: which hands are visible no program
 knows.
 """
@@ -20,6 +21,7 @@ import numpy as np
 from skelact.errors import SkelactError
 from skelact.io.video import open_video
 from skelact.layouts import get_layout
+from skelact.pose.estimator import follow_live
 from skelact.pose.makers import make_auto
 
 _SIDES = ((15, 33), (16, 54))  # the pose's wrist and the first joint of the hand in pose_hands75
@@ -27,16 +29,20 @@ _BONES = get_layout("hand21").bones
 _HALF = 75  # pixels about the wrist that are shown
 
 
-def look(path: Path, crops: bool) -> tuple[np.ndarray, np.ndarray, float]:
-    """Joints ``[T, 75, 2]`` as fractions of the picture, scores ``[T, 75]``, milliseconds a frame."""
-    xy, score, spent = [], [], 0.0
+def look(path: Path, crops: bool, live: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Joints ``[T, 75, 2]`` as fractions of the picture, scores ``[T, 75]``, milliseconds a frame ``[2]``."""
+    xy, score, spent, began = [], [], np.zeros(2), time.perf_counter()
     with open_video(path) as video:
         estimator = make_auto("one", "pose+hands", "image", hand_crops=crops)
+        if live:
+            follow_live(estimator)
         try:
             for frame in video:
-                begun = time.process_time()
+                if live:
+                    time.sleep(max(0.0, began + frame.time - time.perf_counter()))
+                begun = clocks()
                 found = estimator.estimate(frame.image, frame.time)
-                spent += time.process_time() - begun
+                spent += clocks() - begun
                 xy.append(found[0].xy if found else np.zeros((75, 2)))
                 score.append(found[0].score if found else np.zeros(75))
         finally:
@@ -44,7 +50,12 @@ def look(path: Path, crops: bool) -> tuple[np.ndarray, np.ndarray, float]:
     return np.array(xy), np.array(score), 1000 * spent / max(len(xy), 1)
 
 
-def report(name: str, xy: np.ndarray, score: np.ndarray, milliseconds: float) -> np.ndarray:
+def clocks() -> np.ndarray:
+    """Seconds of this process on all cores, and by the wall's clock."""
+    return np.array([time.process_time(), time.perf_counter()])
+
+
+def report(name: str, xy: np.ndarray, score: np.ndarray, milliseconds: np.ndarray) -> np.ndarray:
     """Print one video's line; returns (sure wrists with a hand, sure wrists)."""
     sure = np.stack([(score[:, w] > 0.5) & (np.abs(xy[:, w] - 0.5) < 0.5).all(1) for w, _ in _SIDES], 1)
     there = np.stack([score[:, h] > 0 for _, h in _SIDES], 1)
@@ -52,7 +63,7 @@ def report(name: str, xy: np.ndarray, score: np.ndarray, milliseconds: float) ->
     left, right = there.mean(0)
     print(
         f"{name}: {len(xy)} frames, left {left:.0%}, right {right:.0%}; of {sure.sum()} sure wrists "
-        f"{both / max(sure.sum(), 1):.0%} have a hand; {milliseconds:.1f} ms"
+        f"{both / max(sure.sum(), 1):.0%} have a hand; {milliseconds[0]:.1f} ms, {milliseconds[1]:.1f} by the wall's clock"
     )
     return np.array([both, sure.sum()])
 
@@ -100,14 +111,16 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("videos", nargs="+", type=Path)
     parser.add_argument("--without", action="store_true", help="the palm detector alone")
+    parser.add_argument("--live", action="store_true", help="as from a camera; hands by two threads")
     parser.add_argument("--sheet", type=Path, help="picture to write")
     parser.add_argument("--sample", type=int, default=96, help="hand-frames in it")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
-    total, seen = np.zeros(2), {}
+    total, spent, seen = np.zeros(2), np.zeros(2), {}
     try:
         for path in options.videos:
-            xy, score, milliseconds = look(path, not options.without)
+            xy, score, milliseconds = look(path, not options.without, options.live)
+            spent += milliseconds * len(xy)
             total += report(path.name, xy, score, milliseconds)
             seen[path] = xy, score
         if options.sheet is not None:
@@ -115,7 +128,11 @@ def main(argv: list[str] | None = None) -> int:
     except SkelactError as error:
         print(f"measure_hands: {error}", file=sys.stderr)
         return error.exit_code
-    print(f"all: of {total[1]:.0f} sure wrists {total[0] / max(total[1], 1):.1%} have a hand")
+    spent /= max(1, sum(len(xy) for xy, _ in seen.values()))
+    print(
+        f"all: of {total[1]:.0f} sure wrists {total[0] / max(total[1], 1):.1%} have a hand; {spent[0]:.1f} ms, "
+        f"{spent[1]:.1f} by the wall's clock"
+    )
     return 0
 
 

@@ -64,12 +64,12 @@ class PoseEstimator(Protocol):
 
 @runtime_checkable
 class LooksAside(Protocol):
-    """An estimator that may look for people in a thread of its own, so that live ones are followed without a halt."""
+    """An estimator that uses further threads if it may, so that live people are followed without a halt."""
 
     background: bool
 
 
 def follow_live(estimator: PoseEstimator) -> None:
-    """Tell an estimator that its frames come from a live source; without effect for one that always looks at once."""
+    """Tell an estimator that its frames come from a live source; without effect for one with one thread."""
     if isinstance(estimator, LooksAside):
         estimator.background = True

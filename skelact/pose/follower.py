@@ -33,11 +33,23 @@ class Landmarkers:
         self._idle = list(self._all)
         self.layout, self.unit = self._all[0].layout, self._all[0].unit
 
+    @property
+    def background(self) -> bool:
+        """Whether the frames are live; see `MediaPipePose`."""
+        return self._all[0].background
+
+    @background.setter
+    def background(self, live: bool) -> None:
+        for one in self._all:
+            one.background = live
+
     def take(self) -> MediaPipePose:
         """One that follows nobody."""
         if not self._idle:
-            self._all.append(self._make())
-            self._idle.append(self._all[-1])
+            one = self._make()
+            one.background = self.background
+            self._all.append(one)
+            self._idle.append(one)
         return self._idle.pop()
 
     def give_back(self, one: MediaPipePose) -> None:

@@ -57,16 +57,22 @@ class HandCrops:
     Args:
         bundle: ``hand_landmarker_full.task``.
         follow: whether the pictures are of one video, and hands are followed; otherwise each is looked at anew.
+        threads: of the network.
 
     Raises:
         DependencyError: if the network cannot be run.
     """
 
-    def __init__(self, bundle: str | PathLike[str], follow: bool = True) -> None:
-        self._network = HandNetwork(bundle)
+    def __init__(self, bundle: str | PathLike[str], follow: bool = True, threads: int = 1) -> None:
+        self._bundle = bundle
+        self._network = HandNetwork(bundle, threads)
         self._follow = follow
         self._known: list[_Followed | None] = [None, None]
         self._turn = -1
+
+    def use_threads(self, threads: int) -> None:
+        """Run the network on so many threads from now on; what is followed stays."""
+        self._network = HandNetwork(self._bundle, threads)
 
     def forget(self) -> None:
         """Let go of the hands that are followed; from then on it is as if it were new."""

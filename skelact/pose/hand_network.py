@@ -85,12 +85,16 @@ class HandNetwork:
 
     Args:
         bundle: ``hand_landmarker_full.task``, or another that holds it.
+        threads: that LiteRT uses; the numbers are the same.
+
+    Attributes:
+        fast: whether it takes less time than the palm detector.
 
     Raises:
         DependencyError: if the bundle does not hold it, or neither LiteRT nor OpenCV can run it.
     """
 
-    def __init__(self, bundle: str | PathLike[str]) -> None:
+    def __init__(self, bundle: str | PathLike[str], threads: int = 1) -> None:
         try:
             with zipfile.ZipFile(bundle) as file:
                 content = file.read(_MEMBER)
@@ -98,8 +102,8 @@ class HandNetwork:
             raise DependencyError(
                 f"{Path(bundle)} does not hold {_MEMBER} ({error}); delete it to have it fetched anew, or give another"
             ) from error
-        run = _litert(content)
-        self.fast = run is not None  # whether it takes less time than the palm detector
+        run = _litert(content, threads)
+        self.fast = run is not None
         self._run = run or _opencv(content)
 
     def read(self, image: np.ndarray, square: Square) -> HandReading:
@@ -127,7 +131,7 @@ class HandNetwork:
 _Run = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
 
 
-def _litert(content: bytes) -> _Run | None:
+def _litert(content: bytes, threads: int) -> _Run | None:
     """What runs the network on LiteRT, or None where that is not installed."""
     try:
         from ai_edge_litert.interpreter import Interpreter
@@ -135,7 +139,7 @@ def _litert(content: bytes) -> _Run | None:
         return None
     try:
         with quiet_stderr():
-            network = Interpreter(model_content=content, num_threads=1)
+            network = Interpreter(model_content=content, num_threads=threads)
             network.allocate_tensors()
     except (ValueError, RuntimeError):  # no model: OpenCV will say so
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import logging
+import os
 import threading
 import weakref
 from collections.abc import Sequence
@@ -95,6 +96,7 @@ class MediaPipePose:
         self._tasks: list[Any] = []
         pose_path = find_model(f"pose_landmarker_{quality}", pose_model)
         hand_path = find_model("hand_landmarker_full", hand_model) if parts != "pose" else None
+        self._live = False
         self._crops: list[HandCrops] = []  # one for each person of a picture, made when they are needed
         self._hand_path = hand_path if hand_crops else None
         if self._hand_path is not None:
@@ -103,6 +105,23 @@ class MediaPipePose:
             self._start(pose_path, hand_path, n_people, min_score)
         _open.add(self)
         _close_at_exit()
+
+    @property
+    def background(self) -> bool:
+        """Whether the frames are live: then hands are read by two threads, about twice as fast, if there are cores."""
+        return self._live
+
+    @background.setter
+    def background(self, live: bool) -> None:
+        if live != self._live:
+            self._live = live
+            with quiet_stderr():
+                for crops in self._crops:
+                    crops.use_threads(self._threads)
+
+    @property
+    def _threads(self) -> int:
+        return min(2, os.cpu_count() or 1) if self._live else 1
 
     def _try_crops(self, path: Path) -> Path | None:
         """The bundle, if its hand network can be run by itself; else the palm detector alone must do, which is said."""
@@ -221,7 +240,7 @@ class MediaPipePose:
         assert self._hand_path is not None
         while len(self._crops) <= k:
             with quiet_stderr():
-                self._crops.append(HandCrops(self._hand_path, follow=self._video))
+                self._crops.append(HandCrops(self._hand_path, self._video, self._threads))
         return self._crops[k]
 
     def _forget_hands(self) -> None:

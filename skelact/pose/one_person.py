@@ -65,6 +65,17 @@ class OnePerson:
         self._last: np.ndarray | None = None
         self._track, self._seen = 0, -np.inf
 
+    @property
+    def background(self) -> bool:
+        """Whether the frames are live; see `MediaPipePose`."""
+        return self._finder.background
+
+    @background.setter
+    def background(self, live: bool) -> None:
+        for landmarker in (self._finder, self._heir):
+            if landmarker is not None:
+                landmarker.background = live
+
     def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
         """Find the person in ``image [H, W, 3]`` uint8 RGB, taken at ``time`` seconds (increasing)."""
         found = self._finder.estimate(image, time)
@@ -94,6 +105,7 @@ class OnePerson:
     def _begin_anew(self, found: list[Detection], image: np.ndarray, time: float) -> list[Detection]:
         """What a new landmarker sees, which takes over, if it is the same person; else what the old one found."""
         old, new = self._finder, self._heir or self._make()
+        new.background = old.background
         seen = new.estimate(image, time)
         points = [as_pixels(one, image)[COMMON] for one in (*found[:1], *seen[:1])]
         same = len(points) == 2 and pose_distance(*points, found[0].score[COMMON]) < _SAME

@@ -117,12 +117,12 @@ class SeveralPeople:
 
     @property
     def background(self) -> bool:
-        """Whether the finder may look in a thread of its own, for live sources."""
+        """Whether further threads may look for people and read their hands, for live sources."""
         return self._schedule.live
 
     @background.setter
     def background(self, live: bool) -> None:
-        self._schedule.live = live
+        self._schedule.live = self._landmarkers.background = live
 
     def estimate(self, image: np.ndarray, time: float) -> list[Detection]:
         """Find people in ``image [H, W, 3]`` uint8 RGB, taken at ``time`` seconds (increasing)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zipfile
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ import pytest
 from skelact.errors import DependencyError
 from skelact.io.video import open_video
 from skelact.pose import hand_crops, hand_network
+from skelact.pose.estimator import follow_live
 from skelact.pose.hand_crops import HandCrops, square_of_arm
 from skelact.pose.hand_network import HandNetwork, HandReading, Square, square_of_hand
 from skelact.pose.mediapipe_pose import MediaPipePose
+from skelact.pose.several_people import SeveralPeople
 
 IMAGE = np.full((480, 640, 3), 90, np.uint8)
 
@@ -371,6 +374,40 @@ def test_the_option_reaches_every_landmarker(models, monkeypatch: pytest.MonkeyP
         assert bool(asked) == wanted
     make_mediapipe("one", "pose").close()
     assert len(asked) == (1 if wanted else 0)  # no hands, no network for them
+
+
+@pytest.mark.parametrize("people", ["one", "many"])
+def test_live_hands_are_read_by_two_threads(
+    models, videos: Path, monkeypatch: pytest.MonkeyPatch, people: str
+) -> None:
+    """Whoever was made before the source was known to be live and whoever is made afterwards; the same numbers."""
+    from skelact.pose.makers import make_mediapipe
+
+    images, answers, threads = _frames(videos / "sign_want.mkv")[36:46], [], []
+    real = hand_crops.HandNetwork
+    monkeypatch.setattr(hand_crops, "HandNetwork", lambda b, n: threads.append(n) or real(b, n))
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    for live in (False, True):
+        with closing(make_mediapipe(people, "pose+hands")) as estimator:
+            assert set(threads) == {1}
+            threads.clear()
+            if live:
+                follow_live(estimator)
+                assert set(threads) == {2}
+                threads.clear()
+            answers.append([estimator.estimate(image, k / 30) for k, image in enumerate(images)])
+            if isinstance(estimator, SeveralPeople):
+                landmarkers = estimator._landmarkers
+                while landmarkers._idle:
+                    landmarkers.take()
+                assert landmarkers.take().background is live  # a further one, for somebody more
+            assert not threads or threads[-1] == 1 + live
+            threads[:] = [1]
+    plain, hurried = answers
+    assert any(found and found[0].score[33:].any() for found in plain)
+    if people == "one":  # of several, live ones are looked for beside following, and found later
+        for a, b in zip(plain, hurried, strict=True):
+            assert all(np.array_equal(x.xyz, y.xyz) for x, y in zip(a, b, strict=True))
 
 
 def test_without_a_network_the_palm_detector_does(models, monkeypatch: pytest.MonkeyPatch, caplog) -> None:
