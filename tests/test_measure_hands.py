@@ -26,8 +26,8 @@ def test_it_counts_hands_of_sure_wrists(tool: ModuleType, capsys: pytest.Capture
     score[:, 15], score[:, 16] = 0.9, [0.9, 0.9, 0.4, 0.9]
     score[:3, 33], score[:2, 54] = 0.3, 0.3
     xy[3, 16] = 1.2  # beyond the picture
-    assert tool.report("x", xy, score, np.array([3.0, 4.0])).tolist() == [5, 6]
-    said = "left 75%, right 50%; of 6 sure wrists 83% have a hand; 3.0 ms, 4.0 by the wall's clock"
+    assert tool.report("x", xy, score, np.array([[2.0, 5.0], [4.0, 3.0]])).tolist() == [5, 6]
+    said = "left 75%, right 50%; of 6 sure wrists 83% have a hand; 3.0 ms of the processor a frame, 4.0 by the clock"
     assert said in capsys.readouterr().out
 
 

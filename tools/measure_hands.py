@@ -3,10 +3,10 @@
 python tools/measure_hands.py VIDEO ... [--without] [--live] [--sheet OUT.png --sample 96 --seed 0]
 
 Per video: the share of frames with a left and with a right hand; the share of wrists of which the pose is sure (score
-above 0.5, inside the picture) that have a hand; milliseconds a frame, by the processor's clock and by the wall's.
-``--live``: the frames come at their own pace, as from a camera, and hands are read by two threads. ``--sheet`` draws hand-frames
-drawn at random, each as it is and with its hand, numbered, to be judged by eye: which hands are visible no program
-knows.
+above 0.5, inside the picture) that have a hand; milliseconds a frame with somebody in it, of the processor and by the
+clock. ``--live``: the frames come at their own pace, as from a camera, and hands are read by two threads. ``--sheet``
+draws hand-frames drawn at random, each as it is and with its hand, numbered, to be judged by eye: which hands are
+visible no program knows.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _HALF = 75  # pixels about the wrist that are shown
 
 
 def look(path: Path, crops: bool, live: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Joints ``[T, 75, 2]`` as fractions of the picture, scores ``[T, 75]``, milliseconds a frame ``[2]``."""
-    xy, score, spent, began = [], [], np.zeros(2), time.perf_counter()
+    """Joints ``[T, 75, 2]`` as fractions of the picture, scores ``[T, 75]``, milliseconds of each frame ``[T, 2]``."""
+    xy, score, spent, began = [], [], [], time.perf_counter()
     with open_video(path) as video:
         estimator = make_auto("one", "pose+hands", "image", hand_crops=crops)
         if live:
@@ -42,17 +42,23 @@ def look(path: Path, crops: bool, live: bool = False) -> tuple[np.ndarray, np.nd
                     time.sleep(max(0.0, began + frame.time - time.perf_counter()))
                 begun = clocks()
                 found = estimator.estimate(frame.image, frame.time)
-                spent += clocks() - begun
+                spent.append(1000 * (clocks() - begun))
                 xy.append(found[0].xy if found else np.zeros((75, 2)))
                 score.append(found[0].score if found else np.zeros(75))
         finally:
             estimator.close()
-    return np.array(xy), np.array(score), 1000 * spent / max(len(xy), 1)
+    return np.array(xy), np.array(score), np.array(spent)
 
 
 def clocks() -> np.ndarray:
     """Seconds of this process on all cores, and by the wall's clock."""
     return np.array([time.process_time(), time.perf_counter()])
+
+
+def told(milliseconds: np.ndarray) -> str:
+    """The mean of frames' milliseconds ``[T, 2]`` in words."""
+    mean = milliseconds.mean(0) if len(milliseconds) else np.zeros(2)
+    return f"{mean[0]:.1f} ms of the processor a frame, {mean[1]:.1f} by the clock"
 
 
 def report(name: str, xy: np.ndarray, score: np.ndarray, milliseconds: np.ndarray) -> np.ndarray:
@@ -63,7 +69,7 @@ def report(name: str, xy: np.ndarray, score: np.ndarray, milliseconds: np.ndarra
     left, right = there.mean(0)
     print(
         f"{name}: {len(xy)} frames, left {left:.0%}, right {right:.0%}; of {sure.sum()} sure wrists "
-        f"{both / max(sure.sum(), 1):.0%} have a hand; {milliseconds[0]:.1f} ms, {milliseconds[1]:.1f} by the wall's clock"
+        f"{both / max(sure.sum(), 1):.0%} have a hand; {told(milliseconds)}"
     )
     return np.array([both, sure.sum()])
 
@@ -116,23 +122,20 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--sample", type=int, default=96, help="hand-frames in it")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
-    total, spent, seen = np.zeros(2), np.zeros(2), {}
+    total, spent, seen = np.zeros(2), [], {}
     try:
         for path in options.videos:
             xy, score, milliseconds = look(path, not options.without, options.live)
-            spent += milliseconds * len(xy)
-            total += report(path.name, xy, score, milliseconds)
+            spent.append(milliseconds[score.any(1)])
+            total += report(path.name, xy, score, spent[-1])
             seen[path] = xy, score
         if options.sheet is not None:
             draw_sheet(seen, options.sheet, options.sample, options.seed)
     except SkelactError as error:
         print(f"measure_hands: {error}", file=sys.stderr)
         return error.exit_code
-    spent /= max(1, sum(len(xy) for xy, _ in seen.values()))
-    print(
-        f"all: of {total[1]:.0f} sure wrists {total[0] / max(total[1], 1):.1%} have a hand; {spent[0]:.1f} ms, "
-        f"{spent[1]:.1f} by the wall's clock"
-    )
+    share = total[0] / max(total[1], 1)
+    print(f"all: of {total[1]:.0f} sure wrists {share:.1%} have a hand; {told(np.concatenate(spent))}")
     return 0
 
 
