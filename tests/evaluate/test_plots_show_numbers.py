@@ -15,7 +15,7 @@ from matplotlib.colors import to_hex, to_rgb
 from skelact.datasets.synthetic import make_clip
 from skelact.evaluate import fusion_plot, paired_plots, plots
 from skelact.evaluate.calibration import calibration_metrics
-from skelact.evaluate.figures import _STYLE
+from skelact.evaluate.figures import _DPI
 from skelact.evaluate.metrics import classification_metrics
 from skelact.evaluate.palette import action_colours
 
@@ -288,7 +288,7 @@ def test_the_legend_of_a_timeline_fits_below_it(draw: Draw, name: str) -> None:
     assert ax.figure is not None
     (legend,) = ax.figure.legends
     box = legend.get_window_extent()  # in dots of the file
-    assert box.x0 >= 0 and box.x1 <= 9.5 * _STYLE["savefig.dpi"] and box.y1 <= ax.get_window_extent().y0
+    assert box.x0 >= 0 and box.x1 <= 9.5 * _DPI and box.y1 <= ax.get_window_extent().y0
 
 
 def test_the_first_person_of_a_strip_is_in_front(draw: Draw) -> None:
