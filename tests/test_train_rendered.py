@@ -89,6 +89,18 @@ def test_every_family_has_a_network_and_every_network_its_plain_settings(script:
         assert from_plain(type(experiment), to_plain(experiment), name) == experiment
 
 
+def test_networks_may_stand_behind_options(
+    script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(script, "load_rendered", lambda *_: None)
+    monkeypatch.setattr(script, "divide", lambda *_: ([], []))
+    monkeypatch.setattr(script, "train_one", lambda experiment, *_: asked.append(experiment.name) or {})
+    monkeypatch.setattr(script, "table_of", lambda rows: "row")
+    script.main([str(tmp_path), "--workers", "1", "tsn", "c3d", "--epochs", "1"])
+    assert asked == ["tsn", "c3d"]
+
+
 def test_unknown_networks_are_refused(script: ModuleType, capsys: pytest.CaptureFixture) -> None:
     with pytest.raises(SystemExit):
         script.main(["nowhere", "resnet3d_19"])

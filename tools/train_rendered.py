@@ -199,7 +199,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes that render")
     parser.add_argument("--validate", action="store_true")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     known = [*list_video_models(), *JOINTS, *JOINED]
     for name in options.networks:
         if name not in known:

@@ -20,9 +20,10 @@ from skelact.models.gesture_encoder import GestureEncoder
 from skelact.recognition.array_file import read_arrays, write_arrays
 from skelact.recognition.gesture_weights import encoder_id, load_encoder
 from skelact.recognition.taught_background import background, encode, threshold_of
-from skelact.recognition.taught_checks import check_form, left_out, like_another, soft_mean, unlike_examples
+from skelact.recognition.taught_checks import check_form, like_another, unlike_examples
 from skelact.recognition.taught_examples import Example, make_example
 from skelact.recognition.taught_file import Gesture, pack_gestures, unpack_gestures
+from skelact.recognition.taught_scores import SCORES, GestureScores, left_out
 from skelact.skeleton import Skeleton
 
 KIND = "gesture vocabulary"
@@ -83,6 +84,7 @@ class Vocabulary:
     model: GestureEncoder = field(default_factory=load_encoder)
     notes: list[str] = field(default_factory=list)
     _vectors: dict[str, np.ndarray] = field(default_factory=dict, repr=False)
+    _scorer: GestureScores | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.gestures)
@@ -139,6 +141,7 @@ class Vocabulary:
             notes.append(problem)
         self.gestures[name] = Gesture(name, whole)
         self._vectors[name] = vectors
+        self._scorer = None
         self.fit()
         return notes + self._weak(name)
 
@@ -152,6 +155,7 @@ class Vocabulary:
             raise ConfigError(f"there is no gesture '{name}'; the vocabulary has {self._listed()}")
         del self.gestures[name]
         self._vectors.pop(name, None)
+        self._scorer = None
         if self.gestures:
             self.fit()
 
@@ -161,20 +165,27 @@ class Vocabulary:
             return
         vectors = self._background()
         per_gesture = self.false_per_hour / len(self.gestures)
-        scores = self._scores(vectors)
+        scores = self.scores(vectors)
         for column, gesture in enumerate(self.gestures.values()):
             idle = threshold_of(scores[:, column], per_gesture)
             own = float(left_out(self.vectors(gesture.name)).mean())
             least = own - SLACK - UNLIKE * (1 - own)
             others = [self.vectors(name) for name in self.gestures if name != gesture.name]
             if others:  # half-way to what of another gesture is most like this one
-                nearest = float(self._scores(np.concatenate(others))[:, column].max())
+                nearest = float(self.scores(np.concatenate(others))[:, column].max())
                 least = max(least, (own + nearest) / 2 - SLACK)
             gesture.threshold = min(max(idle, least), 0.98)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
         """How like every gesture vectors ``[N, D]`` are: ``[N, K]``, -1..1."""
-        return self._scores(vectors)
+        return self.scorer(vectors)
+
+    @property
+    def scorer(self) -> GestureScores:
+        """What gives the scores, made of all examples."""
+        if self._scorer is None:
+            self._scorer = GestureScores([self.vectors(name) for name in self.gestures])
+        return self._scorer
 
     def encode(self, xyz: np.ndarray, present: np.ndarray) -> np.ndarray:
         """Vectors of windows ``[N, N_STEPS, V, 3]`` and ``[N, N_STEPS, V]``."""
@@ -189,7 +200,7 @@ class Vocabulary:
         """
         self._need_gestures()
         check_form(example, self._examples(), "the recording")
-        scores = self._scores(self._encode([example]))[0]
+        scores = self.scores(self._encode([example]))[0]
         return self.answer(scores)
 
     def recognise_clip(self, skeleton: Skeleton, person: int | None = None) -> Answer:
@@ -209,8 +220,8 @@ class Vocabulary:
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the vocabulary, whole or not at all."""
         card = {
-            "skelact": __version__, "encoder": encoder_id(self.model), "false_per_hour": self.false_per_hour,
-            "either_hand": self.either_hand,
+            "skelact": __version__, "encoder": encoder_id(self.model), "scores": SCORES,
+            "false_per_hour": self.false_per_hour, "either_hand": self.either_hand,
         }  # fmt: skip
         gestures, arrays = pack_gestures(list(self.gestures.values()), self.idle)
         return write_arrays(path, KIND, card | gestures, arrays)
@@ -227,16 +238,16 @@ class Vocabulary:
             gestures, idle = unpack_gestures(card, arrays)
             rate, either = float(card["false_per_hour"]), bool(card["either_hand"])
             found = cls({g.name: g for g in gestures}, rate, either, idle, model or load_encoder())
-            encoder = str(card["encoder"])
+            made_by = str(card["encoder"]), str(card.get("scores"))
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise CheckpointError(
                 f"{path} is a damaged gesture vocabulary ({error}); teach the gestures again with skelact teach"
             ) from None
-        if encoder != encoder_id(found.model):
+        if made_by != (encoder_id(found.model), SCORES):
             found.fit()
             found.notes.append(
-                f"{path} was taught with another version of the encoder; its thresholds were fitted anew from the "
-                "examples that it keeps"
+                f"{path} was taught with another version of the encoder or of the scores; its thresholds were fitted "
+                "anew from the examples that it keeps"
             )
         return found
 
@@ -282,9 +293,6 @@ class Vocabulary:
         if name not in self._vectors:
             self._vectors[name] = self._encode(self.gestures[name].examples)
         return self._vectors[name]
-
-    def _scores(self, vectors: np.ndarray) -> np.ndarray:
-        return np.stack([soft_mean(vectors @ self.vectors(name).T) for name in self.gestures], 1)
 
     def _need_gestures(self) -> None:
         if not self.gestures:

@@ -1,4 +1,4 @@
-"""What is wrong with examples of gestures, in words; and how like each other they are."""
+"""What is wrong with examples of gestures, in words."""
 
 from __future__ import annotations
 
@@ -9,23 +9,8 @@ import numpy as np
 from skelact.errors import LayoutError
 from skelact.recognition.taught_examples import Example
 
-WARMTH = 2.5  # of the mean over examples, for each of them: few are averaged, of many the nearest counts
 APART = 0.04  # cosine by which examples must be more like their own gesture's than another's
 LEAST_LIKE = 0.5  # cosine of an example with the nearest other of its gesture
-
-
-def soft_mean(likeness: np.ndarray) -> np.ndarray:
-    """Mean of ``[N, K]`` over K examples in which the nearest weigh most, the more so the more examples there are."""
-    most, warmth = likeness.max(1, keepdims=True), WARMTH * likeness.shape[1]
-    return np.log(np.exp(warmth * (likeness - most)).mean(1)) / warmth + most[:, 0]
-
-
-def left_out(vectors: np.ndarray) -> np.ndarray:
-    """How like each example ``[n, D]`` is to the others, as a score."""
-    if len(vectors) < 2:
-        return np.ones(len(vectors))
-    like = vectors @ vectors.T
-    return np.array([soft_mean(np.delete(like[i], i)[None])[0] for i in range(len(vectors))])
 
 
 def unlike_examples(name: str, vectors: np.ndarray, seconds: list[float]) -> str:

@@ -20,8 +20,8 @@ from skelact.io.files import write_file, write_text
 from skelact.models.gesture_encoder import example_input
 from skelact.recognition.gesture_weights import encoder_id
 from skelact.recognition.taught import Vocabulary
-from skelact.recognition.taught_checks import WARMTH
 from skelact.recognition.taught_live import CALM, DROP, LENGTHS, MOST_WINDOWS, STRIDE, WAIT
+from skelact.recognition.taught_scores import NARROW, TELLING, WARMTH
 from skelact.transforms.gesture_form import (
     BRIDGE,
     EDGE,
@@ -45,16 +45,16 @@ class _Scorer(nn.Module):
         super().__init__()
         self.encoder = vocabulary.model
         self.either_hand = vocabulary.either_hand
-        self.counts = [len(g.examples) for g in vocabulary.gestures.values()]
-        vectors = np.concatenate([vocabulary.vectors(name) for name in vocabulary.names])
-        self.register_buffer("examples", torch.from_numpy(vectors).float())
+        self.counts = vocabulary.scorer.counts
+        self.register_buffer("examples", torch.from_numpy(vocabulary.scorer.examples).float())
+        self.register_buffer("weights", torch.from_numpy(vocabulary.scorer.weights).float())
         self.order = list(GESTURE_LAYOUT.mirror)
 
     def forward(self, joints: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         if self.either_hand:
             joints, present = self._by_dominant_hand(joints, present)
         vector = self.encoder(joints, present)
-        assert isinstance(self.examples, Tensor)
+        assert isinstance(self.examples, Tensor) and isinstance(self.weights, Tensor)
         likeness = vector @ self.examples.T
         parts, first = [], 0
         for count in self.counts:
@@ -62,7 +62,9 @@ class _Scorer(nn.Module):
             most = own.amax(1, keepdim=True)
             parts.append(((own - most).exp().mean(1).log() + most[:, 0]) / (WARMTH * count))
             first += count
-        return vector, torch.stack(parts, 1)
+        told = TELLING * (NARROW * (likeness - 1)).exp() @ self.weights
+        scores = torch.stack(parts, 1) + told
+        return vector, scores - told.gather(1, scores.argmax(1, keepdim=True))
 
     def _by_dominant_hand(self, joints: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """As `skelact.recognition.taught_examples.by_dominant_hand`."""

@@ -16,7 +16,7 @@ BOX = np.array([40.0, 20.0, 80.0, 100.0])
 class Eyes:
     """A landmarker that sees somebody in every window, or nobody."""
 
-    layout, unit = get_layout("pose33"), "m"
+    layout, unit, background = get_layout("pose33"), "m", False
 
     def __init__(self) -> None:
         self.sees, self.n_forgotten, self.closed = True, 0, False
