@@ -165,14 +165,14 @@ class Vocabulary:
             return
         vectors = self._background()
         per_gesture = self.false_per_hour / len(self.gestures)
-        scores = self.scores(vectors)
+        likeness = self.scorer.likeness(vectors)
         for column, gesture in enumerate(self.gestures.values()):
-            idle = threshold_of(scores[:, column], per_gesture)
+            idle = threshold_of(likeness[:, column], per_gesture)
             own = float(left_out(self.vectors(gesture.name)).mean())
             least = own - SLACK - UNLIKE * (1 - own)
             others = [self.vectors(name) for name in self.gestures if name != gesture.name]
             if others:  # half-way to what of another gesture is most like this one
-                nearest = float(self.scores(np.concatenate(others))[:, column].max())
+                nearest = float(self.scorer.likeness(np.concatenate(others))[:, column].max())
                 least = max(least, (own + nearest) / 2 - SLACK)
             gesture.threshold = min(max(idle, least), 0.98)
 

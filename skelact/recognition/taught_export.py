@@ -62,9 +62,9 @@ class _Scorer(nn.Module):
             most = own.amax(1, keepdim=True)
             parts.append(((own - most).exp().mean(1).log() + most[:, 0]) / (WARMTH * count))
             first += count
-        told = TELLING * (NARROW * (likeness - 1)).exp() @ self.weights
-        scores = torch.stack(parts, 1) + told
-        return vector, scores - told.gather(1, scores.argmax(1, keepdim=True))
+        near = torch.stack(parts, 1)
+        scores = near + TELLING * (NARROW * (likeness - 1)).exp() @ self.weights
+        return vector, scores + near.amax(1, keepdim=True) - scores.amax(1, keepdim=True)
 
     def _by_dominant_hand(self, joints: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
         """As `skelact.recognition.taught_examples.by_dominant_hand`."""

@@ -33,7 +33,7 @@ class GestureScores:
 
     Likeness, the soft mean of the cosines, does not see which traits tell one gesture from another. Kernel ridge
     regression (Saunders et al., ICML 1998) of all examples on the gestures does. It takes part in which gesture is the
-    best; the best one's score is its likeness, which also says whether it is any.
+    best; how high the best one's score is, and so whether it is any, the largest likeness says.
 
     Args:
         vectors: of every gesture's examples, ``[n, D]`` of unit length.
@@ -59,12 +59,15 @@ class GestureScores:
         self.weights[chosen] = np.linalg.solve(kernel(known @ known.T) + FIRM * np.eye(len(known)), target)
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
-        """Scores ``[N, K]`` of vectors ``[N, D]``; the best is a likeness, -1..1, the others are below it."""
-        like = vectors @ self.examples.T
-        parts = np.split(like, np.cumsum(self.counts)[:-1], axis=1)
-        told = TELLING * (kernel(like) @ self.weights)
-        scores = np.stack([soft_mean(part) for part in parts], 1) + told
-        return scores - np.take_along_axis(told, scores.argmax(1)[:, None], 1)
+        """Scores ``[N, K]`` of vectors ``[N, D]``; the best is the largest likeness, -1..1."""
+        near = self.likeness(vectors)
+        scores = near + TELLING * (kernel(vectors @ self.examples.T) @ self.weights)
+        return scores + near.max(1, keepdims=True) - scores.max(1, keepdims=True)
+
+    def likeness(self, vectors: np.ndarray) -> np.ndarray:
+        """How like every gesture's examples vectors ``[N, D]`` are, ``[N, K]``, -1..1: what thresholds are fitted to."""
+        parts = np.split(vectors @ self.examples.T, np.cumsum(self.counts)[:-1], axis=1)
+        return np.stack([soft_mean(part) for part in parts], 1)
 
 
 def kernel(likeness: np.ndarray) -> np.ndarray:

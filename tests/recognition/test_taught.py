@@ -192,7 +192,7 @@ def test_what_is_as_like_as_another_gestures_examples_does_not_pass(monkeypatch:
     alone = made.gestures["out"].threshold
     made.add("up", examples("up"))
     own = float(left_out(made.vectors("out")).mean())
-    nearest = float(made.scores(made.vectors("up"))[:, 0].max())
+    nearest = float(made.scorer.likeness(made.vectors("up"))[:, 0].max())
     halfway = (own + nearest) / 2 - SLACK
     assert made.gestures["out"].threshold == pytest.approx(max(alone, halfway))
     monkeypatch.setitem(made._vectors, "up", made.vectors("out"))  # as like as its own
