@@ -23,7 +23,7 @@ from skelact.recognition.taught_background import background, encode, threshold_
 from skelact.recognition.taught_checks import check_form, like_another, unlike_examples
 from skelact.recognition.taught_examples import Example, make_example
 from skelact.recognition.taught_file import Gesture, pack_gestures, unpack_gestures
-from skelact.recognition.taught_scores import SCORES, GestureScores, left_out
+from skelact.recognition.taught_scores import GestureScores, left_out
 from skelact.skeleton import Skeleton
 
 KIND = "gesture vocabulary"
@@ -220,8 +220,8 @@ class Vocabulary:
     def save(self, path: str | PathLike[str]) -> Path:
         """Write the vocabulary, whole or not at all."""
         card = {
-            "skelact": __version__, "encoder": encoder_id(self.model), "scores": SCORES,
-            "false_per_hour": self.false_per_hour, "either_hand": self.either_hand,
+            "skelact": __version__, "encoder": encoder_id(self.model), "false_per_hour": self.false_per_hour,
+            "either_hand": self.either_hand,
         }  # fmt: skip
         gestures, arrays = pack_gestures(list(self.gestures.values()), self.idle)
         return write_arrays(path, KIND, card | gestures, arrays)
@@ -238,16 +238,16 @@ class Vocabulary:
             gestures, idle = unpack_gestures(card, arrays)
             rate, either = float(card["false_per_hour"]), bool(card["either_hand"])
             found = cls({g.name: g for g in gestures}, rate, either, idle, model or load_encoder())
-            made_by = str(card["encoder"]), str(card.get("scores"))
+            encoder = str(card["encoder"])
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise CheckpointError(
                 f"{path} is a damaged gesture vocabulary ({error}); teach the gestures again with skelact teach"
             ) from None
-        if made_by != (encoder_id(found.model), SCORES):
+        if encoder != encoder_id(found.model):
             found.fit()
             found.notes.append(
-                f"{path} was taught with another version of the encoder or of the scores; its thresholds were fitted "
-                "anew from the examples that it keeps"
+                f"{path} was taught with another version of the encoder; its thresholds were fitted anew from the "
+                "examples that it keeps"
             )
         return found
 

@@ -11,7 +11,6 @@ TELLING = 0.1  # weight of the regression
 NARROW = 4.0  # of the kernel, exp(NARROW (cosine - 1)): a Gaussian one of vectors of unit length
 FIRM = 0.1  # of the ridge
 MOST = 2000  # examples of which the regression is made
-SCORES = f"{WARMTH:g} {TELLING:g} {NARROW:g} {FIRM:g}"  # thresholds of other ones are of no use
 
 
 def soft_mean(likeness: np.ndarray) -> np.ndarray:
@@ -65,7 +64,7 @@ class GestureScores:
         return scores + near.max(1, keepdims=True) - scores.max(1, keepdims=True)
 
     def likeness(self, vectors: np.ndarray) -> np.ndarray:
-        """How like every gesture's examples vectors ``[N, D]`` are, ``[N, K]``, -1..1: what thresholds are fitted to."""
+        """How like every gesture's examples vectors are, ``[N, K]``, -1..1; thresholds are fitted to this."""
         parts = np.split(vectors @ self.examples.T, np.cumsum(self.counts)[:-1], axis=1)
         return np.stack([soft_mean(part) for part in parts], 1)
 
