@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -40,22 +41,25 @@ class GestureScores:
     Attributes:
         counts: examples of each gesture.
         examples: ``[E, D]``, all of them.
-        weights: ``[E, K]``, of the regression.
     """
 
     def __init__(self, vectors: Sequence[np.ndarray]) -> None:
         self.counts = [len(own) for own in vectors]
         self.examples = np.concatenate(vectors)
-        n = len(self.counts)
-        chosen, first = [], 0
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Of the regression, ``[E, K]``."""
+        n, chosen, first = len(self.counts), [], 0
         for count in self.counts:
             some = np.linspace(0, count - 1, min(count, max(1, MOST // n)))
             chosen += (first + some.round().astype(int)).tolist()
             first += count
         target = (np.eye(n) - 1 / n)[np.repeat(np.arange(n), self.counts)[chosen]]
         known = self.examples[chosen].astype(np.float64)
-        self.weights = np.zeros((len(self.examples), n))
-        self.weights[chosen] = np.linalg.solve(kernel(known @ known.T) + FIRM * np.eye(len(known)), target)
+        weights = np.zeros((len(self.examples), n))
+        weights[chosen] = np.linalg.solve(kernel(known @ known.T) + FIRM * np.eye(len(known)), target)
+        return weights
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         """Scores ``[N, K]`` of vectors ``[N, D]``; the best is the largest likeness, -1..1."""
