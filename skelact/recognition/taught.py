@@ -177,7 +177,7 @@ class Vocabulary:
             gesture.threshold = min(max(idle, least), 0.98)
 
     def scores(self, vectors: np.ndarray) -> np.ndarray:
-        """How like every gesture vectors ``[N, D]`` are: ``[N, K]``, -1..1."""
+        """Scores of vectors ``[N, D]`` for every gesture, ``[N, K]``; the best is a likeness, -1..1."""
         return self.scorer(vectors)
 
     @property
