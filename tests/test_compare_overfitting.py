@@ -103,6 +103,7 @@ def test_all_files_are_made_and_nothing_is_trained_twice(
     assert (tmp_path / "overfitting.md").read_text() == table and (tmp_path / "overfitting.png").is_file()
 
 
+@pytest.mark.slow
 def test_all_take_the_steps_asked_for(script: ModuleType, words: list[str], tmp_path: Path) -> None:
     script.main([str(tmp_path), *words[:1], *words[2:], "--epochs", "3", "--steps", "24"])
     rows = json.loads((tmp_path / "overfitting.json").read_text())

@@ -35,6 +35,7 @@ def write_signer(folder: Path, number: int, names: dict[str, str]) -> None:
     np.savez(folder / f"signer{number:02}.npz", X=np.array(rows, np.float32), label=np.array(labels))
 
 
+@pytest.mark.slow
 def test_a_tiny_run(tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = dict(zip(GLOSSES, tool.GLOSSES, strict=True))
     for number in (1, 2, 3):

@@ -10,6 +10,7 @@ import yaml
 from small_sets import random_set
 from test_config import leaves, written
 from torch.nn import functional
+from variants import slow_but
 
 from skelact.config import Experiment, dump_config, load_config
 from skelact.layouts import get_layout
@@ -88,7 +89,13 @@ def test_recipes_of_a_network_differ_in_data_and_length_alone() -> None:
             assert getattr(experiment, part) == getattr(first, part), (path.stem, part)
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("ntu60_xsub_*.yaml")), ids=lambda p: p.stem)
+STEPPED = sorted(FOLDER.glob("ntu60_xsub_*.yaml"))
+SLOW = ("posec3d", "msg3d", "protogcn", "skateformer", "stgat")
+
+
+@pytest.mark.parametrize(
+    "path", slow_but(STEPPED, *(p for p in STEPPED if not p.stem.endswith(SLOW))), ids=lambda p: p.stem
+)
 def test_recipes_take_a_training_step(path: Path) -> None:
     """One of each network; the others take the same, as the test above says."""
     model, moved = step(load_config(path))

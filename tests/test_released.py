@@ -238,6 +238,7 @@ def test_the_score_is_a_channel(tmp_path: Path) -> None:
     assert np.allclose(recording["windows"][0]["probabilities"][0], logits.softmax(1)[0], atol=2e-4)
 
 
+@pytest.mark.slow
 def test_posec3d_takes_volumes(tmp_path: Path) -> None:
     """From a pickle over a set to the network: the release's own volumes, each clip also in a mirror."""
     from models.test_posec3d import SlowOnly

@@ -144,6 +144,7 @@ def test_a_loss(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "unknown loss 'brier'" in refused(2, "train", "mine.yaml", "--data", data, "--train.loss", "brier")
 
 
+@pytest.mark.slow
 def test_a_metric(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(METRICS, "classes_named", lambda a: float((a.predicted > 0).mean()))
     train(data)

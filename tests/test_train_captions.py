@@ -23,6 +23,7 @@ def tool():
     return module
 
 
+@pytest.mark.slow
 def test_a_tiny_run(
     tool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
@@ -39,6 +40,7 @@ def test_a_tiny_run(
     assert card.trained["on"] == "synthetic people" and card.trained["epoch"] == 2
 
 
+@pytest.mark.slow
 def test_parts_do_not_share_combinations(tool) -> None:
     held = tool.held_out_combinations()
     train, test = (tool.utterances(30, 0, 0, held, wanted) for wanted in (False, True))

@@ -75,6 +75,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return rendered(tmp_path_factory.mktemp("rendered"), ("wave", "kick"), 3)
 
 
+@pytest.mark.slow
 def test_a_set_is_trained_on_and_its_checkpoint_detects(
     script: ModuleType, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

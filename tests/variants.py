@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 
-def slow_but(names: Iterable[str], *quick: str) -> list[Any]:
+def slow_but(names: Iterable[Any], *quick: Any) -> list[Any]:
     """The names as parameters, all but ``quick`` marked as slow."""
     names = list(names)
     assert set(quick) <= set(names), set(quick) - set(names)

@@ -34,10 +34,13 @@ class _Worker:
         with contextlib.suppress(OSError, ValueError):  # a death is noticed when its answer is awaited
             self.pipe.send((task,))
 
-    def stop(self) -> None:
+    def tell_to_end(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             self.pipe.send(None)
         self.pipe.close()
+
+    def stop(self) -> None:
+        self.tell_to_end()
         self.process.join(timeout=10 if self.number is None else 0.2)
         if self.process.is_alive():
             self.process.kill()
@@ -178,6 +181,8 @@ class WorkerPool(Generic[Task, Result]):
 
     def close(self) -> None:
         """End the processes; harmless when called twice."""
+        for worker in self._workers:  # all of them first: each takes its time to end
+            worker.tell_to_end()
         for worker in self._workers:
             worker.stop()
         self._workers = []

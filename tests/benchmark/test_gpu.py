@@ -71,6 +71,7 @@ def test_every_network_and_part_is_measured() -> None:
     assert [job.sizes["name"] for job in jobs() if job.part == "network"] == list(YARDSTICKS)
 
 
+@pytest.mark.slow
 def test_an_epoch_on_a_set_that_is_made_for_it() -> None:
     rows = list(PARTS["epoch"](device=CPU, seconds=0.3, clips=120, model="lstm", batch_size=8))
     assert rows[0]["clips"] == 120 and [row["what"] for row in rows[2:]] == [
@@ -95,6 +96,7 @@ def test_left_out(): pytest.skip("no GPU")
 """
 
 
+@pytest.mark.slow
 def test_what_fails_is_reported_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "MEASURING", 1e-3)
     for name, text in (("good", TESTS), ("dies", TESTS + "def test_dies(): os._exit(9)\n")):

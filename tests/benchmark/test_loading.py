@@ -23,6 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_rows(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[tuple[float, bool]] = []
     measured = loading.measure_waiting

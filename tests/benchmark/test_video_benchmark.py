@@ -84,6 +84,7 @@ def test_the_command_prints_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
         benchmark.main(["video", "--names", "resnet"], ui)
 
 
+@pytest.mark.slow
 def test_peak_memory_is_at_least_that_of_the_maps_and_reordered_weights() -> None:
     """R3D-18's weights of 133 MB are laid out once more."""
     assert 100 < video.measure_memory("resnet3d_18", 32) < 600

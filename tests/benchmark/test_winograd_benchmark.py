@@ -48,6 +48,7 @@ def test_what_onednn_says() -> None:
     assert winograd.read_verbose("nothing") == winograd.NONE
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="torch has no oneDNN")
 def test_a_process_is_asked() -> None:
     x, weight = torch.zeros(2, 32, 3, 8, 8), torch.zeros(32, 32, 3, 3, 3)

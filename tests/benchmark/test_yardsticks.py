@@ -8,6 +8,7 @@ import pytest
 import torch
 from small_models import build
 from torch.nn import functional
+from variants import slow_but
 
 from skelact.benchmark import models
 from skelact.benchmark.yardsticks import YARDSTICKS
@@ -17,7 +18,7 @@ from skelact.models import MODELS
 from skelact.nn.fast import inference_form
 
 
-@pytest.mark.parametrize("name", YARDSTICKS)
+@pytest.mark.parametrize("name", slow_but(YARDSTICKS, "stgcn", "ctrgcn"))
 def test_yardstick_equals_the_network(name: str) -> None:
     assert name in MODELS
     ours = models.make_network(name)
@@ -30,7 +31,7 @@ def test_yardstick_equals_the_network(name: str) -> None:
             assert (logits - expected).abs().max() < 1e-4 * expected.abs().max()
 
 
-@pytest.mark.parametrize("name", [name for name in YARDSTICKS if name != "stgcn"])
+@pytest.mark.parametrize("name", slow_but([name for name in YARDSTICKS if name != "stgcn"], "shiftgcn"))
 def test_yardstick_trains_as_the_network(name: str) -> None:
     """The same loss and the same gradient of the classifier in a step of training."""
     ours = models.make_network(name)

@@ -440,6 +440,7 @@ def test_the_output_of_these_tests_may_be_a_file(tmp_path: Path) -> None:
     assert "1 passed" in (tmp_path / "out.txt").read_text()
 
 
+@pytest.mark.slow
 def test_kill_while_converting(raw: Path, tmp_path: Path) -> None:
     many = tmp_path / "many"
     many.mkdir()

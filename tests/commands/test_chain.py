@@ -148,6 +148,7 @@ def test_report_shows_further_sections(trained: Path, dataset: Path, tmp_path: P
     assert "A section of its own" in page and "its words" in page
 
 
+@pytest.mark.slow
 def test_copies_of_training_clips_are_named(trained: Path, dataset: Path, tmp_path: Path) -> None:
     from skelact.io.store import Store, write_store
 

@@ -79,6 +79,7 @@ def test_answers_are_taken_while_they_hold(pair: tuple[Path, Path]) -> None:
     assert done.json["comparisons"][0]["n"] == 3 and "evaluating" not in done.err
 
 
+@pytest.mark.slow
 def test_three_runs_and_one_that_is_named_alike(pair: tuple[Path, Path], tmp_path: Path) -> None:
     tiny, bones = pair
     twin = Path(shutil.copytree(tiny, tmp_path / "elsewhere" / "tiny"))

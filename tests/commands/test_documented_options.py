@@ -39,6 +39,7 @@ def test_extract_names_from_paths_and_empty_videos(videos: Path, tmp_path: Path)
     assert {clip.label for clip in read_store(tmp_path / "b.h5")} == {"wave"}
 
 
+@pytest.mark.slow
 def test_evaluate_in_other_arithmetic(trained: Path, dataset: Path, tmp_path: Path) -> None:
     done = skelact("evaluate", trained, dataset, "--dtype", "bfloat16", "--out", tmp_path / "r", "--json")
     assert done.code == 0 and 0 <= done.json["top1"] <= 1

@@ -124,6 +124,7 @@ def test_a_threshold_of_other_weights_is_not_used(run: Path, raw: Path, tmp_path
     assert skelact(*words).code == 0
 
 
+@pytest.mark.slow
 def test_what_cannot_be_fitted(run: Path, dataset: Path) -> None:
     for words, code, why in (
         (("--fit-unknown", 2), 2, "above 0 and below 1"),

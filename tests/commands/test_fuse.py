@@ -135,6 +135,7 @@ def test_a_fused_checkpoint_is_no_single_network(runs: Path) -> None:
         load_model(runs / "two")
 
 
+@pytest.mark.slow
 def test_without_a_configuration_the_size_decides(runs: Path) -> None:
     done = skelact(
         "train",
@@ -153,6 +154,7 @@ def test_without_a_configuration_the_size_decides(runs: Path) -> None:
     assert skelact("train").code == 2
 
 
+@pytest.mark.slow
 def test_weights_from_predictions_out_of_fold(runs: Path) -> None:
     names = []
     for stream in ("joint", "bone"):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from cli_helpers import refused, skelact
 
 
+@pytest.mark.slow
 def test_it_makes_a_set_once_and_trains_on_it(tmp_path: Path) -> None:
     file = tmp_path / "ntu_like.h5"
     words = (

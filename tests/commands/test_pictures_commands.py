@@ -79,6 +79,7 @@ def test_flow_alone_tells_left_from_right(listed: Path, videos: Path, tmp_path: 
     assert "rests on the pictures alone" in found.err
 
 
+@pytest.mark.slow
 def test_streams_are_fused_late(listed: Path, tmp_path: Path) -> None:
     for name in ("rgb", "grey"):
         streams = {name: {"name": "single_frame", "width": 0.0625, "dropout": 0.0}}

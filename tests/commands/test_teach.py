@@ -85,6 +85,7 @@ def test_from_a_set(sets: Path, tmp_path: Path) -> None:
     assert "'none'" in refused(3, "teach", "none", "--from-set", sets / "all.h5", "--vocabulary", path)
 
 
+@pytest.mark.slow
 def test_options_are_kept(sets: Path, tmp_path: Path) -> None:
     path = tmp_path / "v.safetensors"
     clips = [sets / f"out{k}.h5" for k in range(3)]

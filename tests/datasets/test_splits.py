@@ -56,13 +56,20 @@ def clips_of(shared_data: Path, name: str, folder: str) -> list:
 @pytest.mark.parametrize(
     ("name", "folder", "counts"),
     [
-        ("nw_ucla", "nw-ucla", {"xview/train": 1020, "xview/test": 464}),
+        pytest.param("nw_ucla", "nw-ucla", {"xview/train": 1020, "xview/test": 464}, marks=pytest.mark.slow),
         ("utd_mhad", "utd-mhad", {"xsub/train": 431, "xsub/test": 430}),
         ("natops", "natops", {"official/train": 180, "official/test": 180}),
         ("gesture_phase", "gesture-phase", {"user/train": 3, "user/test": 2}),
-        ("msrc12", "msrc12", {"person06/train": 36, "person06/test": 12, "person22/test": 12}),
+        pytest.param(
+            "msrc12",
+            "msrc12",
+            {"person06/train": 36, "person06/test": 12, "person22/test": 12},
+            marks=pytest.mark.slow,
+        ),
         ("ur_fall", "urfd-pose", {"video/train": 20, "video/test": 10}),
-        ("up_fall", "up-fall-3d", {"subject01/train": 41, "subject01/test": 20}),
+        pytest.param(
+            "up_fall", "up-fall-3d", {"subject01/train": 41, "subject01/test": 20}, marks=pytest.mark.slow
+        ),
         ("ntu60", "ntu", {"xsub/train": 3, "xsub/test": 1, "xview/train": 1, "xview/test": 3}),
         ("mp_signs", "mp-signs", {"signer01/train": 720, "signer01/test": 90}),
         ("sbu", "sbu-interaction", {"fold1/train": 227, "fold1/test": 55}),

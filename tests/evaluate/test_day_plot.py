@@ -41,6 +41,7 @@ def test_spans_lie_where_they_happened(tmp_path: Path) -> None:
     assert walk.min() == pytest.approx(left + (right - left) * 1.5, abs=0.01)
 
 
+@pytest.mark.slow
 def test_many_people_and_activities_are_bounded(tmp_path: Path) -> None:
     rows = {f"activity {i}": [(i * 100.0, i * 100.0 + 50)] for i in range(30)}
     path = plot_day(

@@ -73,7 +73,9 @@ def holey() -> Skeleton:
     return clip.with_(score=score)
 
 
-@pytest.mark.parametrize(("size", "scheme"), [("desk", "light"), ("phone", "dark")])
+@pytest.mark.parametrize(
+    ("size", "scheme"), [("desk", "light"), pytest.param("phone", "dark", marks=pytest.mark.slow)]
+)
 def test_turned_zoomed_scrubbed_and_played(browser: Any, tmp_path: Path, size: str, scheme: str) -> None:
     clip = make_clip("wave", subject=1)
     with looking(browser, tmp_path, [clip], size, scheme) as page:

@@ -14,6 +14,7 @@ import torch
 from small_models import build, clip_batch
 from torch import Tensor, nn
 from torch.nn import functional
+from variants import slow_but
 
 from skelact.benchmark import gpu_models
 from skelact.benchmark.gpu_models import measure_network
@@ -93,7 +94,7 @@ def test_a_training_step(device: torch.device, name: str, dtype: torch.dtype, er
             assert difference(buffer, value) < error, what
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", slow_but(MODELS, "stgcn", "skelactnet", "lstm"))
 def test_captured_steps_train_as_others_do(device: torch.device, name: str) -> None:
     """Five steps, of which the last three may be a CUDA graph, against five that are not."""
     fabric = SimpleNamespace(

@@ -103,6 +103,7 @@ def _records(folder: Path) -> list[str]:
     return [json.dumps(record) for record in state["history"]]
 
 
+@pytest.mark.slow
 def test_commands(device: torch.device, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """train, evaluate and predict on the device; evaluate gives the CPU's figures."""
     raw, dataset = tmp_path / "raw", tmp_path / "set.h5"

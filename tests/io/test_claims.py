@@ -35,13 +35,13 @@ def refused_cheaply(read: Callable[[], object], words: str) -> None:
 
 def test_frame_numbers_of_json(tmp_path: Path) -> None:
     person = {"pose": POSE, "score": [1.0] * 18}
-    frames = [{"frame_index": n, "skeleton": [person] * 3} for n in (1, 999_999)]
+    frames = [{"frame_index": n, "skeleton": [person] * 3} for n in (1, 199_999)]
     (tmp_path / "a.json").write_text(json.dumps({"data": frames, "label": "x", "label_index": 0}))
-    refused_cheaply(lambda: read_kinetics(tmp_path / "a.json"), "claim . people × 999999 frames")
-    for n in (0, 999_999):
+    refused_cheaply(lambda: read_kinetics(tmp_path / "a.json"), "claim . people × 199999 frames")
+    for n in (0, 199_999):
         people = [{"pose_keypoints_2d": [1.0] * 54}] * 3
         (tmp_path / f"v_{n:012d}_keypoints.json").write_text(json.dumps({"people": people}))
-    refused_cheaply(lambda: read_openpose(tmp_path), "claim . people × 1000000 frames")
+    refused_cheaply(lambda: read_openpose(tmp_path), "claim . people × 200000 frames")
 
 
 def test_people_and_frames_of_csv(tmp_path: Path) -> None:

@@ -154,8 +154,15 @@ def test_file_of_many_clips_with_a_bad_one(tmp_path: Path) -> None:
     assert read_store(tmp_path / "x.h5")[0].equals(next(joints_csv.iter_csv(tmp_path / "x.csv", layout)))
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("how", "workers"),
+    [
+        (signal.SIGKILL, 2),
+        (signal.SIGTERM, 0),
+        pytest.param(signal.SIGKILL, 0, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, 2, marks=pytest.mark.slow),
+    ],
+)
 def test_kill_leaves_nothing_and_resume_completes(tmp_path: Path, how: signal.Signals, workers: int) -> None:
     source = folder_of(tmp_path / "raw", 120, 20)
     out = tmp_path / "x.h5"
@@ -264,6 +271,7 @@ def test_inspect_counts_and_names_problems(source: Path, tmp_path: Path) -> None
     assert "10 clips are in both xsub/train and xsub/test" in leaks and "1 subject is in both" in leaks
 
 
+@pytest.mark.slow
 def test_inspect_real_sets(shared_data: Path, tmp_path: Path) -> None:
     found = inspect(shared_data / "nw-ucla")
     assert found.clips == 1484 and found.unit == "m" and sum(found.labels.values()) == 1484

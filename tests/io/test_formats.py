@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from variants import slow_but
 
 from skelact.errors import DataError, SkelactError
 from skelact.io import ctrgcn, joints_csv, kinetics, openpose, pyskl, sbu, ucla, uea, utd_mhad
@@ -55,7 +56,7 @@ REAL = {
 }
 
 
-@pytest.mark.parametrize("folder", REAL)
+@pytest.mark.parametrize("folder", slow_but(REAL, *(REAL.keys() - {"msrc12", "nw-ucla", "up-fall-3d"})))
 def test_real_folders(shared_data: Path, folder: str) -> None:
     name, n_clips, n_classes = REAL[folder]
     assert detect_format(shared_data / folder) == name

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from test_convert import clip, folder_of
 from test_store import recordings
+from variants import slow_but
 
 from skelact.errors import ConfigError, DataError
 from skelact.io import openpose, pyskl, store
@@ -123,7 +124,7 @@ except SkelactError as error:
 """
 
 
-@pytest.mark.parametrize("n", [145, 150, 165, 200, 240, 270])
+@pytest.mark.parametrize("n", slow_but([145, 150, 165, 200, 240, 270], 145, 200, 270))
 def test_a_disk_that_fills_while_the_set_is_assembled(small_disk: Path, n: int) -> None:
     """Where exactly HDF5's write fails differs with n: frames, tables, or on closing."""
     words = [sys.executable, "-c", FILL, str(small_disk / "a.h5"), str(n)]
@@ -163,7 +164,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("how", ["once", "always"])
+@pytest.mark.parametrize("how", slow_but(["once", "always"], "once"))
 def test_a_killed_reader_is_replaced(tmp_path: Path, how: str) -> None:
     source = folder_of(tmp_path / "raw", 150, 4)
     deadly = sorted(source.iterdir())[70].name

@@ -56,6 +56,7 @@ def assert_same(got: Bodies, expected: Bodies) -> None:
     assert np.array_equal(got.values, expected.values, equal_nan=True)
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**31))
 def test_ntu_files_come_back_whole(tmp_path: Path, seed: int) -> None:

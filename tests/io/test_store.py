@@ -116,6 +116,7 @@ with StoreWriter({path!r}, layout="coco17", resume=True) as writer:
 """
 
 
+@pytest.mark.slow
 def test_kill_and_resume(tmp_path: Path) -> None:
     path = tmp_path / "a.h5"
     code = WRITER.format(tests=str(Path(__file__).parent), path=str(path))

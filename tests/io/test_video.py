@@ -256,6 +256,7 @@ def test_missing_camera() -> None:
         open_video(97)
 
 
+@pytest.mark.slow
 def test_real_videos(shared_data: Path) -> None:
     for path in sorted((shared_data / "videos").iterdir()):
         with open_video(path) as video:

@@ -92,6 +92,7 @@ def test_the_whole_modality_is_dropped_in_training() -> None:
     assert 0.6 < absent.float().mean() < 1 and torch.equal(absent[:, 1], absent[:, 2])  # people of one clip
 
 
+@pytest.mark.slow
 def test_it_learns_what_only_the_picture_at_a_joint_tells() -> None:
     """The skeletons say nothing; the class is the brightness at one joint, whose place moves about."""
     torch.manual_seed(0)

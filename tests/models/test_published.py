@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from variants import slow_but
 
 from skelact.errors import CheckpointError, LayoutError
 from skelact.models.published import PUBLISHED, from_published, read_published
@@ -62,7 +63,10 @@ def relative(a: Tensor, b: Tensor) -> float:
     return float((a - b).abs().max() / b.abs().max())
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float64, 1e-9), (torch.float32, 1e-4)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"),
+    [(torch.float64, 1e-9), pytest.param(torch.float32, 1e-4, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("name", REFERENCES)
 def test_logits_are_those_of_the_release(
     shared_reference: Path, name: str, dtype: torch.dtype, tolerance: float
@@ -80,7 +84,7 @@ def test_logits_are_those_of_the_release(
     assert relative(inference_form(model, dtype)(x, owner), expected) < tolerance
 
 
-@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("name", slow_but(REFERENCES, "stgcn", "ctrgcn"))
 def test_absent_people_are_those_of_padded_clips(shared_reference: Path, name: str) -> None:
     """A clip of one person gives what the release gives for a second one of zeros, packed or not."""
     _, state = load_reference(shared_reference, name)

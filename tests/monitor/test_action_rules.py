@@ -76,6 +76,7 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_thresholds_are_fitted_told_apart_and_used(
     days: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -303,6 +303,7 @@ def test_a_plunge_may_come_after_somebody_is_low() -> None:
     assert [e.kind for e in events][:2] == ["suspected_fall", "fall"]
 
 
+@pytest.mark.slow
 def test_a_source_that_ends_while_somebody_falls() -> None:
     xyz, _, end, _ = scene(falls.fall_over, 2)
     found = [watch(xyz[: round((end + share) * FPS)])[1].finish(end + share) for share in (-0.6, 0.0, 0.1)]

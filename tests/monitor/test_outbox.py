@@ -276,6 +276,7 @@ class SimulatedTime:
             wake.wait(0.02)
 
 
+@pytest.mark.slow
 def test_a_broker_that_is_down_for_a_simulated_day(tmp_path: Path, broker: Any) -> None:
     """An alarm an hour meanwhile: all arrive in their order when it is back, and no more often than every five minutes
     was it tried."""

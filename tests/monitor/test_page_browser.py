@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from variants import slow_but
 
 pytest.importorskip("fastapi")
 pytest.importorskip("uvicorn")
@@ -66,7 +67,7 @@ def by_keyboard(page: Any, reached: Callable[[], bool], key: str = "Tab", most: 
     ("size", "scheme"),
     [
         ("phone", "dark"),
-        ("desk", "light"),
+        pytest.param("desk", "light", marks=pytest.mark.slow),
         pytest.param("phone", "light", marks=pytest.mark.slow),
         pytest.param("desk", "dark", marks=pytest.mark.slow),
     ],
@@ -168,7 +169,7 @@ def test_alarms_are_suspended_and_told_again(browser: Any, tmp_path: Path) -> No
         assert home.attention.suspensions() == [] and faults == []
 
 
-@pytest.mark.parametrize("size", ["desk", "phone"])
+@pytest.mark.parametrize("size", slow_but(["desk", "phone"], "phone"))
 def test_alarms_of_all_cameras_are_suspended_and_that_is_shown(
     browser: Any, tmp_path: Path, size: str
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from variants import slow_but
 
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
@@ -87,7 +88,7 @@ def test_the_day_over_the_wire(home: PlayedHome) -> None:
     assert httpx.get(f"{home.address}/api/lifelog", params={"day": "9" * 90}).status_code == 422
 
 
-@pytest.mark.parametrize("size", ["phone", "desk"])
+@pytest.mark.parametrize("size", slow_but(["phone", "desk"], "phone"))
 def test_the_day_in_a_browser(home: PlayedHome, browser: Any, size: str) -> None:
     home.play()
     with looking(browser, home, size) as (page, faults):

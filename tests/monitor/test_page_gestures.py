@@ -93,6 +93,7 @@ def test_without_gestures_nothing_is_taught(tmp_path: Path) -> None:
         assert ask(home, "/api/state")[1]["gestures"] is None
 
 
+@pytest.mark.slow
 def test_the_teach_button(home: PlayedHome) -> None:
     """By keyboard alone, with every word where screen readers find it."""
     import shutil

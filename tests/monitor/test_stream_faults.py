@@ -89,6 +89,7 @@ def test_a_real_server_is_stopped_and_started(server: Server) -> None:
         assert lost.time < back.time <= wait_for(items, Picture).time
 
 
+@pytest.mark.slow
 def test_a_real_stream_stalls(server: Server) -> None:
     with closing(read_source(server.address, timeout=2.0, pauses=(0.5,))) as items:  # type: ignore[type-var]
         wait_for(items, Picture)

@@ -62,6 +62,7 @@ def test_mixed_precision_falls_back_to_float32_where_the_processor_cannot(
     assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in network.parameters())
 
 
+@pytest.mark.slow
 def test_processors_without_the_primitive_are_known() -> None:
     """oneDNN told to be an AVX2 processor has no bfloat16 LSTM that trains."""
     code = (

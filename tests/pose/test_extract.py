@@ -237,6 +237,7 @@ def test_resume_does_only_what_is_left(models, folder: Path, tmp_path: Path) -> 
     assert set(read_ids(out)) == {"eat/sign_eat", "help/sign_help"}
 
 
+@pytest.mark.slow
 def test_nothing_found_leaves_nothing(models, tmp_path: Path) -> None:
     write_video(tmp_path / "dark.mp4", [np.zeros((64, 64, 3), np.uint8)] * 12, 30)
     with pytest.raises(DataError, match=r"dark\.mp4: nobody is found"):
@@ -257,6 +258,7 @@ def slow_task(task: VideoTask, progress=None) -> VideoResult:
     return VideoResult(task.id, task.source, n_frames=1)
 
 
+@pytest.mark.slow
 def test_killed_worker_is_replaced_and_its_video_done(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     tasks = [VideoTask("v0", "0", options={"sleep": 1.5, "pid_file": str(pid_file)})]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from variants import slow_but
 
 from skelact.errors import DependencyError
 from skelact.io.video import open_video
@@ -326,6 +327,7 @@ def test_more_hands_are_found_and_none_where_there_is_none(models, videos: Path)
     assert nobody.max() == 0
 
 
+@pytest.mark.slow
 def test_metres_and_picture_tell_the_same_hands(models, videos: Path) -> None:
     _, image = _share(videos / "sign_yes.mkv", models, every=4)
     _, world = _share(videos / "sign_yes.mkv", models, every=4, coordinates="world")
@@ -376,7 +378,7 @@ def test_the_option_reaches_every_landmarker(models, monkeypatch: pytest.MonkeyP
     assert len(asked) == (1 if wanted else 0)  # no hands, no network for them
 
 
-@pytest.mark.parametrize("people", ["one", "many"])
+@pytest.mark.parametrize("people", slow_but(["one", "many"], "one"))
 def test_live_hands_are_read_by_two_threads(
     models, videos: Path, monkeypatch: pytest.MonkeyPatch, people: str
 ) -> None:
@@ -422,7 +424,7 @@ def test_without_a_network_the_palm_detector_does(models, monkeypatch: pytest.Mo
     assert "not looked for: no OpenCV" in caplog.text
 
 
-@pytest.mark.parametrize("wanted", [True, False])
+@pytest.mark.parametrize("wanted", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_after_forgetting_it_does_not_matter_when_it_began(models, videos: Path, wanted: bool) -> None:
     """Long videos are looked at in pieces: what comes after a mark must not depend on what was before."""
     images = _frames(videos / "sign_want.mkv")

@@ -27,6 +27,7 @@ def test_the_other_networks_agree_with_kinect(shared_data: Path, quality: str, m
     assert align_and_compare(video.mirrored(), kinect)["mean"] == pytest.approx(mean, abs=0.006)
 
 
+@pytest.mark.slow
 def test_mediapipe_agrees_with_kinect(shared_data: Path) -> None:
     kinect = read_ntu(shared_data / "ntu" / "S001C001P001R001A001.skeleton")
     try:

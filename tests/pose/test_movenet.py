@@ -139,6 +139,7 @@ def test_people_upside_down_are_found_in_a_third_look(net: MoveNet) -> None:
     assert net.find(np.ascontiguousarray(frames("clean_and_jerk.mp4", 1)[0][::-1, ::-1])) == []
 
 
+@pytest.mark.slow
 @real
 def test_people_whose_parts_are_sure_are_people_and_are_followed(net: MoveNet) -> None:
     """A surveillance camera of 144 lines: hardly anybody is sure as a whole."""

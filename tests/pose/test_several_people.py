@@ -138,6 +138,7 @@ def test_depth_is_not_asked_of_who_has_none() -> None:
             extract_video("x.mp4", estimator="movenet", coordinates=coordinates)
 
 
+@pytest.mark.slow
 def test_whom_blazepose_cannot_read_the_finder_follows_in_the_picture(models, shared_data: Path) -> None:
     """People of a surveillance camera, 144 lines: in metres hardly anybody is read, in the picture they are."""
     if available_estimator("auto") != "auto":

@@ -59,6 +59,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Vocabular
         yield vocabulary, server
 
 
+@pytest.mark.slow
 def test_the_browser_answers_as_python_does(browser: Any, served: tuple[Vocabulary, GestureServer]) -> None:
     vocabulary, server = served
     clips = recordings(3, 2, seed=7)

@@ -151,6 +151,7 @@ def test_a_training_starts_from_it_in_its_size(tmp_path: Path) -> None:
     assert same and min(near) > 0.5  # one short epoch has not carried them away
 
 
+@pytest.mark.slow
 def test_whom_nobody_can_read_in_metres_is_looked_at_in_the_picture(
     shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

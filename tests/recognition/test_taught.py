@@ -78,6 +78,7 @@ def test_a_file_keeps_everything(three: Vocabulary, tmp_path: Path) -> None:
     assert again.recognise_clip(clip).scores == pytest.approx(three.recognise_clip(clip).scores, abs=1e-6)
 
 
+@pytest.mark.slow
 def test_another_encoder_reads_the_examples_anew(three: Vocabulary, tmp_path: Path) -> None:
     three.save(tmp_path / "v.safetensors")
     torch.manual_seed(1)

@@ -39,7 +39,7 @@ def same(vocabulary: Vocabulary, folder: Path, examples: list[Example]) -> None:
     assert alone[1] == pytest.approx(scores[:1], abs=1e-5)
 
 
-@pytest.mark.parametrize("either_hand", [False, True])
+@pytest.mark.parametrize("either_hand", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_onnxruntime_answers_as_torch(tmp_path: Path, either_hand: bool) -> None:
     clips = recordings(3, 5)
     vocabulary = taught(clips, either_hand)
@@ -53,6 +53,7 @@ def test_onnxruntime_answers_as_torch(tmp_path: Path, either_hand: bool) -> None
     assert len(plain["sources"]) == len(GESTURE_LAYOUT)
 
 
+@pytest.mark.slow
 def test_real_signs(tmp_path: Path, shared_data: Path) -> None:
     clips: dict[str, list] = {}
     for clip in iter_mp_signs(shared_data / "mp-signs" / "signer01.npz"):
@@ -61,6 +62,7 @@ def test_real_signs(tmp_path: Path, shared_data: Path) -> None:
     same(vocabulary, tmp_path, [make_example(clip) for some in clips.values() for clip in some[3:23]])
 
 
+@pytest.mark.slow
 def test_real_signals_of_arms(tmp_path: Path, shared_data: Path) -> None:
     clips: dict[str, list] = {}
     for clip in iter_uea(shared_data / "natops" / "NATOPS_TRAIN.ts"):

@@ -132,6 +132,7 @@ def test_norms_over_two_processes_are_those_of_the_whole_batch(sync: bool, tmp_p
         assert torch.allclose(part["memory"], contrast.memory, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_of_synchronised_norms(tmp_path: Path) -> None:
     """The gradient of a person's features counts what they do to everybody's statistics."""
     run_two(NORMS.format(here=str(HERE), out=str(tmp_path), sync=True), tmp_path)

@@ -415,6 +415,7 @@ class CutOff(Tiny):
         return super().forward(torch.zeros_like(x), owner, score, n_clips)
 
 
+@pytest.mark.slow
 def test_the_overfit_check_fails_what_does_not_see_its_input(data: SkeletonSet) -> None:
     clips = torch.arange(len(data))
     for kind in (Tiny, CutOff):

@@ -30,7 +30,7 @@ SIZES = {
     "fast3d": (18, 34),
 }
 VARIANTS: list[tuple[str, dict]] = [
-    *((name, {}) for name in VIDEO_MODELS),
+    *((name, {}) for name in VIDEO_MODELS if name != "torchvision"),
     *((name, {"multires": True}) for name in ("single_frame", "early_fusion", "late_fusion", "slow_fusion")),
     ("tsn", {"consensus": "weighted", "snippet_frames": 2}),
     ("tsn", {"consensus": "max"}),
@@ -44,7 +44,9 @@ VARIANTS: list[tuple[str, dict]] = [
     ("gru_rcn", {"stacked": True, "bidirectional": True}),
 ]
 every_variant = pytest.mark.parametrize(
-    ("name", "changes"), VARIANTS, ids=lambda v: v if isinstance(v, str) else "-".join(map(str, v))
+    ("name", "changes"),
+    [*VARIANTS, pytest.param("torchvision", {}, marks=pytest.mark.slow)],
+    ids=lambda v: v if isinstance(v, str) else "-".join(map(str, v)),
 )
 
 
@@ -83,7 +85,9 @@ def test_shape_and_gradients_at_odd_sizes(name: str, changes: dict) -> None:
     assert "5 classes, 3 channels" in repr(model) and len(repr(model)) < 120
 
 
-@pytest.mark.parametrize("name", VIDEO_MODELS)
+@pytest.mark.parametrize(
+    "name", slow_but(VIDEO_MODELS, "single_frame", "resnet3d", "lrcn", "convlstm", "c3d", "words")
+)
 def test_fits_eight_clips(name: str) -> None:
     """Chance is a loss of 1.39."""
     model = build_video(name, channels_in=2)
@@ -104,7 +108,7 @@ def test_fits_eight_clips(name: str) -> None:
     raise AssertionError(f"does not learn eight clips by heart: loss {best:.2f}")
 
 
-@pytest.mark.parametrize("name", VIDEO_MODELS)
+@pytest.mark.parametrize("name", slow_but(VIDEO_MODELS, *(VIDEO_MODELS.keys() - {"torchvision"})))
 @pytest.mark.parametrize("channels", [1, 2])
 def test_channels_frames_and_mixed_precision(name: str, channels: int) -> None:
     model = build_video(name, channels_in=channels).eval()
@@ -139,7 +143,9 @@ def test_stages_have_every_weight_once(name: str) -> None:
     assert len({stage for stage, _ in stages}) == len(stages) >= 3 - (name == "two_stream")
 
 
-@pytest.mark.parametrize("name", VIDEO_MODELS)
+@pytest.mark.parametrize(
+    "name", slow_but(VIDEO_MODELS, "single_frame", "tsn", "pooled", "resnet3d", "gru_rcn")
+)
 def test_new_classifier_and_state(name: str) -> None:
     model = build_video(name).double().eval()
     other = build_video(name).double().eval()

@@ -44,7 +44,9 @@ def step(model: nn.Module, low: bool = False) -> dict[str, Tensor]:
     return {"logits": logits.detach(), **grads, **dict(model.named_buffers())}
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(
+    "name", slow_but(MODELS, "stgcn", "ctrgcn", "skelactnet", "shiftgcn", "stgcnpp", "agcn")
+)
 def test_training_forms_are_the_plain_network(name: str) -> None:
     plain = build(name, **(WIDE if "stride_blocks" in SMALL[name] else {})).double().train()
     fast = for_training(copy.deepcopy(plain))
@@ -182,7 +184,16 @@ def test_an_inference_form_cannot_be_put_into_training() -> None:
 
 
 @pytest.mark.parametrize(  # these read the numbers of their edges back, which differ from batch to batch
-    "name", [name for name in MODELS if name not in ("interactionnet", "raggedgat")]
+    "name",
+    slow_but(
+        [name for name in MODELS if name not in ("interactionnet", "raggedgat")],
+        "stgcn",
+        "ctrgcn",
+        "skelactnet",
+        "protogcn",
+        "skateformer",
+        "gru",
+    ),
 )
 def test_nothing_reads_a_value_back(name: str) -> None:
     """A step and an inference pass on a device without values: ``.item()`` and ``nonzero`` fail there.

@@ -67,10 +67,12 @@ for kind, precision in (("bf16", "ieee"), ("fp16", "ieee"), ("fp32", "tf32")):
 """
 
 
+@pytest.mark.slow
 def test_equal_to_an_einsum_with_gradients() -> None:
     run(INTERPRETED, TRITON_INTERPRET="1")
 
 
+@pytest.mark.slow
 def test_the_modules_take_it_where_it_is_measured_faster() -> None:
     run(MODULES, TRITON_INTERPRET="1")
 

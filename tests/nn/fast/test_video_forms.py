@@ -41,7 +41,7 @@ def trained(name: str, **changes) -> tuple[VideoModel, Tensor]:
     return model.eval(), torch.randn(2, model.channels_in, t, size, size)
 
 
-@pytest.mark.parametrize("name", VIDEO_MODELS)
+@pytest.mark.parametrize("name", slow_but(VIDEO_MODELS, "tsn", "resnet3d", "slowonly", "convlstm", "i3d"))
 def test_the_form_of_every_family_answers_the_same(name: str) -> None:
     model, x = trained(name)
     with torch.inference_mode():
