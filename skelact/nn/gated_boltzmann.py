@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from skelact.errors import ConfigError, choices
 
 VISIBLE = ("gaussian", "binary")
+AT_ONCE, AT_ONCE_ON_GPU = 2**18, 2**26  # values of ``g(x)``
 
 
 class ConvGRBM(nn.Module):
@@ -46,23 +47,33 @@ class ConvGRBM(nn.Module):
         self.visible_bias = nn.Parameter(torch.zeros(channels))
 
     def windows(self, frames: Tensor) -> Tensor:
-        """The windows ``[N, C·kernel², places]`` of ``frames [N, C, H, W]``, one for each place of the hidden maps."""
-        return functional.unfold(frames, self.kernel)
+        """The windows ``[C·kernel², N·places]`` of ``frames [N, C, H, W]``, one for each place of the hidden maps."""
+        return functional.unfold(frames, self.kernel).transpose(0, 1).flatten(1)
 
     def hidden_input(self, x: Tensor, y: Tensor) -> Tensor:
         """What the hidden units add up, ``[N, K, H', W']`` with ``H' = H - kernel + 1``.
 
-        ``g(x)`` is made map by map, and once more for the gradient: of all maps it takes 100 MB for two frames.
+        ``g(x)`` is made map by map and for few places at a time, which stay in a processor's cache, and is not kept: of
+        all maps it takes 100 MB for two frames. Only a gradient of y would need it, and has it made once more.
         """
         from_x, from_y = self.windows(x), self.windows(y)
-        recompute = torch.is_grad_enabled() and not torch.compiler.is_compiling()
-        maps = [
-            checkpoint(_one_map, weight, from_x, from_y, use_reentrant=False)
-            if recompute
-            else _one_map(weight, from_x, from_y)
-            for weight in self.weight
-        ]
-        total = torch.stack(maps, 1) + self.hidden_bias[:, None]
+        compiling = torch.compiler.is_compiling()
+        most = AT_ONCE_ON_GPU if x.is_cuda else AT_ONCE
+        columns = from_x.shape[1] if compiling else max(1, most // len(from_x))
+
+        def one_map(weight: Tensor, some_x: Tensor, some_y: Tensor) -> Tensor:
+            if some_y.requires_grad and not compiling:
+                return checkpoint(_one_map, weight, some_x, some_y, use_reentrant=False)  # type: ignore[return-value]
+            return _one_map(weight, some_x, some_y)
+
+        total = torch.cat(
+            [
+                torch.stack([one_map(weight, *some) for weight in self.weight])
+                for some in zip(from_x.split(columns, 1), from_y.split(columns, 1), strict=True)
+            ],
+            1,
+        )
+        total = (total + self.hidden_bias[:, None]).unflatten(1, (len(y), -1)).transpose(0, 1)
         return total.unflatten(2, (y.shape[2] - self.kernel + 1, -1))
 
     def hidden_probability(self, x: Tensor, y: Tensor) -> Tensor:
@@ -73,8 +84,9 @@ class ConvGRBM(nn.Module):
         """``c + sum z g(x)``, ``[N, C, H, W]``: the mean of Gaussian y given x and ``z [N, K, H', W']``."""
         from_x = self.windows(x)
         windows = torch.zeros_like(from_x)
-        for weight, states in zip(self.weight, z.flatten(2).unbind(1), strict=True):
-            windows = windows + (weight @ from_x) * states.unsqueeze(1)
+        for weight, states in zip(self.weight, z.transpose(0, 1).flatten(1), strict=True):
+            windows = windows + (weight @ from_x) * states
+        windows = windows.unflatten(1, (len(x), -1)).transpose(0, 1)
         summed = functional.fold(windows, x.shape[2:], self.kernel)
         return summed + self.visible_bias[:, None, None]
 
@@ -123,8 +135,8 @@ class ConvGRBM(nn.Module):
 
 
 def _one_map(weight: Tensor, from_x: Tensor, from_y: Tensor) -> Tensor:
-    """``sum_rs g(x)_rs y_rs`` at every place: ``[N, places]`` for windows of x and y and a map's weights."""
-    return ((weight @ from_x) * from_y).sum(1)
+    """``sum_rs g(x)_rs y_rs`` at every place: ``[places]`` for windows of x and y and a map's weights."""
+    return ((weight @ from_x) * from_y).sum(0)
 
 
 def probabilistic_max_pool(total: Tensor, size: int) -> tuple[Tensor, Tensor]:

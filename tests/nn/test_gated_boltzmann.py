@@ -7,8 +7,10 @@ import itertools
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from skelact.errors import ConfigError
+from skelact.nn import gated_boltzmann
 from skelact.nn.gated_boltzmann import ConvGRBM, probabilistic_max_pool
 
 C, K, R = 2, 2, 2  # channels, hidden maps, side of the window
@@ -64,6 +66,45 @@ def test_energy_and_conditionals_are_the_sums(visible: str) -> None:
     assert torch.isclose(module.energy(x, y, z)[0], energy + own, atol=1e-10)
     expected = mean if visible == "gaussian" else torch.sigmoid(mean)
     assert torch.allclose(module.visible_mean(x, z), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("at_once", [1, 24, 2**18])  # a place, three, all
+def test_several_pairs_in_pieces_and_their_gradients(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    """Against the sums as one ``einsum`` over the windows of every pair by itself."""
+    monkeypatch.setattr(gated_boltzmann, "AT_ONCE", at_once)
+    module = make()
+    x, y = torch.randn(2, 3, C, 4, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    for frame in (x, y):
+        frame.requires_grad_()
+    from_x, from_y = functional.unfold(x, R), functional.unfold(y, R)
+    expected = torch.einsum("krs,nrp,nsp->nkp", module.weight, from_y, from_x) + module.hidden_bias[:, None]
+    expected = expected.view(3, K, 3, 4)
+    found = module.hidden_input(x, y)
+    assert torch.allclose(found, expected, atol=1e-10)
+    z = torch.rand(3, K, 3, 4, dtype=torch.float64)
+    mean = torch.einsum("krs,nkp,nsp->nrp", module.weight, z.flatten(2), from_x)
+    mean = functional.fold(mean, (4, 5), R) + module.visible_bias[:, None, None]
+    assert torch.allclose(module.visible_mean(x, z), mean, atol=1e-10)
+    inputs = (x, y, module.weight, module.hidden_bias)
+    for ours, theirs in zip(
+        torch.autograd.grad((found * z).sum(), inputs),
+        torch.autograd.grad((expected * z).sum(), inputs),
+        strict=True,
+    ):
+        assert torch.allclose(ours, theirs, atol=1e-10)
+
+
+def test_what_a_gradient_does_not_need_is_not_kept() -> None:
+    module, (x, y) = make(), frames(6, 7)
+    kept: list[int] = []
+
+    def keep(value: Tensor) -> Tensor:
+        kept.append(value.untyped_storage().data_ptr())
+        return value
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda value: value):
+        module.hidden_input(x, y).sum().backward()
+    assert len(set(kept)) == 2  # the windows of x and of y
 
 
 def test_free_energy_and_probabilities_sum_over_all_hidden_states() -> None:
