@@ -47,7 +47,8 @@ WIDTH, DROPOUT, MOMENTS, VIEWS, LR = 0.25, 0.2, 12, 10, 1e-3
 UNUSUAL: dict[str, dict[str, Any]] = {
     "single_frame": {"moments": 1, "views": VIEWS},
     "late_fusion": {"moments": 16},
-    "lrcn": {"lr": 3e-4},  # no norms: at the usual rate it learns nothing
+    "lrcn": {"lr": 3e-4},  # no norms: at the usual rate it learns nothing, and the next three little
+    **{name: {"width": 0.125, "lr": 3e-4} for name in ("gru_rcn", "convlstm", "videolstm")},
     "words": {"moments": 24, "cell": 7, "frames": 2},
     "slowfast": {"alpha": 4, "tau": 4, "moments": 16, "width": 0.125},
     "convgrbm": {
@@ -59,9 +60,7 @@ UNUSUAL: dict[str, dict[str, Any]] = {
         "hidden": 64,
         "dropout": 0.0,
     },
-    **{
-        name: {"width": 0.125} for name in ("c3d", "r2plus1d", "slowonly", "gru_rcn", "convlstm", "videolstm")
-    },  # slow ones
+    **{name: {"width": 0.125} for name in ("c3d", "r2plus1d", "slowonly")},  # slow ones
 }
 STREAMS = {"two_stream": ["rgb", "flow"], "convgrbm": ["grey"], "words": ["flow"]}  # else colour
 CLOSED = ("words",)  # trained in closed form, without a width
