@@ -71,6 +71,11 @@ def test_library_does_not_print() -> None:
                 assert node.func.id != "print", f"{path}:{node.lineno} prints; use logging or the ui"
 
 
+def test_few_lines_are_hidden_from_the_type_checker() -> None:
+    hidden = [path.name for path in FILES for line in path.read_text().splitlines() if "type: ignore" in line]
+    assert len(hidden) < 25, hidden
+
+
 def test_import_is_light() -> None:
     heavy = ("torch", "mediapipe", "cv2", "h5py", "matplotlib")
     code = f"import sys, skelact; print([m for m in {heavy} if m in sys.modules])"

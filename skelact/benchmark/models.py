@@ -118,11 +118,13 @@ def training_step(
 ) -> Callable[[], None]:
     """A step of training without the optimiser: forward, the family's own loss term, backward."""
 
+    extra_loss = getattr(network, "extra_loss", None)
+
     def run() -> None:
         network.zero_grad(set_to_none=True)
         with torch.autocast(label.device.type, torch.bfloat16, enabled=low):
             loss = functional.cross_entropy(network(*inputs).float(), label)
-            extra = network.extra_loss(label) if hasattr(network, "extra_loss") else None  # type: ignore[operator]
+            extra = None if extra_loss is None else extra_loss(label)
         (loss if extra is None else loss + extra).backward()
 
     return run

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -66,10 +66,14 @@ class FusionNet(StreamNetwork):
         self.fuse = self._make_head()
         self._last: tuple[dict[str, Tensor], Tensor] | None = None
 
+    def encoder(self, name: str) -> SkeletonModel | VideoModel:
+        """The network that sees a stream."""
+        return cast("SkeletonModel | VideoModel", self.encoders[name])
+
     def reset_classifier(self, n_classes: int) -> None:
         """Give the encoders and the head new, untrained output layers."""
-        for encoder in self.encoders.values():
-            encoder.reset_classifier(n_classes)  # type: ignore[operator]
+        for name in self.encoders:
+            self.encoder(name).reset_classifier(n_classes)
         self.n_classes = n_classes
         head = self._make_head()
         self.fuse = head if head is None else head.to(self.like)
@@ -78,7 +82,7 @@ class FusionNet(StreamNetwork):
         """A new head; a single stream needs none."""
         if len(self.encoders) == 1:
             return None
-        sizes = {name: int(encoder.n_features) for name, encoder in self.encoders.items()}  # type: ignore[arg-type]
+        sizes = {name: self.encoder(name).n_features for name in self.encoders}
         return HEADS[self.mode](sizes, self.n_classes, self.width, self.drop)
 
     def forward(
@@ -109,11 +113,12 @@ class FusionNet(StreamNetwork):
             fused logits ``[N, K]``, how much each stream weighed ``[N, S]``, and each stream's own logits.
         """
         features, logits, masks = {}, {}, []
-        for name, encoder in self.encoders.items():
+        for name in self.encoders:
             if name == SKELETON:
                 mask = clips_with_people(score, owner, n_clips)
-                features[name] = encoder.clip_features(x, owner, score, n_clips)  # type: ignore[operator]
-                logits[name] = encoder.head(features[name])  # type: ignore[operator]
+                of_joints = cast(SkeletonModel, self.encoder(name))
+                features[name] = of_joints.clip_features(x, owner, score, n_clips)
+                logits[name] = of_joints.head(features[name])
             else:
                 clips, flags = self.present(name, pictures, there, n_clips)
                 mask = to_mask(flags, self.like.device)
@@ -131,12 +136,12 @@ class FusionNet(StreamNetwork):
 
     def _of_pictures(self, name: str, clips: Tensor | None, flags: Flags) -> tuple[Tensor, Tensor]:
         """Features and logits of a stream, 0 for the clips that lack it, which the encoder never sees."""
-        encoder = self.encoders[name]
+        encoder = cast(VideoModel, self.encoder(name))
         if clips is None:
             zero = zero_of(encoder)
-            shape = len(flags), int(encoder.n_features)  # type: ignore[arg-type]
+            shape = len(flags), encoder.n_features
             return self.like.new_zeros(shape) + zero, self.like.new_zeros(len(flags), self.n_classes) + zero
-        features, logits = encoder.features_and_logits(clips)  # type: ignore[operator]
+        features, logits = encoder.features_and_logits(clips)
         return put_present(features, flags), put_present(logits, flags)
 
     def extra_loss(self, label: Tensor) -> Tensor | None:
@@ -154,8 +159,8 @@ class FusionNet(StreamNetwork):
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
         """Named stages, the encoders' one after the other; the head of all is the last."""
         rows: list[tuple[str, list[nn.Module]]] = []
-        for name, encoder in self.encoders.items():
-            rows += [(f"{name}.{stage}", parts) for stage, parts in encoder.stages()]  # type: ignore[operator]
+        for name in self.encoders:
+            rows += [(f"{name}.{stage}", parts) for stage, parts in self.encoder(name).stages()]
         if self.fuse is None:
             name, parts = rows.pop()
             return [*rows, (name.rpartition(".")[2], parts)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -106,12 +106,17 @@ class PatchAsNode(StreamNetwork):
     @property
     def head(self) -> nn.Module:
         """The classifier."""
-        return self.encoders[SKELETON].head  # type: ignore[return-value]
+        return self.graph.head
+
+    @property
+    def graph(self) -> SkeletonModel:
+        """The network over joints."""
+        return cast(SkeletonModel, self.encoders[SKELETON])
 
     @property
     def backbone(self) -> VideoModel:
         """The network over pictures."""
-        return self.encoders[self.stream].network  # type: ignore[return-value]
+        return cast(PictureMap, self.encoders[self.stream]).network
 
     def start_stream(self, name: str, state: Mapping[str, Tensor], where: str) -> None:
         """Begin the network over pictures with the weights that it had alone.
@@ -133,7 +138,7 @@ class PatchAsNode(StreamNetwork):
     def reset_classifier(self, n_classes: int) -> None:
         """Give the network a new, untrained output layer."""
         self.n_classes = n_classes
-        self.encoders[SKELETON].reset_classifier(n_classes)  # type: ignore[operator]
+        self.graph.reset_classifier(n_classes)
 
     def forward(
         self,
@@ -164,18 +169,17 @@ class PatchAsNode(StreamNetwork):
             maps = put_present(self.encoders[self.stream](clips), flags)
             nodes = self.patches(maps, owner, at.xy, visible, at.nearest)
         joined = torch.cat([x, nodes.to(x.dtype)], -1)
-        return self.encoders[SKELETON](joined, owner, score, n_clips)
+        return self.graph(joined, owner, score, n_clips)
 
     def extra_loss(self, label: Tensor) -> Tensor | None:
         """The graph network's own, see `SkeletonModel.extra_loss`."""
-        return self.encoders[SKELETON].extra_loss(label)  # type: ignore[operator]
+        return self.graph.extra_loss(label)
 
     def stages(self) -> list[tuple[str, list[nn.Module]]]:
         """Named stages: the picture's, the projection, the graph's."""
-        graph = self.encoders[SKELETON]
         rows = [(f"{self.stream}.{n}", p) for n, p in self.backbone.stages() if n != "head"]
         rows.append(("patches", [self.patches]))
-        return rows + [(n, p) for n, p in graph.stages()]  # type: ignore[operator]
+        return rows + list(self.graph.stages())
 
 
 @dataclass

@@ -156,12 +156,11 @@ class RGBPoseConv3d(StreamNetwork):
         """Give both pathways new, untrained classifiers."""
         self.n_classes = n_classes
         like = self.stem.get_parameter("0.weight")
-        self.heads = nn.ModuleDict(
-            {n: nn.Linear(d, n_classes).to(like.device) for n, d in self.sizes.items()}
-        )
-        for head in self.heads.values():
-            nn.init.normal_(head.weight, 0, 0.01)  # type: ignore[arg-type]
-            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
+        heads = {n: nn.Linear(d, n_classes).to(like.device) for n, d in self.sizes.items()}
+        for head in heads.values():
+            nn.init.normal_(head.weight, 0, 0.01)
+            nn.init.zeros_(head.bias)
+        self.heads = nn.ModuleDict(heads)
 
     def draw(
         self, x: Tensor, owner: Tensor, score: Tensor, n_clips: int, places: Places | None = None

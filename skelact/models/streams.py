@@ -87,5 +87,6 @@ class StreamNetwork(nn.Module):
     def set_progress(self, share: float) -> None:
         """Tell the encoders the completed share of training."""
         for encoder in self.encoders.values():
-            if hasattr(encoder, "set_progress"):
-                encoder.set_progress(share)  # type: ignore[operator]
+            set_progress = getattr(encoder, "set_progress", None)
+            if set_progress is not None:
+                set_progress(share)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 _RISE = 0.1  # of the highest score, from which on it is told again
 
@@ -69,9 +70,10 @@ class AlarmUpdates:
 
     def rename(self, old: int, new: int) -> None:
         """Somebody was lost and found under another name."""
+        kept: dict[int, Any]
         for kept in (self._told, self._top):
             if old in kept:
-                kept[new] = kept.pop(old)  # type: ignore[assignment]
+                kept[new] = kept.pop(old)
 
     def end(self, track: int) -> None:
         """Their alarm is over."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -63,7 +65,7 @@ class ConvGRBM(nn.Module):
 
         def one_map(weight: Tensor, some_x: Tensor, some_y: Tensor) -> Tensor:
             if some_y.requires_grad and not compiling:
-                return checkpoint(_one_map, weight, some_x, some_y, use_reentrant=False)  # type: ignore[return-value]
+                return cast(Tensor, checkpoint(_one_map, weight, some_x, some_y, use_reentrant=False))
             return _one_map(weight, some_x, some_y)
 
         total = torch.cat(

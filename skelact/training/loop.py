@@ -292,8 +292,9 @@ def _train_epoch(
     torch.manual_seed(seed % 2**63)  # dropout
     run.model.train()
     freeze_stages(run.frozen)
-    if hasattr(run.plain, "set_progress"):
-        run.plain.set_progress(epoch / settings.epochs)  # type: ignore[operator]
+    set_progress = getattr(run.plain, "set_progress", None)
+    if set_progress is not None:
+        set_progress(epoch / settings.epochs)
     parts = order.split(settings.batch_size)
     n_steps = len(parts)
     batches = Prefetcher(

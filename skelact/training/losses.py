@@ -42,10 +42,11 @@ def training_loss(
         label: ``[N]``.
         criterion: of logits and labels.
     """
-    if hasattr(model, "heads_loss"):
-        return model.heads_loss(label, criterion)  # type: ignore[operator]
+    heads_loss, extra_loss = (getattr(model, name, None) for name in ("heads_loss", "extra_loss"))
+    if heads_loss is not None:
+        return heads_loss(label, criterion)
     loss = criterion(logits, label)
-    own = model.extra_loss(label) if hasattr(model, "extra_loss") else None  # type: ignore[operator]
+    own = None if extra_loss is None else extra_loss(label)
     return loss if own is None else loss + own
 
 

@@ -52,7 +52,7 @@ class HiddenMarkov:
             raise DataError(f"symbols must be [frames, {n_streams}], got shape {list(symbols.shape)}")
         if symbols.size and not (symbols.min() >= 0 and symbols.max() < n_symbols):
             raise DataError(f"symbols must lie in 0..{n_symbols - 1}, got {symbols.min()}..{symbols.max()}")
-        return sum(self.emission[g].T[symbols[..., g]] for g in range(n_streams))  # type: ignore[return-value]
+        return np.sum([self.emission[g].T[symbols[..., g]] for g in range(n_streams)], 0)
 
     def log_likelihood(self, symbols: np.ndarray) -> float:
         """Log probability of one sequence ``[T, G]``."""

@@ -73,9 +73,9 @@ def track_keypoints(
             active += [(t, [point[0]]) for point in ([] if new is None else new)]
         if not active:
             continue
-        here = np.float32([points[-1] for _, points in active])[:, None]  # type: ignore[arg-type]
-        there, found, _ = cv2.calcOpticalFlowPyrLK(frames[t], frames[t + 1], here, None)  # type: ignore[call-overload]
-        back, returned, _ = cv2.calcOpticalFlowPyrLK(frames[t + 1], frames[t], there, None)  # type: ignore[call-overload]
+        here = np.array([points[-1] for _, points in active], np.float32)[:, None]
+        there, found, _ = cv2.calcOpticalFlowPyrLK(frames[t], frames[t + 1], here, here.copy())
+        back, returned, _ = cv2.calcOpticalFlowPyrLK(frames[t + 1], frames[t], there, there.copy())
         astray = np.linalg.norm(back - here, axis=(1, 2))
         size = np.array(frames.shape[:0:-1])
         kept = []

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from skelact.errors import ConfigError, choices
 from skelact.models.video.base import VideoModel, VideoSettings, frames_of, scale
 from skelact.models.video.tsn import BACKBONES
+from skelact.nn.inception import BNInception
+from skelact.nn.mobilenet import MobileNetV2
 from skelact.nn.temporal_pooling import TemporalPooling
 
 SEEN, SPACES = ("maps", "changes"), ("mean", "max")
@@ -103,10 +105,10 @@ class PooledNet(VideoModel):
         ]
 
 
-def _maps(tower: nn.Module, x: Tensor, rows: list[int]) -> list[Tensor]:
+def _maps(tower: BNInception | MobileNetV2, x: Tensor, rows: list[int]) -> list[Tensor]:
     """Maps ``[N, D, H, W]`` of some rows of a 2D network."""
-    x, found = tower.stem(x.contiguous(memory_format=torch.channels_last)), []  # type: ignore[operator]
-    for i, row in enumerate(tower.rows):  # type: ignore[arg-type]
+    x, found = tower.stem(x.contiguous(memory_format=torch.channels_last)), []
+    for i, row in enumerate(tower.rows):
         x = row(x)
         if i in rows:
             found.append(x)

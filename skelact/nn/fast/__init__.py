@@ -7,7 +7,7 @@ forms, `gate` decides where they apply. Modules without a form run unchanged.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -34,7 +34,7 @@ class InferenceForm(nn.Module):
         self.graphs = ShapeGraphs()
         self.eval()
 
-    def _apply(self, fn, recurse: bool = True):  # type: ignore[no-untyped-def]
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> InferenceForm:
         self.graphs.clear()
         return super()._apply(fn, recurse)
 
@@ -99,9 +99,10 @@ def inference_form(model: nn.Module, dtype: torch.dtype = torch.float32) -> Infe
         model = model.to(dtype)
     _fold_inside(model, dtype)
     if sees_pictures(model):
-        for name, encoder in model.encoders.items():  # type: ignore[operator]
+        encoders = model.get_submodule("encoders")
+        for name, encoder in encoders.named_children():
             if over_clips(encoder):
-                model.encoders[name] = VideoForm(encoder, dtype)  # type: ignore[index]
+                encoders.add_module(name, VideoForm(encoder, dtype))
     return InferenceForm(model.requires_grad_(False), dtype)
 
 

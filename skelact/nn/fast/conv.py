@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ MINIMAL = (64, 256)  # channels for which it is faster: 1.2 times with 64, 1.3 w
 FEW = 16  # channels, below which half precision is not used on maps smaller than the kernel
 
 
-def is_plain(module: nn.Module) -> bool:
+def is_plain(module: nn.Module) -> TypeGuard[nn.Conv2d | nn.Conv3d]:
     """Whether a module is a 2D or 3D convolution padded by a number of zeros."""
     return type(module) in CONVS and not isinstance(module.padding, str) and module.padding_mode == "zeros"
 
@@ -236,11 +236,11 @@ def flatten(modules: nn.Sequential) -> list[nn.Module]:
     """The modules of a sequence and of the sequences in it, in order."""
     parts: list[nn.Module] = []
     for part in modules:
-        parts += flatten(part) if is_sequence(part) else [part]  # type: ignore[arg-type]
+        parts += flatten(part) if is_sequence(part) else [part]
     return parts
 
 
-def is_sequence(module: nn.Module) -> bool:
+def is_sequence(module: nn.Module) -> TypeGuard[nn.Sequential]:
     """Whether a module runs its children one after the other, and nothing else."""
     return isinstance(module, nn.Sequential) and type(module).forward is nn.Sequential.forward
 

@@ -16,9 +16,9 @@ from skelact.nn.residual3d import ResidualBlock3d
 def fold_pictures(module: nn.Module, dtype: torch.dtype) -> nn.Module:
     """The inference form of a part of a network over pictures; parts without one stay, their children are replaced."""
     if is_sequence(module):
-        module = fold_convs(module, dtype)  # type: ignore[arg-type]
+        module = fold_convs(module, dtype)
     elif is_plain(module):
-        return make_form(module, False, dtype)  # type: ignore[arg-type]
+        return make_form(module, False, dtype)
     for name, child in module.named_children():
         setattr(module, name, fold_pictures(child, dtype))
     if type(module) is ResidualBlock3d:

@@ -62,7 +62,7 @@ def recording(
             score[0, :, target.index[same]] = present[:, v]
     return Skeleton(
         joints, score, target, fps, label=name or None, id=str(fields.pop("id", name or "clip")), **fields
-    )  # type: ignore[arg-type]
+    )
 
 
 def recordings(
