@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import tyro
@@ -96,7 +95,7 @@ def by_name(files: dict[str, Any]) -> dict[str, Any]:
 
 def alarms(options: Options, truth: Any, lengths: dict[str, float], ui: UI) -> dict[str, Any]:
     """Score the alarms, and say how they did."""
-    from skelact.evaluate.events import poisson_interval, score_alarms
+    from skelact.evaluate.events import score_alarms
     from skelact.monitor.event_files import read_alarms
 
     labels = sorted({event.label for events in truth.values() for event in events})
@@ -108,8 +107,8 @@ def alarms(options: Options, truth: Any, lengths: dict[str, float], ui: UI) -> d
         truth, moments, known, label=options.alarm, within=options.within, early=options.early
     )
     hours = options.hours if options.hours is not None else score.hours if lengths else 0.0
-    low, high = (v / hours if hours else math.nan for v in poisson_interval(score.n_false))
-    rate = score.n_false / hours if hours else math.nan
+    score = replace(score, hours=hours)
+    rate, (low, high) = score.false_per_hour, score.false_per_hour_interval
     ui.say(
         f"{score.n_found} of {score.n_events} found ({100 * score.sensitivity:.1f} %), median delay "
         f"{score.median_delay:.2f} s; {score.n_false} false alarms"

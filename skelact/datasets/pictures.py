@@ -69,7 +69,8 @@ class PictureInput:
             weights of networks over pictures.
         stack: L, of flow: every moment becomes the 2L channels of L successive fields (Simonyan and Zisserman, NIPS
             2014). With more than 1, every field of the flow is kept, whatever ``fps`` says.
-        stacking: a name of `skelact.transforms.flow.STACKS`: fields at the same place, or along trajectories.
+        stacking: a name of `skelact.transforms.flow.STACKS`: fields at the same place, along trajectories, or to both
+            sides of the moment.
         camera: ``median`` subtracts each field's common motion, which is the camera's; ``none``.
         places: find the joints' places in these pictures too, see `skelact.transforms.places.Places`.
 
@@ -88,7 +89,7 @@ class PictureInput:
     jitter: float = 0.0
     colours: Literal["kinetics", "imagenet"] = "kinetics"
     stack: int = 1
-    stacking: Literal["stacked", "trajectory"] = "stacked"
+    stacking: Literal["stacked", "trajectory", "bidirectional"] = "stacked"
     camera: Literal["none", "median"] = "none"
     places: bool = False
     test_crops: Literal["centre", "three", "ten"] = "centre"
@@ -114,11 +115,21 @@ class PictureInput:
             )
         if self.stack < 1:
             raise ConfigError(f"stack must be at least 1 field of flow, got {self.stack}")
-        if self.stacking == "trajectory" and self.framing.follows:
+        if self.stacking != "stacked" and self.framing.follows:
             raise ConfigError(
-                "trajectories are followed in pictures that stand still: use framing.region: whole, or stacking: "
-                "stacked"
+                f"stacking: {self.stacking} follows motion in pictures that stand still: use framing.region: whole, or "
+                "stacking: stacked"
             )
+        if self.stacking == "bidirectional" and self.stack % 2:
+            raise ConfigError(
+                f"stacking: bidirectional takes as many fields before a moment as after it: stack must be even, got "
+                f"{self.stack}"
+            )
+
+    @property
+    def before(self) -> int:
+        """How many fields of a moment's stack lie before the moment."""
+        return self.stack // 2 if self.stacking == "bidirectional" else 0
 
     @property
     def n_crops(self) -> int:
@@ -311,7 +322,7 @@ class PictureSet:
         return Look(
             x / 2 if flow else standardise(x, seen.colours),
             there,
-            number / last.clamp_min(1),
+            (number + seen.before).minimum(last) / last.clamp_min(1),
             box / whole,
             mirrored,
         )
@@ -332,7 +343,8 @@ class PictureSet:
             share = (view[0] + 0.5) / view[1]
             shares = torch.full((len(clips), sampling.n_parts), share, device=self.device)
         times = spread_moments(sampling, window[:, :1] * span, window[:, 1:] * span, shares.to(self.device))
-        return (times * fps).round().long().minimum(length - seen.stack).clamp_min(0)
+        first = (times * fps).round().long() - seen.before
+        return first.minimum(length - seen.stack).clamp_min(0)
 
     def to(self, device: torch.device | str) -> PictureSet:
         """The stream in the memory of another device."""
@@ -349,9 +361,9 @@ def stack_moments(x: Tensor, seen: PictureInput, unit: Tensor) -> Tensor:
     fields = x.unflatten(2, (-1, length)).permute(0, 2, 3, 1, 4, 5).flatten(0, 1)  # [N·T, L, 2, H, W]
     if seen.camera != "none":
         fields = remove_camera(fields, seen.camera)
-    if seen.stacking == "trajectory":  # which leads over kept pixels
+    if seen.stacking != "stacked":  # which leads over kept pixels
         unit = unit.repeat_interleave(len(fields) // n, 0)[:, None, :, None, None]
-        along = stack_flow(fields * unit, "trajectory").unflatten(1, (length, 2))
+        along = stack_flow(fields * unit, seen.stacking).unflatten(1, (length, 2))
         fields = along / unit
     return stack_flow(fields).unflatten(0, (n, -1)).transpose(1, 2)
 

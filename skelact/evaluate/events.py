@@ -296,9 +296,9 @@ class AlarmScore:
 
     @property
     def false_per_hour_interval(self) -> tuple[float, float]:
-        """95 % interval of false alarms an hour, exact for a Poisson process (Garwood, 1936)."""
+        """95 % interval of false alarms an hour, exact for a Poisson process; NaN if no time was watched."""
         if self.hours <= 0:
-            return (0.0, float("inf"))
+            return (float("nan"), float("nan"))
         low, high = poisson_interval(self.n_false)
         return (low / self.hours, high / self.hours)
 

@@ -54,33 +54,6 @@ def transforms(m: int, like: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return back, kernel, out
 
 
-def winograd_conv1d(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int = 0, m: int = 2
-) -> Tensor:
-    """`torch.nn.functional.conv1d` of kernel and stride 3 and 1, by F(m, 3).
-
-    Args:
-        x: ``[N, C, L]``.
-        weight: ``[D, C, 3]``.
-        bias: ``[D]``.
-        padding: zeros on both sides.
-        m: 2 or 4.
-
-    Raises:
-        ConfigError: for another kernel or m.
-    """
-    back, kernel, out = transforms(m, x)
-    if weight.shape[2:] != (3,):
-        raise ConfigError(f"minimal filtering is for kernels of 3, got {list(weight.shape[2:])}")
-    length = x.shape[2] + 2 * padding - 2
-    tiles = functional.pad(x, (padding, padding + -length % m)).unfold(2, m + 2, m)  # [N, C, tiles, m+2]
-    inputs = torch.einsum("aj,nctj->actn", back, tiles)
-    kernels = torch.einsum("ak,dck->adc", kernel, weight)
-    products = torch.einsum("adc,actn->andt", kernels, inputs)  # all the multiplications
-    y = torch.einsum("ma,andt->ndtm", out, products).flatten(2)[..., :length]
-    return y if bias is None else y + bias[:, None]
-
-
 def winograd_conv2d(
     x: Tensor, weight: Tensor, bias: Tensor | None = None, padding: int = 0, m: int = 2
 ) -> Tensor:

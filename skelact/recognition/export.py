@@ -144,10 +144,10 @@ def _check(network: Any, card: Card, pipeline: Any, path: str | PathLike[str]) -
             f"{path} holds imported weights, whose own input is not written out; only networks of skelact are"
         )
     for name, seen in pipeline.pictures.items():
-        if seen.places or seen.stacking == "trajectory":
+        if seen.places or seen.stacking != "stacked":
             raise ConfigError(
-                f"{path} sees where joints are in the pictures, or flow along trajectories ('{name}'), which is not "
-                "exported"
+                f"{path} sees where joints are in the pictures, or flow along trajectories or to both sides "
+                f"('{name}'), which is not exported"
             )
     if pipeline.sampling.kind == "choice":
         raise ConfigError(

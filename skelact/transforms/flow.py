@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from skelact.errors import ConfigError, choices
 
+_INVERSIONS = 8  # rounds; each leaves less than the flow's change between neighbours of the error
+
 
 def stack(fields: Tensor) -> Tensor:
     """Flow stacked as channels: ``[N, L, 2, H, W]`` to ``[N, 2L, H, W]``, in the order u1, v1, u2, v2, ...
@@ -25,35 +27,60 @@ def trajectory_stack(fields: Tensor) -> Tensor:
 
     Source: Simonyan and Zisserman, NIPS 2014, equation 2.
     """
-    n, length, _, height, width = fields.shape
-    y, x = torch.meshgrid(
-        torch.arange(height, device=fields.device, dtype=fields.dtype),
-        torch.arange(width, device=fields.device, dtype=fields.dtype),
-        indexing="ij",
-    )
-    place = torch.stack([x, y]).expand(n, 2, height, width)
-    last = torch.tensor([max(1, width - 1), max(1, height - 1)], device=fields.device, dtype=fields.dtype)
+    away = torch.zeros_like(fields[:, 0])
     read = []
-    for k in range(length):
-        grid = place.permute(0, 2, 3, 1) * (2 / last) - 1
-        read.append(functional.grid_sample(fields[:, k], grid, padding_mode="border", align_corners=True))
-        place = place + read[-1]
+    for k in range(fields.shape[1]):
+        read.append(_read_at(fields[:, k], away))
+        away = away + read[-1]
     return torch.stack(read, 1).flatten(1, 2)
 
 
-def bidirectional_stack(forward: Tensor, backward: Tensor) -> Tensor:
-    """Flow to both sides of a frame t: two ``[N, L/2, 2, H, W]`` to ``[N, 2L, H, W]``, forward first.
+def _read_at(field: Tensor, away: Tensor) -> Tensor:
+    """A field ``[N, 2, H, W]`` at every pixel's place and ``away [N, 2, H, W]`` from it, the edge beyond."""
+    height, width = field.shape[2:]
+    y, x = torch.meshgrid(
+        torch.arange(height, device=field.device, dtype=field.dtype),
+        torch.arange(width, device=field.device, dtype=field.dtype),
+        indexing="ij",
+    )
+    last = torch.tensor([max(1, width - 1), max(1, height - 1)], device=field.device, dtype=field.dtype)
+    grid = (torch.stack([x, y]) + away).permute(0, 2, 3, 1) * (2 / last) - 1
+    return functional.grid_sample(field, grid, padding_mode="border", align_corners=True)
 
-    Args:
-        forward: fields from frame t + k to t + k + 1, k = 0, 1, ...
-        backward: fields from frame t - k to t - k - 1, k = 0, 1, ...
+
+def invert_flow(forward: Tensor) -> Tensor:
+    """Flow from the later frame back to the earlier one, ``[N, 2, H, W]``, of flow f from the earlier to the later.
+
+    It is the b with ``b(p) = -f(p + b(p))``, found by fixed-point iteration, which comes to an end where f differs
+    by less than a pixel between neighbours. Of what only the later frame shows there is no flow back: there the
+    value is that of a place nearby.
+
+    Source: Chen et al., A simple fixed-point approach to invert a deformation field, Medical Physics 2008.
+    """
+    back = -forward
+    for _ in range(_INVERSIONS):
+        back = -_read_at(forward, back)
+    return back
+
+
+def bidirectional_stack(fields: Tensor) -> Tensor:
+    """Flow to both sides of the middle frame: ``[N, L, 2, H, W]``, L even, to ``[N, 2L, H, W]``.
+
+    First the L/2 fields from that frame on, then flow back from it and from each frame before (see `invert_flow`).
+
+    Raises:
+        ConfigError: for an odd L.
 
     Source: Simonyan and Zisserman, NIPS 2014, section 3.1.
     """
-    return torch.cat([stack(forward), stack(backward)], 1)
+    length = fields.shape[1]
+    if length % 2:
+        raise ConfigError(f"flow to both sides needs an even number of fields, got {length}")
+    back = invert_flow(fields[:, : length // 2].flip(1).flatten(0, 1)).unflatten(0, (len(fields), -1))
+    return torch.cat([stack(fields[:, length // 2 :]), stack(back)], 1)
 
 
-STACKS = {"stacked": stack, "trajectory": trajectory_stack}
+STACKS = {"stacked": stack, "trajectory": trajectory_stack, "bidirectional": bidirectional_stack}
 
 
 def stack_flow(fields: Tensor, kind: str = "stacked") -> Tensor:

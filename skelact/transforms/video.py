@@ -117,32 +117,6 @@ def multi_scale_crop(
     return crop_resize(x, boxes, size)
 
 
-def random_resized_crop(
-    x: Tensor,
-    size: tuple[int, int],
-    generator: torch.Generator | None = None,
-    area: tuple[float, float] = (0.25, 1.0),
-    ratio: tuple[float, float] = (3 / 4, 4 / 3),
-) -> Tensor:
-    """Cut a random part out of each clip and scale it.
-
-    Args:
-        x: ``[N, C, T, H, W]``.
-        size: (height, width) of the result.
-        generator: where random numbers come from.
-        area: share of the picture, uniformly; a part that does not fit is made smaller.
-        ratio: width by height, uniformly in its logarithm.
-    """
-    n, height, width = len(x), x.shape[3], x.shape[4]
-    wanted = (area[0] + _draw(n, x, generator) * (area[1] - area[0])) * height * width
-    low, high = torch.tensor(ratio).log().tolist()
-    shape = (low + _draw(n, x, generator) * (high - low)).exp()
-    h = (wanted / shape).sqrt().clamp(1, height)
-    w = (wanted * shape).sqrt().clamp(1, width)
-    top, left = _draw(n, x, generator) * (height - h), _draw(n, x, generator) * (width - w)
-    return crop_resize(x, torch.stack([top, left, h, w], 1), size)
-
-
 def flip(
     x: Tensor, probability: float = 0.5, generator: torch.Generator | None = None, *, flow: bool = False
 ) -> Tensor:

@@ -11,7 +11,7 @@ from skelact.datasets.pipeline import Pipeline
 from skelact.errors import ConfigError
 from skelact.models import ModelSettings
 from skelact.settings import from_plain
-from skelact.transforms.flow import remove_camera, stack, trajectory_stack
+from skelact.transforms.flow import remove_camera, stack, stack_flow, trajectory_stack
 
 L, T, SIDE = 3, 2, 12
 WHOLE = torch.tensor([[0.0, 1.0]])
@@ -48,6 +48,24 @@ def test_a_moment_is_a_stack_of_successive_fields(camera: str, stacking: str, un
     for t, first in enumerate((2, 6)):  # the middles of two parts of 0.8 s, ten fields a second
         expected = plainly(kept, first, camera, stacking, unit)
         assert torch.allclose(x[0, :, t], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.5])
+def test_a_moment_in_the_middle_of_its_stack(unit: float) -> None:
+    kept = fields(unit=unit)
+    look = kept.look(torch.tensor([0]), seen(stack=4, stacking="bidirectional"), WHOLE)
+    for t, first in enumerate((0, 4)):  # two before 0.2 s; two before 0.6 s
+        flow = (kept.frames[first : first + 4].permute(0, 3, 1, 2).float() - 128) * (20 / 127)
+        expected = stack_flow(flow[None] * unit, "bidirectional")[0] / unit / 2
+        assert torch.allclose(look.x[0, :, t], expected, atol=1e-5)
+    assert torch.allclose(look.share, torch.tensor([[2 / 8, 6 / 8]]))
+    early = PictureInput(
+        ClipSampling("dense", 1, stride=0.3), Framing((SIDE, SIDE)), crop=SIDE, stack=4, scales=(1.0,),
+        stacking="bidirectional",
+    )  # fmt: skip
+    x, _ = kept.sample(torch.tensor([1]), early, torch.tensor([[0.0, 0.0]]))  # the second clip's first fields
+    flow = (kept.frames[9:13].permute(0, 3, 1, 2).float() - 128) * (20 / 127)
+    assert torch.allclose(x[0, :, 0], stack_flow(flow[None] * unit, "bidirectional")[0] / unit / 2, atol=1e-5)
 
 
 def test_stacks_stay_in_their_clip() -> None:
@@ -96,5 +114,9 @@ def test_what_does_not_fit() -> None:
         PictureInput(stack=0)
     with pytest.raises(ConfigError, match=r"framing\.region: whole"):
         PictureInput(framing=Framing((32, 32), region="person"), crop=32, stack=2, stacking="trajectory")
+    with pytest.raises(ConfigError, match=r"bidirectional follows motion .* framing\.region: whole"):
+        PictureInput(framing=Framing((32, 32), region="person"), crop=32, stack=2, stacking="bidirectional")
+    with pytest.raises(ConfigError, match="stack must be even, got 3"):
+        PictureInput(stack=3, stacking="bidirectional")
     assert PictureInput(stack=2).kept_as("flow") == PictureInput(stack=5, fps=3).kept_as("flow")
     assert PictureInput(stack=2).kept_as("flow") != PictureInput().kept_as("flow")

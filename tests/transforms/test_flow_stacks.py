@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from skelact.errors import ConfigError
-from skelact.transforms.flow import bidirectional_stack, remove_camera, stack_flow, trajectory_stack
+from skelact.transforms.flow import invert_flow, remove_camera, stack_flow, trajectory_stack
 
 
 def random_fields(*shape: int) -> torch.Tensor:
@@ -53,11 +53,28 @@ def test_trajectories_are_not_plain_stacks_unless_motion_is_uniform() -> None:
     torch.testing.assert_close(trajectory_stack(same), stack_flow(same))
 
 
+def test_flow_back_leads_to_where_it_came_from() -> None:
+    shift = torch.tensor([1.5, -0.5]).view(1, 2, 1, 1).expand(1, 2, 6, 6).double()
+    torch.testing.assert_close(invert_flow(shift), -shift)
+    y, x = torch.meshgrid(torch.arange(9.0), torch.arange(9.0), indexing="ij")
+    out = (torch.stack([x, y])[None] - 4).double()  # from the middle
+    torch.testing.assert_close(invert_flow(0.2 * out), -0.2 / 1.2 * out, atol=1e-4, rtol=0)
+    wave = torch.stack([torch.sin(x / 2), torch.cos(y / 3)])[None].double()
+    back = invert_flow(wave)
+    for v, u in ((4, 4), (2, 5), (6, 3)):
+        there = read(wave[0], u + float(back[0, 0, v, u]), v + float(back[0, 1, v, u]))
+        assert (back[0, :, v, u] + there).abs().max() < 1e-3
+
+
 def test_both_directions() -> None:
-    forward, backward = random_fields(1, 2, 2, 3, 3), -random_fields(1, 2, 2, 3, 3)
-    both = bidirectional_stack(forward, backward)
-    assert both.shape == (1, 8, 3, 3)
-    assert torch.equal(both[:, :4], stack_flow(forward)) and torch.equal(both[:, 4:], stack_flow(backward))
+    fields = random_fields(2, 4, 2, 6, 7) / 4
+    both = stack_flow(fields, "bidirectional")
+    assert both.shape == (2, 8, 6, 7)
+    assert torch.equal(both[:, :4], stack_flow(fields[:, 2:]))  # from the middle frame on
+    assert torch.equal(both[:, 4:6], invert_flow(fields[:, 1]))  # from it back, and further back
+    assert torch.equal(both[:, 6:], invert_flow(fields[:, 0]))
+    with pytest.raises(ConfigError, match="even number of fields, got 3"):
+        stack_flow(fields[:, :3], "bidirectional")
 
 
 def test_the_cameras_motion_is_removed() -> None:

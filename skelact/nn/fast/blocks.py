@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from skelact.nn.block import Block, Blocks
+from skelact.nn.block import Block
 from skelact.nn.fast.form import Form, add_into, frozen
 from skelact.nn.fast.gate import applies
 from skelact.nn.fast.temporal import PointConvForm
@@ -173,8 +173,3 @@ class PackedBlocks(Form):
                 order = wanted
             x = block(x)
         return x.permute(TO_JOINTS[order])
-
-
-def is_blocks(module: nn.Module) -> bool:
-    """Whether a module is a network's `Blocks` or their inference form."""
-    return isinstance(module, Blocks | PackedBlocks)
