@@ -119,7 +119,7 @@ def look(checkpoint: str, data_path: str, split: str, device: str, ui: UI) -> Lo
 
 def evaluate(options: Options, ui: UI) -> dict[str, Any]:
     """Evaluate a network; returns what ``--json`` prints."""
-    from skelact.evaluate.frames import events_of, score_frames
+    from skelact.evaluate.frames import events_of, score_frames, score_probabilities
     from skelact.io.outputs import holding
     from skelact.recognition.checkpoint import find_checkpoint
 
@@ -141,8 +141,11 @@ def evaluate(options: Options, ui: UI) -> dict[str, Any]:
         folder.mkdir(parents=True, exist_ok=True)
         if any(name for labels in seen.truth for name in labels):
             score = score_frames(seen.truth, found, times, background)
-            result |= score.to_dict()
-            say(score, ui, len(seen.clips))
+            ranked = score_probabilities(
+                seen.truth, [s.probability for s in seen.scores], names, background
+            ).to_dict()
+            result |= score.to_dict() | ranked
+            say(score, ranked, ui, len(seen.clips))
         else:
             ui.warn(f"no frame of '{seen.split}' has a label; there is nothing to compare with")
         write_events(folder / "predicted.json", events)
@@ -167,7 +170,7 @@ def evaluate(options: Options, ui: UI) -> dict[str, Any]:
     return result
 
 
-def say(score: Any, ui: UI, n: int) -> None:
+def say(score: Any, ranked: Mapping[str, Any], ui: UI, n: int) -> None:
     """The numbers as tables."""
     ui.table(["frame F1", "%"], [*[[k, f"{100 * v:.1f}"] for k, v in score.per_class.items()],
                                  ["mean", f"{100 * score.macro_f1:.1f}"]])  # fmt: skip
@@ -175,7 +178,8 @@ def say(score: Any, ui: UI, n: int) -> None:
         f"{counted(n, 'recording')}: frames right {percent(score.accuracy)}, "
         + ", ".join(f"F1@{round(100 * k)} {percent(v)}" for k, v in score.segment_f1.items())
         + f", edit {percent(score.edit)}; {percent(score.found)} of {score.n_segments} segments noticed, median delay "
-        f"{score.median_delay:.2f} s"
+        f"{score.median_delay:.2f} s; per-frame mAP {percent(ranked['frame_map'])}, calibrated "
+        f"{percent(ranked['calibrated_map'])}"
     )
 
 

@@ -1,4 +1,4 @@
-"""How labels of frames compare with the truth: accuracy, F1 of frames and of segments, edit score, delay."""
+"""How labels of frames compare with the truth: accuracy, F1 of frames and of segments, edit score, delay, precision."""
 
 from __future__ import annotations
 
@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from skelact.errors import DataError
-from skelact.evaluate.events import TimedEvent, edit_score, segmental_f1, segments_of
+from skelact.evaluate.events import (
+    TimedEvent,
+    calibrated_average_precision,
+    edit_score,
+    segmental_f1,
+    segments_of,
+)
+from skelact.evaluate.metrics import average_precision
 
 OVERLAPS = (0.1, 0.25, 0.5)
 
@@ -111,6 +118,64 @@ def score_frames(
         edit_score(truth, found, background),
         delays,
         n_segments,
+    )
+
+
+@dataclass(frozen=True)
+class FramePrecision:
+    """How well the frames' probabilities rank each class, over the frames of all recordings together.
+
+    Args:
+        per_class: average precision of every class that occurs in the truth, without the background.
+        calibrated: the same as if every class had as many frames as all others (De Geest et al., ECCV 2016).
+    """
+
+    per_class: dict[str, float]
+    calibrated: dict[str, float]
+
+    def to_dict(self) -> dict[str, object]:
+        """Plain numbers, the means among them: per-frame mAP and calibrated mAP."""
+        means = [
+            float(np.mean(list(v.values()))) if v else float("nan") for v in (self.per_class, self.calibrated)
+        ]
+        return {
+            "frame_map": means[0], "calibrated_map": means[1], "average_precision": self.per_class,
+            "calibrated_average_precision": self.calibrated,
+        }  # fmt: skip
+
+
+def score_probabilities(
+    truth: Sequence[Sequence[str]],
+    probability: Sequence[np.ndarray],
+    names: Sequence[str],
+    background: Collection[str] = (),
+) -> FramePrecision:
+    """Per-frame average precision, as THUMOS and TVSeries define it.
+
+    Args:
+        truth: labels of the frames of each recording; frames whose label is empty do not count.
+        probability: ``[T, K]`` of each recording's frames.
+        names: of the K classes.
+        background: labels that are no class; their frames are negative ones of every class.
+
+    Raises:
+        DataError: if recordings, frames or classes are not as many, or no frame has a label.
+    """
+    if len(truth) != len(probability) or any(
+        np.shape(p) != (len(t), len(names)) for t, p in zip(truth, probability, strict=True)
+    ):
+        raise DataError(
+            f"truth and probabilities need the same recordings and frames, and {len(names)} classes each"
+        )
+    real = np.array([name for labels in truth for name in labels])
+    if not (real != "").any():
+        raise DataError("no frame has a true label; there is nothing to compare with")
+    scores = np.concatenate([np.asarray(p, np.float64) for p in probability])[real != ""]
+    real = real[real != ""]
+    known = [(k, name) for k, name in enumerate(names) if name not in background and (real == name).any()]
+    return FramePrecision(
+        {name: average_precision(scores[:, k], real == name) for k, name in known},
+        {name: calibrated_average_precision(scores[:, k], real == name) for k, name in known},
     )
 
 

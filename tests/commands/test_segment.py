@@ -6,11 +6,13 @@ import csv
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_helpers import refused, skelact
 from untrimmed import write_set
 
 from skelact.evaluate.frames import score_frames
+from skelact.evaluate.metrics import average_precision
 
 FAST = (
     "--train.epochs", "25", "--train.batch-size", "4", "--train.lr", "0.01", "--input.fps", "10", "--input.window", "6",
@@ -66,6 +68,15 @@ def test_evaluate_writes_numbers_events_and_pictures(phases: Path) -> None:
         [[float(row["time"]) for row in rows[n]] for n in ("b0", "b1")],  # type: ignore[list-item]
     )
     assert again.accuracy == found["accuracy"] and again.edit == found["edit"]
+    everything = rows["b0"] + rows["b1"]
+    for name, precision in found["average_precision"].items():
+        p, real = (np.array([row[key] for row in everything]) for key in (name, "truth"))
+        # the table holds rounded probabilities
+        assert precision == pytest.approx(
+            average_precision(p[real != ""].astype(float), real[real != ""] == name), abs=0.01
+        )
+    assert found["frame_map"] == pytest.approx(np.mean(list(found["average_precision"].values())))
+    assert found["frame_map"] > 0.9 and found["calibrated_map"] != found["frame_map"]
     one = rows["b0"][50]
     assert sum(float(one[k]) for k in ("down", "left", "right")) == pytest.approx(1, abs=2e-4)
     compared = skelact("evaluate-events", folder / "predicted.json", folder / "truth.json", "--json")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from skelact.errors import DataError
-from skelact.evaluate.frames import events_of, score_frames
+from skelact.evaluate.frames import events_of, score_frames, score_probabilities
 
 TRUTH = [list("rrrrggggrr"), list("ggrr")]
 FOUND = [list("rrgrrgggrr"), list("grrr")]
@@ -35,6 +35,26 @@ def test_frames_without_a_label_do_not_count() -> None:
     for wrong in ([[""] * 5], [["r"] * 4], []):
         with pytest.raises(DataError):
             score_frames(wrong, [list("rrggr")][: len(wrong)], [np.arange(5.0)][: len(wrong)])
+
+
+def test_per_frame_average_precision_by_hand() -> None:
+    truth = [["g", "r", "h", ""], ["r", "g"]]
+    g, h = (
+        [0.9, 0.8, 0.1, 1.0, 0.2, 0.4],
+        [0.0, 0.1, 0.3, 1.0, 0.7, 0.2],
+    )  # the unlabelled frame is the surest
+    rows = np.array([g, h, np.zeros(6)]).T
+    found = score_probabilities(truth, [rows[:4], rows[4:]], ["g", "h", "r"], ["r"])
+    # g at ranks 1 and 3 of 5 frames, h at rank 2; calibrated with w = 3/2 and 4
+    assert found.per_class == {"g": pytest.approx((1 + 2 / 3) / 2), "h": pytest.approx(1 / 2)}
+    assert found.calibrated == {"g": pytest.approx((1 + 3 / 4) / 2), "h": pytest.approx(4 / 5)}
+    plain = found.to_dict()
+    assert plain["frame_map"] == pytest.approx((5 / 6 + 1 / 2) / 2)
+    assert plain["calibrated_map"] == pytest.approx((7 / 8 + 4 / 5) / 2)
+    with pytest.raises(DataError, match="3 classes each"):
+        score_probabilities(truth, [rows[:4], rows[4:, :2]], ["g", "h", "r"])
+    with pytest.raises(DataError, match="nothing to compare with"):
+        score_probabilities([[""]], [rows[:1]], ["g", "h", "r"])
 
 
 def test_runs_are_events_in_seconds() -> None:
