@@ -43,7 +43,7 @@ from skelact.training.settings import TrainSettings
 
 WIDTH, DROPOUT, MOMENTS, VIEWS, LR = 0.25, 0.2, 12, 10, 1e-3
 # What differs from that, by family, beside the settings of the same names: ``moments`` seen, ``views`` answered for
-# and the learning rate ``lr``.
+# the learning rate ``lr``, and passes without labels, ``pretrain``.
 UNUSUAL: dict[str, dict[str, Any]] = {
     "single_frame": {"moments": 1, "views": VIEWS},
     "late_fusion": {"moments": 16},
@@ -59,6 +59,7 @@ UNUSUAL: dict[str, dict[str, Any]] = {
         "kernel": 5,
         "hidden": 64,
         "dropout": 0.0,
+        "pretrain": 1,  # passes without labels
     },
     **{name: {"width": 0.125} for name in ("c3d", "r2plus1d", "slowonly")},  # slow ones
 }
@@ -82,7 +83,8 @@ def of_pictures(name: str) -> tuple[VideoSettings, int, int]:
     changes: dict[str, Any] = {"width": WIDTH, "dropout": DROPOUT, "moments": MOMENTS, "views": 1}
     changes |= unusual(name)
     moments, views = changes.pop("moments"), changes.pop("views")
-    changes.pop("lr", None)
+    for training in ("lr", "pretrain"):
+        changes.pop(training, None)
     if name in CLOSED:
         del changes["width"]
     return video_settings(name, **changes), moments, views
@@ -131,6 +133,7 @@ def experiment_of(name: str, epochs: int = EPOCHS, seed: int = 0) -> Experiment:
     how = TrainSettings(
         epochs=epochs, batch_size=8, optimiser="adamw", lr=unusual(name).get("lr", LR), weight_decay=0.02,
         warmup_epochs=1, precision="auto", ema=0.98, keep="last", seed=seed,
+        pretrain_epochs=unusual(name).get("pretrain", 0),
     )  # fmt: skip
     if name in CLOSED:
         how = TrainSettings(epochs=1, batch_size=8, optimiser="ridge", keep="last", seed=seed)

@@ -33,6 +33,7 @@ from skelact.training.losses import LOSSES, class_weights
 from skelact.training.optimise import WeightAverage, learning_rate, make_optimiser
 from skelact.training.order import epoch_order
 from skelact.training.passes import Passes, may_capture
+from skelact.training.pretraining import pretrain
 from skelact.training.resume import differences, load_resume, save_resume
 from skelact.training.settings import TrainSettings
 from skelact.training.transfer import freeze_stages, frozen_stages
@@ -224,7 +225,7 @@ def fit(
     with HistoryWriter(folder, fabric.is_global_zero) as history, interrupts_held() as check:
         history.write(run.result.history)  # a kill may have come between the state and this
         if not done:
-            _learn_codebooks(run, data, train, pipeline, check)
+            _prepare(run, data, train, pipeline, check)
         for epoch in range(done, settings.epochs):
             begin = time.perf_counter()
             record = _train_epoch(run, data, train, labels, pipeline, epoch, ahead, on_step, check)
@@ -349,13 +350,24 @@ def _train_epoch(
     }
 
 
-def _learn_codebooks(
+def _prepare(
     run: _Run, data: SkeletonSet, train: Tensor, pipeline: Pipeline, check: Callable[[], None]
 ) -> None:
-    parts = train.cpu().split(run.settings.batch_size)
-    batches = (pipeline(data, part).to(run.fabric.device) for part in parts)
-    if learn_codebooks(run.plain, batches, run.settings.seed, run.fabric, check) and run.average:
-        run.average = WeightAverage(run.plain, run.settings.ema)
+    """What a network learns before its first step: words, and whatever needs no labels."""
+    settings = run.settings
+
+    def batches(clips: Tensor) -> Iterable[SkeletonBatch]:
+        return (pipeline(data, part).to(run.fabric.device) for part in clips.split(settings.batch_size))
+
+    learned = learn_codebooks(run.plain, batches(train.cpu()), settings.seed, run.fabric, check)
+    if settings.pretrain_epochs:
+        pretrain(
+            run.plain, batches, train.cpu(), settings.pretrain_epochs, settings.pretrain_lr, settings.seed,
+            run.fabric, check,
+        )  # fmt: skip
+        learned = True
+    if learned and run.average:
+        run.average = WeightAverage(run.plain, settings.ema)
 
 
 def _solve(

@@ -50,6 +50,9 @@ class TrainSettings:
         init_streams: checkpoints of networks that were trained alone, by the stream of the fusion network that begins
             with their weights; or published weights: mobilenet_v2 (which a package holds), NAME:FILE.pth with
             NAME vgg16, googlenet, mobilenet_v2 or torchvision (see `skelact.models.video.start_from_published`).
+        pretrain_epochs: passes without labels before the first epoch, of networks that have a loss for it: convgrbm,
+            by contrastive divergence; see `skelact.training.pretraining`.
+        pretrain_lr: learning rate of these passes.
         freeze: stages from the input on that keep their weights; -1: all but the classifier.
         layer_decay: learning rate of a stage relative to the next one; 1: the same everywhere.
     """
@@ -83,6 +86,8 @@ class TrainSettings:
     sync_norm: bool = False
     init_from: str = ""
     init_streams: dict[str, str] = field(default_factory=dict)
+    pretrain_epochs: int = 0
+    pretrain_lr: float = 1e-3
     freeze: int = 0
     layer_decay: float = 1.0
 
@@ -95,8 +100,11 @@ class TrainSettings:
 
         if self.loss not in LOSSES:
             raise ConfigError(choices(self.loss, LOSSES, "loss"))
-        if not 0 < self.lr < math.inf:
-            raise ConfigError(f"train.lr must be above 0, got {self.lr}")
+        for name in ("lr", "pretrain_lr"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"train.{name} must be above 0, got {getattr(self, name)}")
+        if self.pretrain_epochs < 0:
+            raise ConfigError(f"train.pretrain_epochs must not be negative, got {self.pretrain_epochs}")
         for name in ("label_smoothing", "ema", "balance_beta"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"train.{name} must lie in 0..1 (1 excluded), got {getattr(self, name)}")
