@@ -97,7 +97,9 @@ def test_a_set_is_trained_on_and_its_checkpoint_detects(
     assert list((tmp_path / "out").glob("*.detections.json"))
 
 
-def test_boxes_of_a_table(script: ModuleType, small: Path, tmp_path: Path) -> None:
+def test_boxes_of_a_table(
+    script: ModuleType, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     data = SkeletonSet.open(small)
     table, _ = boxes_of_set(data, range(len(data)), 1.0, str(small.parent))
     write_ava(tmp_path / "boxes.csv", table.take(table.action == 0))
@@ -108,6 +110,16 @@ def test_boxes_of_a_table(script: ModuleType, small: Path, tmp_path: Path) -> No
     script.main([*words, "--test-boxes", str(tmp_path / "boxes.csv")])
     model, card = load_region_checkpoint(tmp_path / "regions.safetensors")
     assert card.label_names == ["action 0"] and model.proposal is None
+    whole = capsys.readouterr().out
+    frames = sorted(set(table.take(table.action == 0).frames()))
+    left_out = tmp_path / "excluded.csv"
+    left_out.write_text("".join(f"{video},{ms / 1000}\n" for video, ms in frames[1:]))
+    script.main([*words, "--test-boxes", str(tmp_path / "boxes.csv"), "--excluded", str(left_out)])
+    held_out = [re.findall(r"held out: (\d+)", text) for text in (whole, capsys.readouterr().out)]
+    assert held_out == [[str(len(frames))], ["1"]]
+    left_out.write_text("".join(f"{video},{ms / 1000}\n" for video, ms in frames))
+    with pytest.raises(SystemExit):  # nothing is left for the test
+        script.main([*words, "--test-boxes", str(tmp_path / "boxes.csv"), "--excluded", str(left_out)])
 
 
 def test_the_box_and_the_clip_are_of_the_same_moment(small: Path) -> None:

@@ -2,9 +2,11 @@
 
 python tools/train_regions.py SET.h5 --out RUN [--videos FOLDER] [--train train --test test]
 python tools/train_regions.py --boxes train.csv --test-boxes test.csv --labels labels.pbtxt --videos FOLDER --out RUN
+    [--excluded excluded_timestamps.csv]
 
 A set (``skelact extract`` makes it) says where its joints are in the picture: a person's box is around them, and all
-people of a clip do what its label says. AVA's CSV gives the boxes of videos by name, each with any number of actions.
+people of a clip do what its label says. AVA's CSV gives the boxes of videos by name, each with any number of actions; frames
+that AVA excludes are not tested.
 Without splits every fourth clip (video) is held out. ``skelact detect VIDEO --checkpoint RUN/regions.safetensors`` uses
 the result.
 """
@@ -22,7 +24,7 @@ import torch
 from skelact.datasets.skeleton_set import SkeletonSet
 from skelact.device import find_device
 from skelact.errors import ConfigError, DataError, SkelactError
-from skelact.io.ava import ActionBoxes, read_ava, read_label_map
+from skelact.io.ava import ActionBoxes, read_ava, read_excluded_frames, read_label_map
 from skelact.io.video_open import videos_in
 from skelact.models.video import video_settings
 from skelact.models.video.region import RegionSettings
@@ -72,6 +74,9 @@ def from_boxes(options: argparse.Namespace) -> Found:
         held = sorted(set(train.video.tolist()))[EVERY - 1 :: EVERY]
         inside = np.isin(train.video, held)
         train, test = train.take(~inside), train.take(inside)
+    if options.excluded:
+        excluded = read_excluded_frames(options.excluded)
+        test = test.take(np.array([key not in excluded for key in test.frames()], bool))
     if not len(train) or not len(test):
         raise DataError(
             f"{options.boxes} leaves {len(train)} rows for training and {len(test)} for the test; give more videos, or "
@@ -90,6 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("set", nargs="?", default="", metavar="SET.h5")
     parser.add_argument("--boxes", default="", metavar="FILE.csv")
     parser.add_argument("--test-boxes", default="", metavar="FILE.csv")
+    parser.add_argument("--excluded", default="", metavar="FILE.csv", help="frames that are not tested")
     parser.add_argument("--labels", default="", metavar="FILE.pbtxt", help="names of the CSV's actions")
     parser.add_argument("--videos", default="", metavar="FOLDER")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN")

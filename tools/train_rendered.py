@@ -42,7 +42,7 @@ from skelact.training.loop import fit
 from skelact.training.settings import TrainSettings
 
 WIDTH, DROPOUT, MOMENTS, VIEWS, LR = 0.25, 0.2, 12, 10, 1e-3
-# What differs from that, by family, beside the settings of the same names: ``moments`` seen, ``views`` answered for
+# What differs from that, by family, beside the settings of the same names: ``moments`` seen, ``views`` answered for,
 # the learning rate ``lr``, and passes without labels, ``pretrain``.
 UNUSUAL: dict[str, dict[str, Any]] = {
     "single_frame": {"moments": 1, "views": VIEWS},
