@@ -5,10 +5,9 @@ python tools/train_regions.py --boxes train.csv --test-boxes test.csv --labels l
     [--excluded excluded_timestamps.csv]
 
 A set (``skelact extract`` makes it) says where its joints are in the picture: a person's box is around them, and all
-people of a clip do what its label says. AVA's CSV gives the boxes of videos by name, each with any number of actions; frames
-that AVA excludes are not tested.
-Without splits every fourth clip (video) is held out. ``skelact detect VIDEO --checkpoint RUN/regions.safetensors`` uses
-the result.
+people of a clip do what its label says. AVA's CSV gives the boxes of videos by name, each with any number of actions;
+frames that it excludes are not tested. Without splits every fourth clip (video) is held out. ``skelact detect VIDEO
+--checkpoint RUN/regions.safetensors`` uses the result.
 """
 
 from __future__ import annotations

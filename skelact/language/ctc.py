@@ -1,4 +1,4 @@
-"""Connectionist temporal classification: prefix beam search, greedy decoding and alignment, in the log domain.
+"""Connectionist temporal classification: prefix beam search and alignment, in the log domain.
 
 Source: Graves et al., "Connectionist temporal classification", ICML 2006; the prefix search with separate probabilities
 of prefixes that end in a blank and in a label is Hannun et al., "First-pass large vocabulary continuous speech
@@ -43,14 +43,6 @@ def check_grid(log_p: np.ndarray) -> np.ndarray:
             "log-probabilities must lie at or below 0, without NaN; take log_softmax of the logits"
         )
     return log_p
-
-
-def greedy(log_p: np.ndarray) -> Hypothesis:
-    """The labels of the likeliest path ``log_p [T, K]``: repeats joined, blanks left out."""
-    log_p = check_grid(log_p)
-    path = log_p.argmax(1)
-    keep = [int(k) for t, k in enumerate(path) if k != BLANK_INDEX and (t == 0 or path[t - 1] != k)]
-    return Hypothesis(tuple(keep), float(log_p.max(1).sum()))
 
 
 def beam_search(

@@ -75,12 +75,15 @@ def multi_scale_boxes(
     square: bool = False,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """The boxes ``[n, 4]`` (top, left, height, width in pixels) that `multi_scale_crop` cuts out.
+    """Boxes ``[n, 4]`` (top, left, height, width in pixels) at a corner or in the middle, of random sides.
 
     Args:
         n: clips.
         picture: height and width.
-        generator, scales, square: see there.
+        generator: where random numbers come from.
+        scales: sides, as shares of the picture's shorter one. Height and width draw theirs apart, at most one step from
+            each other, as in Wang et al., Temporal Segment Networks, ECCV 2016.
+        square: one share for both, as in Hara et al., 2017, with scales 1, 2^-1/4, ..., 1/2.
         device: of the result.
     """
     like = torch.empty(0, device=device)
@@ -92,29 +95,6 @@ def multi_scale_boxes(
     at = torch.tensor(CORNERS, device=device)[(_draw(n, like, generator) * len(CORNERS)).long()]
     room = torch.tensor(picture, device=device) - sides
     return torch.cat([(room * at).round(), sides], 1)
-
-
-def multi_scale_crop(
-    x: Tensor,
-    size: tuple[int, int],
-    generator: torch.Generator | None = None,
-    scales: Sequence[float] = (1.0, 0.875, 0.75, 0.66),
-    *,
-    square: bool = False,
-) -> Tensor:
-    """Cut a corner or the middle out of each clip, with sides that are random shares of its shorter side.
-
-    Args:
-        x: ``[N, C, T, H, W]``.
-        size: (height, width) of the result.
-        generator: where random numbers come from.
-        scales: shares of the shorter side. Height and width draw theirs apart, at most one step from each other, as in
-            Wang et al., Temporal Segment Networks, ECCV 2016.
-        square: one share for both, as in Hara et al., 2017, with scales 1, 2^-1/4, ..., 1/2.
-    """
-    picture = (x.shape[3], x.shape[4])
-    boxes = multi_scale_boxes(len(x), picture, generator, scales, square=square, device=x.device)
-    return crop_resize(x, boxes, size)
 
 
 def flip(
