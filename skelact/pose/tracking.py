@@ -49,7 +49,6 @@ class Track:
     points: np.ndarray
     score: np.ndarray
     time: float
-    born: float
     look: np.ndarray | None = None
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
     n_seen: int = 1
@@ -220,7 +219,7 @@ class PoseTracker:
 
     def add(self, one: Sighting, time: float) -> Track:
         """Begin a new track."""
-        track = Track(self._next_id, one.points, one.score, time, time, one.look)
+        track = Track(self._next_id, one.points, one.score, time, one.look)
         self._next_id += 1
         self.tracks.append(track)
         return track
