@@ -33,6 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("rendered")
 
 
+@pytest.mark.slow
 def test_one_network_is_trained_and_tested_once(
     script: ModuleType, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,7 @@ def test_clips_that_are_not_the_same(pair: tuple[Path, Path], tmp_path: Path) ->
     assert done.json["comparisons"][0]["left_out"] == 9 and "9 clips were answered by one" in done.err
 
 
+@pytest.mark.slow
 def test_what_it_refuses(pair: tuple[Path, Path], tmp_path: Path) -> None:
     tiny, bones = pair
     assert skelact("evaluate", tiny).code == 0

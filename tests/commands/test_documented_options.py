@@ -65,6 +65,7 @@ def test_train_folds_precision_and_frozen_layers(
     assert done.code == 0 and "freeze: 1" in (tmp_path / "frozen" / "config.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_train_a_classifier_in_closed_form_on_the_network_that_ships(
     dataset: Path, config: Path, tmp_path: Path
 ) -> None:

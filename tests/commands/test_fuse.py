@@ -80,6 +80,7 @@ def test_a_fused_checkpoint_answers_for_both(runs: Path) -> None:
     assert torch.allclose(ensemble.combine(each), expected)
 
 
+@pytest.mark.slow
 def test_evaluate_and_predict_take_it(runs: Path) -> None:
     out = runs / "fused_equal"
     assert skelact("fuse", runs / "joint", runs / "bone", "--out", out, "--equal").code == 0

@@ -118,6 +118,7 @@ def test_up_is_learned_from_who_stands_as_in_live_use() -> None:
     assert np.degrees(np.arccos(true[1])) > 15
 
 
+@pytest.mark.slow
 def test_normal_days_are_learned(home: Path, tmp_path: Path) -> None:
     days = tmp_path / "days.h5"
     write_store(days, [make_day(1, d, minutes=1.0) for d in range(1, 5)])

@@ -155,6 +155,7 @@ def test_short_recordings_are_answered_as_a_whole(vocabulary: Path, sets: Path, 
     assert [r["nearest"] for r in rows] == [r["label"] for r in rows]
 
 
+@pytest.mark.slow
 def test_gestures_of_a_long_recording_are_spotted(vocabulary: Path, tmp_path: Path) -> None:
     whole, spans = stream([CLIPS["out"][3], CLIPS["wave"][4]], pause=3.0)
     write(tmp_path / "long.h5", [whole])
@@ -183,6 +184,7 @@ def test_recordings_without_hands_are_said_to_be_so(vocabulary: Path, tmp_path: 
     assert "no whole hand" in said and "pose+hands" in said
 
 
+@pytest.mark.slow
 def test_export(vocabulary: Path, tmp_path: Path) -> None:
     pytest.importorskip("onnx")
     done = skelact("gestures", "export", vocabulary, "--out", tmp_path / "web", "--json")

@@ -66,7 +66,11 @@ def loss_of(model: nn.Module, batch: tuple[Tensor, Tensor, Tensor], label: Tenso
     return loss if extra is None else loss + extra
 
 
-@pytest.mark.parametrize(("dtype", "error"), [(torch.float64, 1e-6), (torch.float32, 2e-2)], ids=str)
+@pytest.mark.parametrize(
+    ("dtype", "error"),
+    [(torch.float64, 1e-6), pytest.param(torch.float32, 2e-2, marks=pytest.mark.slow)],
+    ids=str,
+)
 @pytest.mark.parametrize("name", MODELS)
 def test_a_training_step(device: torch.device, name: str, dtype: torch.dtype, error: float) -> None:
     """Loss, gradients and running statistics; few people make gradients in float32 uncertain."""
@@ -128,7 +132,9 @@ def test_captured_steps_train_as_others_do(device: torch.device, name: str) -> N
             assert torch.equal(mine[what], value), what
 
 
-@pytest.mark.parametrize("low", [False, True], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize(
+    "low", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["float32", "bfloat16"]
+)
 @pytest.mark.parametrize("name", UNWAITING)
 def test_no_step_waits_for_the_device(
     device: torch.device, name: str, low: bool, no_waiting: Callable[[], AbstractContextManager[None]]

@@ -94,6 +94,7 @@ def recordings(kind: Way, label: str, n: int = 4) -> list[Skeleton]:
     return made
 
 
+@pytest.mark.slow
 def test_falls_and_false_alarms_of_recordings() -> None:
     fell, walked = recordings(falls.fall_over, "fall"), recordings(moves.sit_down, "sit down")
     row = score_falls(replay(fell + walked, camera_of), ("fall",))

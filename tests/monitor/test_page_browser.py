@@ -148,6 +148,7 @@ def test_zones_by_keyboard_alone(browser: Any, tmp_path: Path) -> None:
         assert load_home(home.config).cameras["hall"].zones == {} and faults == []
 
 
+@pytest.mark.slow
 def test_alarms_are_suspended_and_told_again(browser: Any, tmp_path: Path) -> None:
     with played(tmp_path) as home, looking(browser, home, "phone") as (page, faults):
         home.live.feed("hall", moment(0.0, []))
@@ -210,6 +211,7 @@ def test_what_is_lost_is_said_and_the_timeline_is_filtered(browser: Any, tmp_pat
         page.get_by_text("No connection, trying again").wait_for()
 
 
+@pytest.mark.slow
 def test_zones_of_another_browser_are_drawn(browser: Any, tmp_path: Path) -> None:
     with played(tmp_path) as home, looking(browser, home) as (page, faults):
         home.live.feed("hall", moment(0.0, []))

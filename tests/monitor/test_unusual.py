@@ -129,6 +129,7 @@ def test_oddities_are_told_of_when_they_happen(normal: NormalMotion) -> None:
     assert 2.0 <= event.end - event.start < 10
 
 
+@pytest.mark.slow
 def test_normal_days_are_quiet(normal: NormalMotion) -> None:
     for method in ("sparse", "density"):
         watch = UnusualWatch("hall", NTU, normal, settings=UnusualSettings(method, per_hour=0.1))

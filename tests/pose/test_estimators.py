@@ -85,6 +85,7 @@ def test_mirrored_picture_swaps_the_sides(models, videos: Path) -> None:
         assert mirrored_distance(noise, points, estimator) == np.inf
 
 
+@pytest.mark.slow
 def test_who_is_not_found_in_the_mirror_gets_low_scores(models, videos: Path) -> None:
     frames = images(videos / "no_whole_person.mp4", 40)
     with MediaPipePose() as plain, OnePerson() as checked:

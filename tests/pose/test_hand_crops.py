@@ -424,7 +424,8 @@ def test_without_a_network_the_palm_detector_does(models, monkeypatch: pytest.Mo
     assert "not looked for: no OpenCV" in caplog.text
 
 
-@pytest.mark.parametrize("wanted", [True, pytest.param(False, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("wanted", [True, False])
 def test_after_forgetting_it_does_not_matter_when_it_began(models, videos: Path, wanted: bool) -> None:
     """Long videos are looked at in pieces: what comes after a mark must not depend on what was before."""
     images = _frames(videos / "sign_want.mkv")

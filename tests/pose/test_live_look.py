@@ -73,6 +73,7 @@ def test_only_what_changes_beside_people_counts() -> None:
     assert still.changed(np.zeros((120, 160, 3), np.uint8), [])  # a picture of another size
 
 
+@pytest.mark.slow
 @real
 def test_newcomers_are_found_beside_following() -> None:
     """As many people, with one name each, and the finder asked no more often than a still room needs."""
