@@ -138,6 +138,7 @@ def test_a_camera_counts_down_and_records(tmp_path: Path, monkeypatch: pytest.Mo
     assert "--seconds" in refused(2, "teach", "x", "--camera", 0, "--seconds", 0)
 
 
+@pytest.mark.slow
 def test_serve_takes_its_options(vocabulary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("onnx")
     asked: list[Any] = []
@@ -164,6 +165,7 @@ def refused_after_words(vocabulary: Path, port: int) -> str:
     return done.err
 
 
+@pytest.mark.slow
 def test_monitor_refuses_gestures_that_it_cannot_see(vocabulary: Path, tmp_path: Path) -> None:
     words = ("monitor", "x.mp4", "--gestures")
     assert "movenet sees neither" in refused(2, *words, vocabulary, "--estimator", "movenet", "--no-actions")

@@ -61,6 +61,7 @@ def test_world_coordinates_are_metres_about_the_hips(models, videos: Path) -> No
     assert one.xy.min() > 0 and one.xy.max() < 1
 
 
+@pytest.mark.slow
 def test_hands_hang_on_the_wrists(models, videos: Path) -> None:
     with MediaPipePose(parts="pose+hands") as estimator:
         found = [estimator.estimate(image, t)[0] for t, image in images(videos / "sign_help.mkv", 30)]
